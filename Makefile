@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The front door: each target installs the packages it needs (as root; else
+# it names them) and hands over to a tool. 'make' alone prints them all.
+
+ARCHES   := x86_64 arm64
+PROFILES := test debug
+STACKS   := new stock
+
+# $(call one-of,NAME,VALUES): stop unless $(NAME) is unset or one of VALUES
+one-of = $(if $($1),$(if $(filter 1,$(words $($1))),$(if $(filter $($1),$2),,$(call refuse,$1,$2)),$(call refuse,$1,$2)))
+refuse = $(error $1 is one of: $2; not '$($1)')
+$(call one-of,ARCH,$(ARCHES))
+$(call one-of,PROFILE,$(PROFILES))
+$(call one-of,STACK,$(STACKS))
+
+# What a tool is to know it gets as arguments: a kernel build must not find
+# our variables in its environment.
+unexport ARCH PROFILE STACK MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+
+arch    := $(or $(ARCH),x86_64)
+arches  := $(or $(ARCH),$(ARCHES))
+profile := $(or $(PROFILE),test)
+stack   := $(or $(STACK),new)
+
+tree-packages   := python3 git xz-utils
+kernel-packages := $(tree-packages) gcc make flex bison libelf-dev libssl-dev bc cpio kmod rsync perl ccache
+boot-packages   := $(kernel-packages) busybox-static
+user-packages   := $(tree-packages) gcc clang llvm make libc6-dev
+
+# what an architecture needs besides: to be built for, and to be booted
+build-arm64  := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+boot-arm64   := $(build-arm64) qemu-system-arm
+boot-x86_64  := qemu-system-x86
+
+packages = @tools/deps $(sort $1)
+
+.PHONY: help
+help:
+	@echo 'A DMA-mapping layer for Linux 6.12 with an IOMMU, as a patch series.'
+	@echo
+	@echo '  make demo     build a kernel, boot it in an emulator behind an IOMMU, do real I/O'
+	@echo '  make check    all tests; closes with "N passed, N failed"'
+	@echo
+	@echo '  make tree     the patched source in build/tree, the untouched one in build/base'
+	@echo '  make kernel   one kernel in build/ARCH-PROFILE-STACK'
+	@echo '  make series   the patches with cover letter in build/series, tried on the base'
+	@echo
+	@echo '  make kunit    tests inside a booted kernel'
+	@echo '  make devices  tests with emulated devices'
+	@echo '  make fuzz     long random tests in user space'
+	@echo '  make bench    figures of this against stock, in build/bench'
+	@echo
+	@echo '  make clean    remove what was built, but for the base and the compiler cache'
+	@echo
+	@echo '  ARCH=x86_64|arm64  PROFILE=test|debug  STACK=new|stock'
+	@echo '  (kunit and devices take both architectures unless told)'
+
+.PHONY: demo
+demo: tree
+	$(call packages,$(boot-packages) $(boot-$(arch)))
+	@tools/kernel/demo $(arch)
+
+.PHONY: check
+check:
+	$(call packages,$(boot-packages) $(user-packages) $(foreach a,$(ARCHES),$(boot-$a)))
+	@tools/check
+
+.PHONY: tree
+tree:
+	$(call packages,$(tree-packages))
+	@tools/series/tree
+
+.PHONY: kernel
+kernel: tree
+	$(call packages,$(kernel-packages) $(build-$(arch)))
+	@tools/kernel/build $(arch) $(profile) $(stack)
+
+.PHONY: series
+series: tree
+	$(call packages,$(tree-packages) perl)
+	@tools/series/series
+
+.PHONY: kunit devices
+kunit devices: tree
+	$(call packages,$(boot-packages) $(foreach a,$(arches),$(boot-$a)))
+	@for arch in $(arches); do tools/kernel/$@ $$arch || exit; done
+
+.PHONY: fuzz bench
+fuzz bench: tree
+	$(call packages,$(user-packages))
+	@$(MAKE) --no-print-directory -C tools/testing/iova $@
+
+.PHONY: clean
+clean:
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name base ! -name ccache -exec rm -rf {} +; fi
