@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The depot: magazines that are with no CPU.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. A CPU that runs out of ranges, or of room for them, exchanges a whole
+ *    magazine with the depot of that size class; see Bonwick and Adams,
+ *    "Magazines and Vmem" (USENIX 2001), section 3.  One lock for each class
+ *    is held for the few instructions that move a magazine.
+ *
+ * 2. Magazine size.  A magazine and its header fill a power of two of bytes:
+ *    16 + 8 * 14 = 128 for the smallest, 16 + 8 * 126 = 1024 for the largest.
+ *    A class begins with the smallest, which bounds what idles with each CPU.
+ *    When the lock is found held %CONTENDED times, the depot is where CPUs
+ *    meet too often, and magazines made from then on are twice as large: each
+ *    exchange then moves twice as much.  This is the paper's section 3.5.
+ *    Magazines of several capacities may be about; each knows its own.
+ *
+ * 3. Depots are made when a class is first cached, so that an idle domain
+ *    pays a pointer.  Nothing here is needed for a free to succeed: without
+ *    memory for a depot or a magazine the range goes to the tree.
+ *
+ * 4. Peaks.  What is in flight of a class cannot be counted on the fast path
+ *    for free, but at every exchange it is at most what the tree holds less
+ *    what the depot holds.  The reaper takes its bound from there.
+ */
+
+#include <linux/iova.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+/* Entries that fill @bytes together with the header. */
+#define CAPACITY(bytes)							\
+	(((bytes) - sizeof(struct iova_magazine)) / sizeof(unsigned long))
+#define CAPACITY_MIN	CAPACITY(128)
+#define CAPACITY_MAX	CAPACITY(1024)
+/* Waits that say the magazines are too small. */
+#define CONTENDED	16
+
+static unsigned long depot_lock(struct iova_depot *depot)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (unlikely(!raw_spin_trylock(&depot->lock))) {
+		raw_spin_lock(&depot->lock);
+		if (++depot->contended >= CONTENDED &&
+		    depot->capacity < CAPACITY_MAX) {
+			depot->contended = 0;
+			depot->capacity = CAPACITY((depot->capacity + 2) * 2 *
+						   sizeof(unsigned long));
+		}
+	}
+	return flags;
+}
+
+static void depot_unlock(struct iova_depot *depot, unsigned long flags)
+{
+	raw_spin_unlock(&depot->lock);
+	local_irq_restore(flags);
+}
+
+/**
+ * iova_depot_make - get the depot of a class, making it when there is none
+ * @rcache: caches of a domain
+ * @class: the class
+ *
+ * Context: any; no lock of the allocator held.
+ * Return: the depot, %NULL without memory.
+ */
+struct iova_depot *iova_depot_make(struct iova_rcache *rcache,
+				   unsigned int class)
+{
+	struct iova_depot *depot = READ_ONCE(rcache->depots[class]), *other;
+
+	if (depot)
+		return depot;
+	depot = kzalloc(sizeof(*depot), GFP_ATOMIC | __GFP_NOWARN);
+	if (!depot)
+		return NULL;
+	raw_spin_lock_init(&depot->lock);
+	depot->capacity = CAPACITY_MIN;
+	other = cmpxchg(&rcache->depots[class], NULL, depot);
+	if (other) {
+		kfree(depot);
+		return other;
+	}
+	return depot;
+}
+
+/**
+ * iova_magazine_alloc - make an empty magazine
+ * @depot: depot of its class
+ *
+ * Context: any; no lock of the allocator held.
+ * Return: the magazine, %NULL without memory.
+ */
+struct iova_magazine *iova_magazine_alloc(struct iova_depot *depot)
+{
+	unsigned int capacity = READ_ONCE(depot->capacity);
+	struct iova_magazine *mag;
+
+	mag = kmalloc(struct_size(mag, pfns, capacity),
+		      GFP_ATOMIC | __GFP_NOWARN);
+	if (!mag)
+		return NULL;
+	mag->next = NULL;
+	mag->count = 0;
+	mag->capacity = capacity;
+	return mag;
+}
+
+static void note_peak(struct iova_rcache *rcache, unsigned int class,
+		      struct iova_depot *depot)
+{
+	unsigned long nodes = READ_ONCE(rcache->nodes[class]);
+
+	if (nodes > depot->cached && nodes - depot->cached > depot->peak)
+		depot->peak = nodes - depot->cached;
+}
+
+/**
+ * iova_depot_get_full - take a magazine with ranges in it
+ * @rcache: caches of a domain
+ * @class: the class
+ *
+ * Context: any; not with iova_domain.lock held.
+ * Return: the magazine, %NULL when there is none.
+ */
+struct iova_magazine *iova_depot_get_full(struct iova_rcache *rcache,
+					  unsigned int class)
+{
+	struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
+	struct iova_magazine *mag;
+	unsigned long flags;
+
+	if (!depot || !READ_ONCE(depot->full))
+		return NULL;
+	flags = depot_lock(depot);
+	mag = depot->full;
+	if (mag) {
+		WRITE_ONCE(depot->full, mag->next);
+		WRITE_ONCE(depot->cached, depot->cached - mag->count);
+		mag->next = NULL;
+	}
+	note_peak(rcache, class, depot);
+	depot_unlock(depot, flags);
+	return mag;
+}
+
+/**
+ * iova_depot_get_empty - take a magazine with nothing in it
+ * @depot: the depot
+ *
+ * Context: any; not with iova_domain.lock held.
+ * Return: the magazine, %NULL when there is none.
+ */
+struct iova_magazine *iova_depot_get_empty(struct iova_depot *depot)
+{
+	struct iova_magazine *mag;
+	unsigned long flags;
+
+	if (!READ_ONCE(depot->empty))
+		return NULL;
+	flags = depot_lock(depot);
+	mag = depot->empty;
+	if (mag) {
+		WRITE_ONCE(depot->empty, mag->next);
+		depot->nr_empty--;
+		mag->next = NULL;
+	}
+	depot_unlock(depot, flags);
+	return mag;
+}
+
+/**
+ * iova_depot_put - give a magazine to the depot
+ * @rcache: caches of a domain
+ * @class: the class; its depot exists
+ * @mag: the magazine, full or empty
+ *
+ * Context: any; not with iova_domain.lock held.
+ */
+void iova_depot_put(struct iova_rcache *rcache, unsigned int class,
+		    struct iova_magazine *mag)
+{
+	struct iova_depot *depot = rcache->depots[class];
+	unsigned long flags = depot_lock(depot);
+
+	if (mag->count) {
+		note_peak(rcache, class, depot);
+		mag->next = depot->full;
+		WRITE_ONCE(depot->full, mag);
+		WRITE_ONCE(depot->cached, depot->cached + mag->count);
+	} else {
+		mag->next = depot->empty;
+		WRITE_ONCE(depot->empty, mag);
+		depot->nr_empty++;
+	}
+	depot_unlock(depot, flags);
+}
+
+/**
+ * iova_magazines_return - give the ranges of magazines back to the tree
+ * @rcache: caches of the domain
+ * @class: their class
+ * @list: magazines that nobody else sees; they are freed
+ *
+ * Context: any; no lock of the allocator held.
+ * Return: the number of ranges.
+ */
+unsigned long iova_magazines_return(struct iova_rcache *rcache,
+				    unsigned int class,
+				    struct iova_magazine *list)
+{
+	unsigned long ranges = 0;
+
+	while (list) {
+		struct iova_magazine *mag = list;
+
+		list = mag->next;
+		ranges += mag->count;
+		iova_tree_return(rcache->iovad, class, mag->pfns, mag->count);
+		kfree(mag);
+	}
+	return ranges;
+}
+
+/**
+ * iova_depot_drain - give all that a depot holds back
+ * @rcache: caches of a domain
+ * @class: the class
+ *
+ * Context: any; no lock of the allocator held.
+ * Return: the number of ranges.
+ */
+unsigned long iova_depot_drain(struct iova_rcache *rcache, unsigned int class)
+{
+	struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
+	struct iova_magazine *full, *empty;
+	unsigned long flags;
+
+	if (!depot)
+		return 0;
+	flags = depot_lock(depot);
+	full = depot->full;
+	empty = depot->empty;
+	WRITE_ONCE(depot->full, NULL);
+	WRITE_ONCE(depot->empty, NULL);
+	WRITE_ONCE(depot->cached, 0);
+	depot->nr_empty = 0;
+	depot_unlock(depot, flags);
+
+	iova_magazines_return(rcache, class, empty);
+	return iova_magazines_return(rcache, class, full);
+}
+
+/**
+ * iova_depot_drain_cpu - give all that a CPU has of a class back to the tree
+ * @rcache: caches of a domain
+ * @cpu: the CPU, possibly offline
+ * @class: the class
+ *
+ * Context: any; no lock of the allocator held.
+ * Return: the number of ranges.
+ */
+unsigned long iova_depot_drain_cpu(struct iova_rcache *rcache, unsigned int cpu,
+				   unsigned int class)
+{
+	struct iova_cpu_cache *cache = per_cpu_ptr(rcache->cpus, cpu);
+	struct iova_magazine *list;
+	unsigned long flags;
+
+	if (!READ_ONCE(cache->loaded[class]))
+		return 0;
+	local_irq_save(flags);
+	iova_cache_lock(cache);
+	list = cache->loaded[class];
+	WRITE_ONCE(cache->loaded[class], NULL);
+	iova_cache_unlock(cache);
+	local_irq_restore(flags);
+	return iova_magazines_return(rcache, class, list);
+}
+
+/**
+ * iova_depots_destroy - free all depots of a domain, with what they hold
+ * @rcache: caches of a domain that nobody uses any more
+ *
+ * The ranges stay in the tree, which is about to go.
+ */
+void iova_depots_destroy(struct iova_rcache *rcache)
+{
+	unsigned int class;
+
+	for (class = 0; class < IOVA_CLASSES; class++) {
+		struct iova_depot *depot = rcache->depots[class];
+		struct iova_magazine *mag;
+
+		if (!depot)
+			continue;
+		while ((mag = depot->full)) {
+			depot->full = mag->next;
+			kfree(mag);
+		}
+		while ((mag = depot->empty)) {
+			depot->empty = mag->next;
+			kfree(mag);
+		}
+		kfree(depot);
+		rcache->depots[class] = NULL;
+	}
+}

@@ -1,0 +1,564 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fast allocation and free: per-CPU magazines.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. Concepts.  Ranges freed by size class are kept, still in the tree, on
+ *    stacks called magazines.  For each class a CPU has at most two, the
+ *    loaded one and the one below it, so that a run of frees followed by a
+ *    run of allocations touches nothing shared.  Behind them stands the depot
+ *    (depot.c), behind that the tree (tree.c).
+ *
+ * 2. The fast path disables interrupts, takes its own CPU's lock and moves a
+ *    pfn between the magazine and its caller.  Only a drain (reaper, CPU
+ *    offline, a failing request, a suspect free) ever takes the lock of
+ *    another CPU.  Should the fast path meet one it does not wait, but leaves
+ *    for the slow path, as it does for everything that is not "there is a
+ *    loaded magazine and it has what I want".
+ *
+ * 3. iova_domain.fast is what the fast path looks at.  It is the domain's
+ *    caches or, while every call must go the long way, iova_no_cache, which
+ *    has no magazine of any class.  That is so before the caches are
+ *    initialised, when frees are checked (tree.c) and while suspect frees are
+ *    examined (suspect.c).  So these states cost the fast path nothing.
+ *
+ * 4. Rounding.  A request is rounded up to its class.  When no hole takes the
+ *    class but one takes the request, the request gets it: the class is then
+ *    marked in iova_domain.exact, and frees of an odd size in that class go
+ *    to the tree, which knows how long each range is.  alloc_iova() of an odd
+ *    size marks its class as well, so mixing both APIs stays safe.
+ *
+ * 5. A failing request that may flush takes back what caches hold one step at
+ *    a time (its own CPU, then each depot, then one other CPU after another)
+ *    and tries again after each.  Nothing is remembered of a failure.
+ *
+ * 6. A free allocates magazines when it can and needs none to succeed.
+ *    Memory is allocated with no lock held and interrupts as they were.
+ */
+
+#include <linux/cpu.h>
+#include <linux/export.h>
+#include <linux/iova.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+#include "trace.h"
+
+DEFINE_PER_CPU(struct iova_cpu_cache, iova_no_cache);
+
+/**
+ * iova_rcache_range - largest size the caches serve
+ *
+ * Return: that size in bytes.
+ */
+unsigned long iova_rcache_range(void)
+{
+	return PAGE_SIZE * IOVA_CACHED_MAX;
+}
+
+/* The highest range wins in the tree; in a magazine it is the newest that fits. */
+static unsigned long magazine_pop(struct iova_magazine *mag, unsigned long span,
+				  unsigned long limit_pfn)
+{
+	unsigned int i = mag->count;
+
+	while (i--) {
+		unsigned long pfn = mag->pfns[i];
+
+		if (pfn + span <= limit_pfn) {
+			mag->pfns[i] = mag->pfns[--mag->count];
+			return pfn;
+		}
+	}
+	return 0;
+}
+
+static void magazine_push(struct iova_magazine *mag, unsigned long pfn)
+{
+	mag->pfns[mag->count++] = pfn;
+}
+
+static bool magazine_has_room(const struct iova_magazine *mag)
+{
+	return mag && mag->count < mag->capacity;
+}
+
+/* Let the magazine below change places with the loaded one. */
+static struct iova_magazine *swap_loaded(struct iova_cpu_cache *cache,
+					 unsigned int class)
+{
+	struct iova_magazine *loaded = cache->loaded[class];
+	struct iova_magazine *below = loaded->next;
+
+	loaded->next = NULL;
+	below->next = loaded;
+	cache->loaded[class] = below;
+	return below;
+}
+
+/* May the caches be used?  Interrupts are disabled: suspect.c relies on it. */
+static bool caches_usable(struct iova_domain *iovad)
+{
+	return list_empty(&iovad->suspects);
+}
+
+/* The loaded magazine has nothing that fits, or there is none. */
+static unsigned long cpu_alloc(struct iova_rcache *rcache, unsigned int class,
+			       unsigned long span, unsigned long limit_pfn)
+{
+	struct iova_cpu_cache *cache = this_cpu_ptr(rcache->cpus);
+	struct iova_magazine *mag, *full;
+	unsigned long pfn = 0;
+
+	iova_cache_lock(cache);
+	mag = cache->loaded[class];
+	if (mag && !mag->count && mag->next)
+		mag = swap_loaded(cache, class);
+	if (!mag || !mag->count) {
+		full = iova_depot_get_full(rcache, class);
+		if (full) {
+			if (mag && mag->next) {
+				iova_depot_put(rcache, class, mag->next);
+				mag->next = NULL;
+			}
+			full->next = mag;
+			cache->loaded[class] = full;
+			mag = full;
+		}
+	}
+	if (mag)
+		pfn = magazine_pop(mag, span, limit_pfn);
+	if (!pfn && mag && mag->next)
+		pfn = magazine_pop(mag->next, span, limit_pfn);
+	if (pfn)
+		cache->hits++;
+	iova_cache_unlock(cache);
+	return pfn;
+}
+
+static unsigned long cached_alloc(struct iova_domain *iovad, unsigned int class,
+				  unsigned long limit_pfn)
+{
+	unsigned long flags, pfn = 0;
+
+	if (!iovad->rcache)
+		return 0;
+	local_irq_save(flags);
+	if (caches_usable(iovad))
+		pfn = cpu_alloc(iovad->rcache, class,
+				iova_class_size(class) - 1, limit_pfn);
+	local_irq_restore(flags);
+	if (pfn && iova_check)
+		iova_tree_mark_live(iovad, pfn);
+	return pfn;
+}
+
+static struct iova *tree_alloc_rounded(struct iova_domain *iovad,
+				       unsigned long size,
+				       unsigned long limit_pfn)
+{
+	unsigned long rounded = iova_round_size(size);
+	struct iova *iova = iova_tree_alloc(iovad, rounded, limit_pfn, true);
+
+	if (iova || rounded == size)
+		return iova;
+	iova = iova_tree_alloc(iovad, size, limit_pfn, true);
+	if (iova)
+		set_bit(iova_size_class(size), &iovad->exact);
+	return iova;
+}
+
+/* Give back what caches hold, a step at a time, until the request fits. */
+static struct iova *reclaim_and_alloc(struct iova_domain *iovad,
+				      unsigned long size,
+				      unsigned long limit_pfn)
+{
+	struct iova_rcache *rcache = iovad->rcache;
+	unsigned int self = raw_smp_processor_id(), class, cpu;
+	struct iova *iova = NULL;
+
+	if (iova_cpu_drain(rcache, self))
+		iova = tree_alloc_rounded(iovad, size, limit_pfn);
+	for (class = 0; !iova && class < IOVA_CLASSES; class++)
+		if (iova_depot_drain(rcache, class))
+			iova = tree_alloc_rounded(iovad, size, limit_pfn);
+	for_each_possible_cpu(cpu) {
+		if (iova)
+			break;
+		if (cpu != self && iova_cpu_drain(rcache, cpu))
+			iova = tree_alloc_rounded(iovad, size, limit_pfn);
+	}
+	return iova;
+}
+
+static noinline unsigned long alloc_slow(struct iova_domain *iovad,
+					 unsigned long size,
+					 unsigned long limit_pfn,
+					 bool flush_rcache)
+{
+	unsigned long pfn = 0;
+	struct iova *iova;
+
+	if (WARN_ONCE(!size, "iova: allocation of no pages\n"))
+		return 0;
+	if (iova_size_is_cached(size))
+		pfn = cached_alloc(iovad, iova_size_class(size), limit_pfn);
+	if (!pfn) {
+		iova = tree_alloc_rounded(iovad, size, limit_pfn);
+		if (!iova && flush_rcache && iovad->rcache)
+			iova = reclaim_and_alloc(iovad, size, limit_pfn);
+		if (iova)
+			pfn = iova->pfn_lo;
+		if (iova && !pfn)
+			__free_iova(iovad, iova);	/* 0 says failure */
+	}
+	if (pfn)
+		trace_iova_alloc(iovad, pfn, size);
+	else
+		trace_iova_alloc_failed(iovad, limit_pfn, size);
+	return pfn;
+}
+
+/* The loaded magazine is full, or there is none. */
+static bool cpu_free(struct iova_rcache *rcache, unsigned int class,
+		     unsigned long pfn, struct iova_magazine **spare)
+{
+	struct iova_cpu_cache *cache = this_cpu_ptr(rcache->cpus);
+	struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
+	struct iova_magazine *mag, *empty;
+
+	iova_cache_lock(cache);
+	mag = cache->loaded[class];
+	if (mag && !magazine_has_room(mag) && magazine_has_room(mag->next))
+		mag = swap_loaded(cache, class);
+	if (!magazine_has_room(mag)) {
+		empty = *spare;
+		*spare = NULL;
+		if (!empty && depot)
+			empty = iova_depot_get_empty(depot);
+		if (!empty) {
+			iova_cache_unlock(cache);
+			return false;
+		}
+		if (mag && mag->next) {
+			iova_depot_put(rcache, class, mag->next);
+			mag->next = NULL;
+		}
+		empty->next = mag;
+		cache->loaded[class] = empty;
+		mag = empty;
+	}
+	magazine_push(mag, pfn);
+	iova_cache_unlock(cache);
+	return true;
+}
+
+enum put_result { PUT_DONE, PUT_NO_ROOM, PUT_NOT_NOW };
+
+static enum put_result cached_put(struct iova_domain *iovad, unsigned int class,
+				  unsigned long pfn,
+				  struct iova_magazine **spare)
+{
+	enum put_result ret = PUT_NOT_NOW;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (caches_usable(iovad))
+		ret = cpu_free(iovad->rcache, class, pfn, spare) ?
+		      PUT_DONE : PUT_NO_ROOM;
+	local_irq_restore(flags);
+	return ret;
+}
+
+/* Put a range into the caches, making a magazine where that takes one. */
+static bool cached_free(struct iova_domain *iovad, unsigned int class,
+			unsigned long pfn)
+{
+	struct iova_rcache *rcache = iovad->rcache;
+	struct iova_magazine *spare = NULL;
+	struct iova_depot *depot;
+	enum put_result ret;
+
+	ret = cached_put(iovad, class, pfn, &spare);
+	if (ret != PUT_NO_ROOM)
+		return ret == PUT_DONE;
+
+	depot = iova_depot_make(rcache, class);
+	if (!depot)
+		return false;
+	spare = iova_magazine_alloc(depot);
+	if (!spare)
+		return false;
+	ret = cached_put(iovad, class, pfn, &spare);
+	kfree(spare);
+	iova_reaper_arm(rcache);
+	return ret == PUT_DONE;
+}
+
+static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
+			       unsigned long size)
+{
+	unsigned int class;
+
+	if (!iovad->rcache || !iova_size_is_cached(size) ||
+	    pfn < iovad->start_pfn) {
+		iova_tree_free(iovad, pfn, size);
+		return;
+	}
+	class = iova_size_class(size);
+	if (size != iova_class_size(class) && test_bit(class, &iovad->exact)) {
+		iova_tree_free(iovad, pfn, size);
+		return;
+	}
+	if (iova_check && !iova_tree_mark_cached(iovad, pfn, size))
+		return;
+	if (cached_free(iovad, class, pfn))
+		return;
+	if (iova_check)
+		iova_tree_return(iovad, class, &pfn, 1);	/* is marked */
+	else
+		iova_tree_free(iovad, pfn, size);
+}
+
+static __always_inline unsigned long fast_alloc(struct iova_domain *iovad,
+						unsigned int class,
+						unsigned long limit_pfn)
+{
+	const unsigned long span = iova_class_size(class) - 1;
+	unsigned long flags, pfn = 0, top;
+	struct iova_cpu_cache *cache;
+	struct iova_magazine *mag;
+
+	local_irq_save(flags);
+	cache = this_cpu_ptr(READ_ONCE(iovad->fast));
+	if (likely(iova_cache_trylock(cache))) {
+		mag = cache->loaded[class];
+		if (likely(mag) && likely(mag->count)) {
+			top = mag->pfns[mag->count - 1];
+			if (likely(top + span <= limit_pfn)) {
+				mag->count--;
+				cache->hits++;
+				pfn = top;
+			}
+		}
+		iova_cache_unlock(cache);
+	}
+	local_irq_restore(flags);
+	return pfn;
+}
+
+/**
+ * alloc_iova_fast - allocate a range through the caches
+ * @iovad: the domain
+ * @size: its size in granules
+ * @limit_pfn: highest pfn it may cover
+ * @flush_rcache: give back what caches hold before failing
+ *
+ * The range is aligned to roundup_pow_of_two(@size) and may be longer than
+ * asked for; free it with free_iova_fast() and the same @size, or with
+ * free_iova().
+ *
+ * Context: any.
+ * Return: its lowest pfn; 0 when nothing fits or without memory.
+ */
+unsigned long alloc_iova_fast(struct iova_domain *iovad, unsigned long size,
+			      unsigned long limit_pfn, bool flush_rcache)
+{
+	unsigned long pfn;
+
+	if (likely(iova_size_is_cached(size))) {
+		if (likely(size <= IOVA_SMALL_MAX))
+			pfn = fast_alloc(iovad, fls_long(size - 1), limit_pfn);
+		else
+			pfn = fast_alloc(iovad, iova_size_class(size),
+					 limit_pfn);
+		if (likely(pfn)) {
+			trace_iova_alloc(iovad, pfn, size);
+			return pfn;
+		}
+	}
+	return alloc_slow(iovad, size, limit_pfn, flush_rcache);
+}
+EXPORT_SYMBOL_GPL(alloc_iova_fast);
+
+static __always_inline bool fast_free(struct iova_domain *iovad,
+				      unsigned int class, unsigned long pfn)
+{
+	struct iova_cpu_cache *cache;
+	struct iova_magazine *mag;
+	unsigned long flags;
+	bool done = false;
+
+	local_irq_save(flags);
+	cache = this_cpu_ptr(READ_ONCE(iovad->fast));
+	if (likely(iova_cache_trylock(cache))) {
+		mag = cache->loaded[class];
+		if (likely(mag) && likely(mag->count < mag->capacity)) {
+			magazine_push(mag, pfn);
+			done = true;
+		}
+		iova_cache_unlock(cache);
+	}
+	local_irq_restore(flags);
+	return done;
+}
+
+/**
+ * free_iova_fast - free a range to the caches
+ * @iovad: the domain
+ * @pfn: its lowest pfn
+ * @size: the size it was allocated with, in granules
+ *
+ * A range that was never allocated, or with another size, is refused with a
+ * warning: at once when frees are checked (iova.check=1) or when it goes to
+ * the tree, else when the cache it went to is drained.  Where something is
+ * known to be wrong already, call iova_free_suspect().
+ *
+ * Context: any.  Allocates nothing that it needs, cannot fail.
+ */
+void free_iova_fast(struct iova_domain *iovad, unsigned long pfn,
+		    unsigned long size)
+{
+	trace_iova_free(iovad, pfn, size);
+	if (likely(iova_size_is_cached(size)) && likely(!iovad->exact) &&
+	    likely(pfn >= iovad->start_pfn)) {
+		if (likely(size <= IOVA_SMALL_MAX)) {
+			if (likely(fast_free(iovad, fls_long(size - 1), pfn)))
+				return;
+		} else if (likely(fast_free(iovad, iova_size_class(size),
+					    pfn))) {
+			return;
+		}
+	}
+	free_slow(iovad, pfn, size);
+}
+EXPORT_SYMBOL_GPL(free_iova_fast);
+
+/**
+ * iova_cpu_drain - give all that a CPU has cached back to the tree
+ * @rcache: caches of a domain
+ * @cpu: the CPU, possibly offline
+ *
+ * Context: any; no lock of the allocator held.
+ * Return: the number of ranges.
+ */
+unsigned long iova_cpu_drain(struct iova_rcache *rcache, unsigned int cpu)
+{
+	unsigned long ranges = 0;
+	unsigned int class;
+
+	for (class = 0; class < IOVA_CLASSES; class++)
+		ranges += iova_depot_drain_cpu(rcache, cpu, class);
+	return ranges;
+}
+
+/**
+ * iova_caches_drain - give all that caches hold back to the tree
+ * @iovad: the domain
+ *
+ * Context: any; no lock of the allocator held.
+ */
+void iova_caches_drain(struct iova_domain *iovad)
+{
+	struct iova_rcache *rcache = iovad->rcache;
+	unsigned int cpu, class;
+
+	if (!rcache)
+		return;
+	for_each_possible_cpu(cpu)
+		iova_cpu_drain(rcache, cpu);
+	for (class = 0; class < IOVA_CLASSES; class++)
+		iova_depot_drain(rcache, class);
+}
+
+/**
+ * iova_domain_init_rcaches - set up the caches of a domain
+ * @iovad: a domain that init_iova_domain() has initialised
+ *
+ * Context: process; may sleep.
+ * Return: 0; -ENOMEM, -EINVAL when init_iova_domain() refused its arguments,
+ * -EBUSY when the caches exist.  After an error the domain is as it was and
+ * the call may be repeated.
+ */
+int iova_domain_init_rcaches(struct iova_domain *iovad)
+{
+	struct iova_rcache *rcache;
+	int ret;
+
+	if (iovad->tree.start != iovad->start_pfn)
+		return -EINVAL;
+	if (WARN_ON(iovad->rcache))
+		return -EBUSY;
+
+	rcache = kzalloc(sizeof(*rcache), GFP_KERNEL);
+	if (!rcache)
+		return -ENOMEM;
+	rcache->iovad = iovad;
+	iova_reaper_init(rcache);
+	rcache->cpus = __alloc_percpu(sizeof(*rcache->cpus), cache_line_size());
+	if (!rcache->cpus) {
+		ret = -ENOMEM;
+		goto free_rcache;
+	}
+	/* The callback may come as soon as the instance is known. */
+	iovad->rcache = rcache;
+	ret = cpuhp_state_add_instance_nocalls(CPUHP_IOMMU_IOVA_DEAD,
+					       &iovad->cpuhp_dead);
+	if (ret)
+		goto free_cpus;
+
+	if (!iova_check)
+		WRITE_ONCE(iovad->fast, rcache->cpus);
+	iova_debugfs_add(rcache);
+	return 0;
+
+free_cpus:
+	iovad->rcache = NULL;
+	free_percpu(rcache->cpus);
+free_rcache:
+	kfree(rcache);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(iova_domain_init_rcaches);
+
+/**
+ * iova_rcache_destroy - free the caches of a domain
+ * @iovad: a domain that nobody allocates from or frees to any more
+ *
+ * The ranges in them stay in the tree, which is about to go.
+ *
+ * Context: process; may sleep.
+ */
+void iova_rcache_destroy(struct iova_domain *iovad)
+{
+	struct iova_rcache *rcache = iovad->rcache;
+	unsigned int cpu, class;
+
+	if (!rcache)
+		return;
+	iova_debugfs_del(rcache);
+	cpuhp_state_remove_instance_nocalls(CPUHP_IOMMU_IOVA_DEAD,
+					    &iovad->cpuhp_dead);
+	cancel_delayed_work_sync(&rcache->reaper);
+	WRITE_ONCE(iovad->fast, &iova_no_cache);
+	iovad->rcache = NULL;
+
+	for_each_possible_cpu(cpu) {
+		struct iova_cpu_cache *cache = per_cpu_ptr(rcache->cpus, cpu);
+
+		for (class = 0; class < IOVA_CLASSES; class++) {
+			struct iova_magazine *mag;
+
+			while ((mag = cache->loaded[class])) {
+				cache->loaded[class] = mag->next;
+				kfree(mag);
+			}
+		}
+	}
+	iova_depots_destroy(rcache);
+	free_percpu(rcache->cpus);
+	kfree(rcache);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The reaper: returns cached ranges that nobody needs.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. The promise.  Of each class at most twice as many ranges stay cached as
+ *    were in flight at the recent peak; with none in flight all go back, and
+ *    the magazines with them, so that an idle domain costs what a new one
+ *    does.
+ *
+ * 2. The count.  The tree counts the ranges as long as each class (nodes);
+ *    the reaper adds up what depots and CPUs have cached of it.  The
+ *    difference is in flight now.  Between two looks the depot notes peaks
+ *    whenever a magazine is exchanged (depot.c).  A window is
+ *    %TICKS_PER_WINDOW looks; the bound takes the peak of this window and of
+ *    the one before, so a burst is remembered for one to two windows.
+ *
+ * 3. The work.  Ranges leave the depot first, then each CPU: the magazine
+ *    below the loaded one, then part of the loaded one.  A CPU's lock is held
+ *    to unhook a magazine or to copy %IOVA_BATCH pfns; the tree's lock, as
+ *    always, for %IOVA_BATCH operations.
+ *
+ * 4. The clock.  The work is armed when a magazine is made and goes on until
+ *    there is none.  It is deferrable: idle CPUs are not woken for it.
+ */
+
+#include <linux/iova.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+#include "trace.h"
+
+#define REAPER_INTERVAL		msecs_to_jiffies(100)
+#define TICKS_PER_WINDOW	10
+
+/**
+ * iova_reaper_arm - let the reaper run soon
+ * @rcache: caches of a domain
+ *
+ * Context: any.
+ */
+void iova_reaper_arm(struct iova_rcache *rcache)
+{
+	queue_delayed_work(system_wq, &rcache->reaper, REAPER_INTERVAL);
+}
+
+/* Give back up to @excess ranges of the depot. */
+static unsigned long reap_depot(struct iova_rcache *rcache, unsigned int class,
+				unsigned long excess)
+{
+	unsigned long left = excess;
+	struct iova_magazine *mag;
+
+	while (left && (mag = iova_depot_get_full(rcache, class))) {
+		unsigned int nr = min_t(unsigned long, left, mag->count);
+
+		left -= nr;
+		mag->count -= nr;
+		iova_tree_return(rcache->iovad, class, mag->pfns + mag->count,
+				 nr);
+		if (mag->count)
+			iova_depot_put(rcache, class, mag);
+		else
+			kfree(mag);
+	}
+	return excess - left;
+}
+
+/*
+ * Take up to %IOVA_BATCH ranges of a CPU, the coldest first: those at the
+ * bottom of the magazine below, else those at the bottom of the loaded one.
+ */
+static unsigned int take_from_cpu(struct iova_cpu_cache *cache,
+				  unsigned int class, unsigned long want,
+				  unsigned long *pfns)
+{
+	unsigned int nr = 0, i;
+	struct iova_magazine *mag;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	iova_cache_lock(cache);
+	mag = cache->loaded[class];
+	if (mag && mag->next && mag->next->count)
+		mag = mag->next;
+	if (mag) {
+		nr = min3((unsigned long)mag->count, want,
+			  (unsigned long)IOVA_BATCH);
+		mag->count -= nr;
+		for (i = 0; i < nr; i++)
+			pfns[i] = mag->pfns[i];
+		for (i = 0; i < mag->count; i++)
+			mag->pfns[i] = mag->pfns[i + nr];
+	}
+	iova_cache_unlock(cache);
+	local_irq_restore(flags);
+	return nr;
+}
+
+static unsigned long reap_cpus(struct iova_rcache *rcache, unsigned int class,
+			       unsigned long excess)
+{
+	unsigned long pfns[IOVA_BATCH], left = excess;
+	unsigned int cpu, nr;
+
+	for_each_possible_cpu(cpu) {
+		struct iova_cpu_cache *cache = per_cpu_ptr(rcache->cpus, cpu);
+
+		while (left) {
+			nr = take_from_cpu(cache, class, left, pfns);
+			if (!nr)
+				break;
+			left -= nr;
+			iova_tree_return(rcache->iovad, class, pfns, nr);
+		}
+	}
+	return excess - left;
+}
+
+/* Note what is in flight and tell how many of @cached are too many. */
+static unsigned long excess_of(struct iova_rcache *rcache, unsigned int class,
+			       unsigned long cached, bool new_window)
+{
+	struct iova_depot *depot = rcache->depots[class];
+	unsigned long nodes = READ_ONCE(rcache->nodes[class]);
+	unsigned long live = nodes > cached ? nodes - cached : 0;
+	unsigned long flags, bound;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	depot->peak = max(depot->peak, live);
+	bound = 2 * max(depot->peak, depot->old_peak);
+	if (new_window) {
+		depot->old_peak = depot->peak;
+		depot->peak = live;
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return cached > bound ? cached - bound : 0;
+}
+
+static void reap_class(struct iova_rcache *rcache, unsigned int class,
+		       unsigned long excess)
+{
+	unsigned long done = reap_depot(rcache, class, excess);
+
+	if (done < excess)
+		done += reap_cpus(rcache, class, excess - done);
+	if (done)
+		trace_iova_reap(rcache->iovad, iova_class_size(class), done);
+}
+
+/* Free empty magazines of a class that has had nothing to do for a while. */
+static void free_idle_magazines(struct iova_rcache *rcache, unsigned int class)
+{
+	unsigned int cpu;
+
+	iova_depot_drain(rcache, class);
+	for_each_possible_cpu(cpu)
+		iova_depot_drain_cpu(rcache, cpu, class);
+}
+
+static void reaper_work(struct work_struct *work)
+{
+	struct iova_rcache *rcache = container_of(to_delayed_work(work),
+						  struct iova_rcache, reaper);
+	bool new_window = ++rcache->reaper_ticks % TICKS_PER_WINDOW == 0;
+	unsigned long cached[IOVA_CLASSES] = { };
+	unsigned int class, cpu;
+	bool any = false;
+
+	for_each_possible_cpu(cpu)
+		any |= iova_cpu_count(per_cpu_ptr(rcache->cpus, cpu), cached);
+
+	for (class = 0; class < IOVA_CLASSES; class++) {
+		struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
+		unsigned long excess;
+
+		if (!depot)
+			continue;
+		any |= READ_ONCE(depot->full) || READ_ONCE(depot->empty);
+		cached[class] += READ_ONCE(depot->cached);
+		excess = excess_of(rcache, class, cached[class], new_window);
+		if (excess)
+			reap_class(rcache, class, excess);
+		else if (!cached[class] && !depot->peak && !depot->old_peak)
+			free_idle_magazines(rcache, class);
+	}
+	if (any)
+		iova_reaper_arm(rcache);
+}
+
+/**
+ * iova_reaper_init - prepare the reaper of a domain
+ * @rcache: its caches
+ */
+void iova_reaper_init(struct iova_rcache *rcache)
+{
+	INIT_DEFERRABLE_WORK(&rcache->reaper, reaper_work);
+}

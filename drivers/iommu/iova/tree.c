@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ranges of an IOVA domain.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. What it holds.  Every range of a domain, whether live, reserved or free
+ *    in a cache, is a struct iova in the gap tree of the domain.  What is not
+ *    in the tree is free; what is in it is never handed out by the tree.  So
+ *    the tree is what decides whether a range that is to be freed exists.
+ *
+ * 2. The lock, iova_domain.lock, is held with interrupts disabled for at most
+ *    %IOVA_BATCH tree operations, each O(log n).  Memory is allocated before
+ *    it is taken and freed after it is released.
+ *
+ * 3. A free that names nothing allocated, or another size than is allocated
+ *    there, is refused, counted and warned about; the tree stays as it was.
+ *
+ * 4. Checking (booted with iova.check=1, or CONFIG_IOVA_DEBUG): each range
+ *    remembers in a word behind its struct iova whether it is in a cache.  A
+ *    second free then is refused at once, wherever the first one went.  The
+ *    word exists only when checking, so struct iova keeps its 64 bytes.
+ */
+
+#include <linux/iova.h>
+#include <linux/moduleparam.h>
+#include <linux/sched/clock.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/**
+ * struct iova_checked - a range, when frees are checked
+ * @iova: the range
+ * @cached: it is free, and in a cache
+ */
+struct iova_checked {
+	struct iova iova;
+	bool cached;
+};
+
+bool iova_check __ro_after_init = IS_ENABLED(CONFIG_IOVA_DEBUG);
+module_param_named(check, iova_check, bool, 0444);
+MODULE_PARM_DESC(check, "Validate every free of an IOVA range when it is made");
+
+static struct kmem_cache *iova_mem;
+
+static bool *cached_mark(struct iova *iova)
+{
+	return &container_of(iova, struct iova_checked, iova)->cached;
+}
+
+/**
+ * iova_mem_init - set up the memory that ranges come from
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int iova_mem_init(void)
+{
+	iova_mem = kmem_cache_create("iommu_iova",
+				     iova_check ? sizeof(struct iova_checked) :
+						  sizeof(struct iova),
+				     0, SLAB_HWCACHE_ALIGN, NULL);
+	return iova_mem ? 0 : -ENOMEM;
+}
+
+/**
+ * iova_mem_exit - undo iova_mem_init()
+ */
+void iova_mem_exit(void)
+{
+	kmem_cache_destroy(iova_mem);
+	iova_mem = NULL;
+}
+
+/**
+ * iova_mem_alloc - allocate a range that is in no tree yet
+ *
+ * Context: any.
+ * Return: the range, %NULL without memory or before iova_cache_get().
+ */
+struct iova *iova_mem_alloc(void)
+{
+	struct iova *iova;
+
+	if (WARN_ONCE(!iova_mem, "iova: used before iova_cache_get()\n"))
+		return NULL;
+	iova = kmem_cache_alloc(iova_mem, GFP_ATOMIC | __GFP_NOWARN);
+	if (iova && iova_check)
+		*cached_mark(iova) = false;
+	return iova;
+}
+
+/**
+ * iova_mem_free - free a range that is in no tree any more
+ * @iova: the range, or %NULL
+ */
+void iova_mem_free(struct iova *iova)
+{
+	if (iova)
+		kmem_cache_free(iova_mem, iova);
+}
+
+/**
+ * iova_tree_lock - lock the tree of a domain
+ * @iovad: the domain
+ * @hold: remembers what iova_tree_unlock() needs
+ */
+void iova_tree_lock(struct iova_domain *iovad, struct iova_tree_hold *hold)
+	__acquires(&iovad->lock)
+{
+	spin_lock_irqsave(&iovad->lock, hold->flags);
+	hold->since = local_clock();
+}
+
+/**
+ * iova_tree_unlock - unlock the tree of a domain
+ * @iovad: the domain
+ * @hold: what iova_tree_lock() left
+ */
+void iova_tree_unlock(struct iova_domain *iovad, struct iova_tree_hold *hold)
+	__releases(&iovad->lock)
+{
+	unsigned long held = local_clock() - hold->since;
+
+	if (held > iovad->counts.slow_max)
+		iovad->counts.slow_max = held;
+	spin_unlock_irqrestore(&iovad->lock, hold->flags);
+}
+
+/**
+ * iova_tree_account - count a range in or out of its size class
+ * @iovad: the domain, locked
+ * @iova: the range
+ * @by: 1 or -1
+ *
+ * The reaper compares these counts with what is cached; ranges of no class do
+ * not interest it.
+ */
+void iova_tree_account(struct iova_domain *iovad, struct iova *iova, int by)
+{
+	unsigned long size = iova_size(iova);
+	struct iova_rcache *rcache = iovad->rcache;
+	unsigned int class;
+
+	iovad->counts.ranges += by;
+	if (!rcache || !iova_size_is_cached(size))
+		return;
+	class = iova_size_class(size);
+	if (iova_class_size(class) != size)
+		return;
+	/* What was there before the caches were was not counted in. */
+	if (by > 0 || rcache->nodes[class])
+		WRITE_ONCE(rcache->nodes[class], rcache->nodes[class] + by);
+}
+
+/**
+ * iova_tree_insert - add a range whose pfns are filled in
+ * @iovad: the domain, locked
+ * @iova: the range
+ *
+ * Return: 0, or -EEXIST or -EINVAL as gap_tree_insert().
+ */
+int iova_tree_insert(struct iova_domain *iovad, struct iova *iova)
+{
+	int ret = gap_tree_insert(&iovad->tree, &iova->gap);
+
+	if (!ret)
+		iova_tree_account(iovad, iova, 1);
+	return ret;
+}
+
+/* A range that leaves the tree while its free is examined was free already. */
+static void settle_suspects(struct iova_domain *iovad, unsigned long pfn)
+{
+	struct iova_suspect *suspect;
+
+	list_for_each_entry(suspect, &iovad->suspects, link)
+		if (suspect->pfn == pfn)
+			suspect->settled = true;
+}
+
+/**
+ * iova_tree_erase - take a range out of the tree
+ * @iovad: the domain, locked
+ * @iova: a range of its tree; the caller frees it
+ */
+void iova_tree_erase(struct iova_domain *iovad, struct iova *iova)
+{
+	if (unlikely(!list_empty(&iovad->suspects)))
+		settle_suspects(iovad, iova->pfn_lo);
+	gap_tree_erase(&iovad->tree, &iova->gap);
+	iova_tree_account(iovad, iova, -1);
+}
+
+/**
+ * iova_tree_find - find the range that holds a pfn
+ * @iovad: the domain, locked
+ * @pfn: a pfn
+ *
+ * Return: the range, %NULL when the pfn is free.
+ */
+struct iova *iova_tree_find(struct iova_domain *iovad, unsigned long pfn)
+{
+	struct gap_node *node = gap_tree_find(&iovad->tree, pfn);
+
+	return node ? container_of(node, struct iova, gap) : NULL;
+}
+
+/**
+ * iova_tree_alloc - take the highest free range from the tree
+ * @iovad: the domain
+ * @size: its size in granules
+ * @limit_pfn: highest pfn it may cover
+ * @size_aligned: align it to roundup_pow_of_two(@size)
+ *
+ * pfn ~0UL is never handed out, so that one past the end of a range is always
+ * a number.
+ *
+ * Context: any.
+ * Return: the range, %NULL when nothing fits or without memory.
+ */
+struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
+			     unsigned long limit_pfn, bool size_aligned)
+{
+	struct iova *iova = iova_mem_alloc();
+	struct iova_tree_hold hold;
+	bool found;
+
+	if (!iova)
+		return NULL;
+
+	iova_tree_lock(iovad, &hold);
+	iovad->counts.misses++;
+	found = gap_tree_find_hole(&iovad->tree, size, size_aligned,
+				   min(limit_pfn, ~0UL - 1), &iova->pfn_lo);
+	if (found) {
+		iova->pfn_hi = iova->pfn_lo + size - 1;
+		found = !iova_tree_insert(iovad, iova);
+	}
+	iova_tree_unlock(iovad, &hold);
+
+	if (!found) {
+		iova_mem_free(iova);
+		return NULL;
+	}
+	return iova;
+}
+
+/**
+ * iova_tree_may_free - find the range that a free names, if it names one
+ * @iovad: the domain, locked
+ * @pfn: lowest pfn, as told
+ * @size: size in granules, as told; 0 when only a pfn of the range was told
+ * @why: where the reason goes when it does not
+ *
+ * A size names a range of just that size, or of the class that serves it.
+ *
+ * Return: the range, %NULL when the free is to be refused: counted already.
+ */
+struct iova *iova_tree_may_free(struct iova_domain *iovad, unsigned long pfn,
+				unsigned long size, const char **why)
+{
+	struct iova *iova = iova_tree_find(iovad, pfn);
+
+	if (!iova)
+		*why = "not allocated";
+	else if (size && iova->pfn_lo != pfn)
+		*why = "inside another range";
+	else if (size && iova_size(iova) != size &&
+		 iova_size(iova) != iova_round_size(size))
+		*why = "allocated with another size";
+	else if (iova_check && *cached_mark(iova))
+		*why = "freed already";
+	else
+		return iova;
+	iovad->counts.refused++;
+	return NULL;
+}
+
+/**
+ * iova_refused - report a free that was refused
+ * @iovad: the domain, not locked
+ * @pfn: pfn, as told
+ * @size: size in granules, as told; 0 when none was
+ * @why: the reason
+ */
+void iova_refused(struct iova_domain *iovad, unsigned long pfn,
+		  unsigned long size, const char *why)
+{
+	trace_iova_refused(iovad, pfn, size);
+	WARN_RATELIMIT(1, "iova: free of pfn %#lx (address %#llx) size %lu refused: %s\n",
+		       pfn, (u64)pfn << iova_shift(iovad), size, why);
+}
+
+/**
+ * iova_tree_free - free a live range to the tree
+ * @iovad: the domain
+ * @pfn: its lowest pfn; with @size 0 any of its pfns
+ * @size: its size in granules, 0 when not known
+ *
+ * Context: any.
+ * Return: true; false when the free was refused, and warned about.
+ */
+bool iova_tree_free(struct iova_domain *iovad, unsigned long pfn,
+		    unsigned long size)
+{
+	struct iova_tree_hold hold;
+	struct iova *iova;
+	const char *why;
+
+	iova_tree_lock(iovad, &hold);
+	iova = iova_tree_may_free(iovad, pfn, size, &why);
+	if (iova)
+		iova_tree_erase(iovad, iova);
+	iova_tree_unlock(iovad, &hold);
+
+	if (!iova) {
+		iova_refused(iovad, pfn, size, why);
+		return false;
+	}
+	iova_mem_free(iova);
+	return true;
+}
+
+static unsigned int return_batch(struct iova_domain *iovad, unsigned long size,
+				 const unsigned long *pfns, unsigned int nr)
+{
+	struct iova *gone[IOVA_BATCH];
+	struct iova_tree_hold hold;
+	unsigned int i, batch = min(nr, IOVA_BATCH);
+
+	iova_tree_lock(iovad, &hold);
+	for (i = 0; i < batch; i++) {
+		struct iova *iova = iova_tree_find(iovad, pfns[i]);
+
+		if (iova && (iova->pfn_lo != pfns[i] ||
+			     iova_size(iova) != size))
+			iova = NULL;
+		if (iova)
+			iova_tree_erase(iovad, iova);
+		else
+			iovad->counts.refused++;
+		gone[i] = iova;
+	}
+	iova_tree_unlock(iovad, &hold);
+
+	for (i = 0; i < batch; i++) {
+		if (!gone[i])
+			iova_refused(iovad, pfns[i], size,
+				     "cached, but not allocated with this size");
+		iova_mem_free(gone[i]);
+	}
+	return batch;
+}
+
+/**
+ * iova_tree_return - free ranges to the tree that were in a cache
+ * @iovad: the domain
+ * @class: their size class
+ * @pfns: lowest pfn of each
+ * @nr: how many
+ *
+ * A pfn that is no range of that class went into a cache by a bad free; here
+ * that comes to light, and it is refused.
+ *
+ * Context: any; interrupts are disabled for %IOVA_BATCH ranges at a time.
+ */
+void iova_tree_return(struct iova_domain *iovad, unsigned int class,
+		      const unsigned long *pfns, unsigned int nr)
+{
+	unsigned long size = iova_class_size(class);
+
+	while (nr) {
+		unsigned int done = return_batch(iovad, size, pfns, nr);
+
+		pfns += done;
+		nr -= done;
+	}
+}
+
+/**
+ * iova_tree_mark_cached - note that a range goes into a cache
+ * @iovad: the domain
+ * @pfn: its lowest pfn
+ * @size: its size in granules
+ *
+ * Only when iova_check is set.
+ *
+ * Context: any.
+ * Return: true; false when the free was refused, and warned about.
+ */
+bool iova_tree_mark_cached(struct iova_domain *iovad, unsigned long pfn,
+			   unsigned long size)
+{
+	struct iova_tree_hold hold;
+	struct iova *iova;
+	const char *why;
+
+	iova_tree_lock(iovad, &hold);
+	iova = iova_tree_may_free(iovad, pfn, size, &why);
+	if (iova)
+		*cached_mark(iova) = true;
+	iova_tree_unlock(iovad, &hold);
+
+	if (!iova)
+		iova_refused(iovad, pfn, size, why);
+	return iova;
+}
+
+/**
+ * iova_tree_mark_live - note that a range has left a cache
+ * @iovad: the domain
+ * @pfn: its lowest pfn
+ *
+ * Only when iova_check is set.
+ *
+ * Context: any.
+ */
+void iova_tree_mark_live(struct iova_domain *iovad, unsigned long pfn)
+{
+	struct iova_tree_hold hold;
+	struct iova *iova;
+
+	iova_tree_lock(iovad, &hold);
+	iova = iova_tree_find(iovad, pfn);
+	if (iova)
+		*cached_mark(iova) = false;
+	iova_tree_unlock(iovad, &hold);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What stands behind <linux/iova.h> when CONFIG_IOVA_GAP_TREE is chosen.
+ *
+ * Included by <linux/iova.h> alone.  Users of the IOVA API know the members
+ * pfn_lo and pfn_hi of struct iova, and granule and start_pfn of struct
+ * iova_domain; all else is the allocator's (drivers/iommu/iova/).
+ */
+#ifndef _LINUX_IOVA_GAP_TREE_H
+#define _LINUX_IOVA_GAP_TREE_H
+
+#include <linux/build_bug.h>
+#include <linux/cache.h>
+#include <linux/gap_tree.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+struct iova_cpu_cache;
+struct iova_rcache;
+
+/**
+ * struct iova - an allocated or reserved range
+ * @gap: the range in the gap tree of its domain
+ * @node: the same, link only
+ * @pfn_lo: lowest pfn of the range
+ * @pfn_hi: highest pfn of the range, inclusive
+ */
+struct iova {
+	union {
+		struct gap_node gap;
+		struct {
+			struct rb_node node;
+			unsigned long pfn_lo;
+			unsigned long pfn_hi;
+		};
+	};
+};
+
+static_assert(sizeof(struct iova) <= 64);
+static_assert(offsetof(struct iova, pfn_lo) == offsetof(struct iova, gap.first));
+static_assert(offsetof(struct iova, pfn_hi) == offsetof(struct iova, gap.last));
+
+/**
+ * struct iova_counts - what has happened in the tree of a domain
+ * @ranges: ranges in the tree now: live, reserved and cached
+ * @misses: fast allocations that the caches could not serve
+ * @refused: frees that named no allocated range, or one of another size
+ * @suspects: ranges handed to iova_free_suspect()
+ * @leaked: ranges given up because a suspect free found no memory
+ * @slow_max: longest time the lock of the tree was held, in nanoseconds
+ */
+struct iova_counts {
+	unsigned long ranges;
+	unsigned long misses;
+	unsigned long refused;
+	unsigned long suspects;
+	unsigned long leaked;
+	unsigned long slow_max;
+};
+
+/**
+ * struct iova_domain - one IOVA address space
+ * @granule: bytes per pfn, a power of two; 0 when initialisation refused it
+ * @start_pfn: lowest pfn that is handed out
+ * @fast: caches the fast path may use without asking; an empty set, shared by
+ *	all domains, while it must take the slow path (see rcache.c)
+ * @exact: classes in which ranges shorter than the class are live, a bitmap
+ * @rcache: caches of the domain, %NULL before iova_domain_init_rcaches()
+ * @cpuhp_dead: link for the CPU hotplug callback
+ * @lock: protects all that follows, and the members pfn_lo and pfn_hi of
+ *	every range in @tree; taken with interrupts disabled, no other lock
+ *	is taken under it
+ * @tree: every range: live, reserved and cached
+ * @counts: see &struct iova_counts
+ * @suspects: frees under suspicion, see suspect.c
+ * @suspect_work: resolves @suspects
+ * @drain: called by @suspect_work, may sleep: push all frees that are delayed
+ *	above the allocator (a flush queue) down to it; %NULL when there are none
+ */
+struct iova_domain {
+	unsigned long granule;
+	unsigned long start_pfn;
+	struct iova_cpu_cache __percpu *fast;
+	unsigned long exact;
+	struct iova_rcache *rcache;
+	struct hlist_node cpuhp_dead;
+
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	struct gap_tree tree;
+	struct iova_counts counts;
+	struct list_head suspects;
+	struct work_struct suspect_work;
+	void (*drain)(struct iova_domain *iovad);
+};
+
+#if IS_REACHABLE(CONFIG_IOMMU_IOVA)
+void iova_free_suspect(struct iova_domain *iovad, unsigned long pfn,
+		       unsigned long size);
+#else
+static inline void iova_free_suspect(struct iova_domain *iovad,
+				     unsigned long pfn, unsigned long size)
+{
+}
+#endif
+
+#endif /* _LINUX_IOVA_GAP_TREE_H */

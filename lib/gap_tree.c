@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Gap tree: disjoint ranges, and the holes between them found in O(log n).
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. Concepts.  The ranges stand in a red-black tree ordered by address.  The
+ *    hole right below a range belongs to that range's node; it reaches down to
+ *    the range before, or to the start of the tree.  So n nodes describe n
+ *    holes, and the one hole that has no node, the one above the highest
+ *    range, is known from that range.
+ *
+ * 2. Augmentation.  A node carries the maxima of two values over its subtree:
+ *    the length of a hole, for requests that may lie anywhere, and gap_fit()
+ *    of a hole, the largest naturally aligned request it takes.  A request
+ *    fits some hole of a subtree if and only if its size is not above the
+ *    maximum of its kind.  Pruning by one comparison is therefore exact in
+ *    both directions: no hole is visited in vain and none is overlooked, so
+ *    there is no second search, no hint where to begin and no state that could
+ *    grow stale.  gap_update() is the only place that computes the maxima.
+ *
+ * 3. Search.  A limit cuts at most one hole in two, the one it falls into;
+ *    that hole is looked at by its remaining length.  All others are wholly
+ *    above the limit, hence out of question, or wholly below.  One descent
+ *    along the limit finds the cut hole and remembers the last (so highest)
+ *    node passed on the right whose own hole or left subtree takes the
+ *    request; a second descent from there ends at the highest such hole.  Both
+ *    are loops over the height of the tree.  The answer depends on the set of
+ *    ranges alone, never on the order in which it came about.
+ *
+ * 4. Change.  Insertion and removal touch the hole of the node itself and that
+ *    of the node above, which on insertion is an ancestor of the new leaf.
+ *    Maxima are then recomputed upwards until they no longer change.
+ *
+ * 5. Locking.  None: the owner's lock covers every call.
+ */
+
+#include <linux/bug.h>
+#include <linux/errno.h>
+#include <linux/export.h>
+#include <linux/gap_tree.h>
+#include <linux/rbtree_augmented.h>
+
+static inline struct gap_node *to_gap(struct rb_node *rb)
+{
+	return rb_entry(rb, struct gap_node, rb);
+}
+
+static inline unsigned long node_fit(const struct gap_node *node)
+{
+	return gap_fit(node->first - node->gap, node->first);
+}
+
+/* Recompute node->room; with @exit, tell whether the ancestors need not know. */
+static inline bool gap_update(struct gap_node *node, bool exit)
+{
+	const struct rb_node *child[] = { node->rb.rb_left, node->rb.rb_right };
+	struct gap_room room = { .gap = node->gap };
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		const struct gap_room *sub;
+
+		if (!child[i])
+			continue;
+		sub = &rb_entry(child[i], struct gap_node, rb)->room;
+		room.gap = max(room.gap, sub->gap);
+		room.fit = max(room.fit, sub->fit);
+	}
+	/* A fit is never above the length: most nodes need not compute theirs. */
+	if (node->gap > room.fit)
+		room.fit = max(room.fit, node_fit(node));
+
+	if (exit && room.gap == node->room.gap && room.fit == node->room.fit)
+		return true;
+	node->room = room;
+	return false;
+}
+
+RB_DECLARE_CALLBACKS(static, gap_augment, struct gap_node, rb, room, gap_update)
+
+/* Where the hole begins that lies above @under, or at the bottom of the tree. */
+static inline unsigned long hole_above(const struct gap_tree *tree,
+				       const struct gap_node *under)
+{
+	return under && under->last >= tree->start ? under->last + 1 :
+						     tree->start;
+}
+
+static inline void set_hole(struct gap_node *node, unsigned long lo)
+{
+	node->gap = node->first > lo ? node->first - lo : 0;
+}
+
+static void verify_change(const struct gap_tree *tree)
+{
+	if (IS_ENABLED(CONFIG_GAP_TREE_VERIFY))
+		gap_tree_verify(tree);
+}
+
+/*
+ * One kind of request: @aligned is constant in each caller, so that the
+ * compiler makes two functions of this one.
+ */
+static __always_inline bool find_hole(const struct gap_tree *tree,
+				      unsigned long size, const bool aligned,
+				      unsigned long limit, unsigned long *first)
+{
+	const unsigned long clear = aligned ? gap_align_mask(size) : 0;
+	struct gap_node *node, *under = NULL, *found = NULL;
+	struct rb_node *rb = tree->root.rb_node;
+	unsigned long lo;
+
+#define subtree_takes(rb)						\
+	((rb) && (aligned ? to_gap(rb)->room.fit :			\
+			    to_gap(rb)->room.gap) >= size)
+#define hole_takes(node)						\
+	((node)->gap >= size && (!aligned || node_fit(node) >= size))
+
+	while (rb) {
+		node = to_gap(rb);
+		if (node->first > limit) {
+			rb = rb->rb_left;
+			continue;
+		}
+		if (hole_takes(node) || subtree_takes(rb->rb_left))
+			found = node;
+		under = node;
+		rb = rb->rb_right;
+	}
+
+	/* The hole that the limit cuts lies above all others in question. */
+	lo = hole_above(tree, under);
+	if ((!under || under->last < limit) && limit >= lo &&
+	    limit - lo >= size - 1) {
+		*first = (limit - (size - 1)) & ~clear;
+		if (*first >= lo)
+			return true;
+	}
+
+	if (!found)
+		return false;
+	while (!hole_takes(found)) {
+		rb = found->rb.rb_left;
+		while (subtree_takes(rb->rb_right))
+			rb = rb->rb_right;
+		found = to_gap(rb);
+	}
+	*first = (found->first - size) & ~clear;
+	return true;
+#undef hole_takes
+#undef subtree_takes
+}
+
+/**
+ * gap_tree_find_hole - find the highest place where a request fits
+ * @tree: tree to search
+ * @size: size of the request, in addresses
+ * @aligned: the place must be a multiple of roundup_pow_of_two(@size)
+ * @limit: highest address that the request may cover
+ * @first: where the first address of the place is stored on success
+ *
+ * The place lies within one hole, not below the start of the tree, and is the
+ * highest there is, whatever happened to the tree before.
+ *
+ * Context: any; the caller holds the lock of the tree.
+ * Return: true when there is such a place; false when there is none or @size
+ * is 0.
+ */
+bool gap_tree_find_hole(const struct gap_tree *tree, unsigned long size,
+			bool aligned, unsigned long limit, unsigned long *first)
+{
+	if (!size)
+		return false;
+	return aligned ? find_hole(tree, size, true, limit, first) :
+			 find_hole(tree, size, false, limit, first);
+}
+EXPORT_SYMBOL_GPL(gap_tree_find_hole);
+
+/**
+ * gap_tree_insert - add a range
+ * @tree: tree to add to
+ * @node: the range, with first and last filled in
+ *
+ * Context: any; the caller holds the lock of the tree.
+ * Return: 0; -EEXIST when the range overlaps one of the tree, -EINVAL when
+ * last is below first: the tree is then as it was.
+ */
+int gap_tree_insert(struct gap_tree *tree, struct gap_node *node)
+{
+	struct rb_node **link = &tree->root.rb_node, *parent = NULL;
+	struct gap_node *above = NULL, *under = NULL;
+
+	if (node->last < node->first)
+		return -EINVAL;
+
+	while (*link) {
+		struct gap_node *at = to_gap(*link);
+
+		parent = *link;
+		if (node->last < at->first) {
+			above = at;
+			link = &parent->rb_left;
+		} else if (node->first > at->last) {
+			under = at;
+			link = &parent->rb_right;
+		} else {
+			return -EEXIST;
+		}
+	}
+
+	set_hole(node, hole_above(tree, under));
+	rb_link_node(&node->rb, parent, link);
+	gap_update(node, false);
+	if (above) {
+		set_hole(above, hole_above(tree, node));
+		gap_augment_propagate(parent, &above->rb);
+		gap_augment_propagate(&above->rb, NULL);
+	} else {
+		gap_augment_propagate(parent, NULL);
+	}
+	rb_insert_augmented(&node->rb, &tree->root, &gap_augment);
+	verify_change(tree);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(gap_tree_insert);
+
+/**
+ * gap_tree_erase - take a range out
+ * @tree: tree to take it from
+ * @node: a node of @tree; the caller's again afterwards
+ *
+ * Context: any; the caller holds the lock of the tree.
+ */
+void gap_tree_erase(struct gap_tree *tree, struct gap_node *node)
+{
+	struct gap_node *above = gap_tree_next(node);
+
+	if (above)
+		set_hole(above, max(node->first - node->gap, tree->start));
+	rb_erase_augmented(&node->rb, &tree->root, &gap_augment);
+	if (above)
+		gap_augment_propagate(&above->rb, NULL);
+	verify_change(tree);
+}
+EXPORT_SYMBOL_GPL(gap_tree_erase);
+
+/**
+ * gap_tree_grow_down - let a range begin lower
+ * @tree: tree of the range
+ * @node: a node of @tree
+ * @first: its new first address, above the range before and not above the old
+ *
+ * Context: any; the caller holds the lock of the tree.
+ */
+void gap_tree_grow_down(struct gap_tree *tree, struct gap_node *node,
+			unsigned long first)
+{
+	unsigned long lo = max(node->first - node->gap, tree->start);
+
+	node->first = first;
+	set_hole(node, lo);
+	gap_augment_propagate(&node->rb, NULL);
+	verify_change(tree);
+}
+EXPORT_SYMBOL_GPL(gap_tree_grow_down);
+
+/**
+ * gap_tree_find_from - find the first range at or above an address
+ * @tree: tree to search
+ * @addr: an address
+ *
+ * Context: any; the caller holds the lock of the tree.
+ * Return: the lowest range that does not end below @addr, %NULL when there is
+ * none.
+ */
+struct gap_node *gap_tree_find_from(const struct gap_tree *tree,
+				    unsigned long addr)
+{
+	struct rb_node *rb = tree->root.rb_node;
+	struct gap_node *found = NULL;
+
+	while (rb) {
+		struct gap_node *node = to_gap(rb);
+
+		if (node->last < addr) {
+			rb = rb->rb_right;
+			continue;
+		}
+		found = node;
+		if (node->first <= addr)
+			break;
+		rb = rb->rb_left;
+	}
+	return found;
+}
+EXPORT_SYMBOL_GPL(gap_tree_find_from);
+
+/**
+ * gap_tree_find - find the range that holds an address
+ * @tree: tree to search
+ * @addr: an address
+ *
+ * Context: any; the caller holds the lock of the tree.
+ * Return: the range, %NULL when @addr lies in a hole.
+ */
+struct gap_node *gap_tree_find(const struct gap_tree *tree, unsigned long addr)
+{
+	struct gap_node *node = gap_tree_find_from(tree, addr);
+
+	return node && node->first <= addr ? node : NULL;
+}
+EXPORT_SYMBOL_GPL(gap_tree_find);
+
+static bool node_is_right(const struct gap_tree *tree, struct gap_node *node,
+			  const struct gap_node *under)
+{
+	struct gap_node copy = *node;
+
+	set_hole(&copy, hole_above(tree, under));
+	if (node->last < node->first || (under && under->last >= node->first) ||
+	    copy.gap != node->gap)
+		return false;
+	return gap_update(&copy, true);
+}
+
+/**
+ * gap_tree_verify - check order, holes and maxima of every node
+ * @tree: tree to check
+ *
+ * With CONFIG_GAP_TREE_VERIFY this runs after every change.
+ *
+ * Context: any; the caller holds the lock of the tree.  O(n).
+ * Return: true when all is right; else warns about the first wrong node.
+ */
+bool gap_tree_verify(const struct gap_tree *tree)
+{
+	struct gap_node *under = NULL;
+	struct rb_node *rb;
+
+	for (rb = rb_first(&tree->root); rb; rb = rb_next(rb)) {
+		struct gap_node *node = to_gap(rb);
+
+		if (WARN(!node_is_right(tree, node, under),
+			 "gap_tree: node [%#lx, %#lx] gap %#lx room %#lx/%#lx is wrong\n",
+			 node->first, node->last, node->gap, node->room.gap,
+			 node->room.fit))
+			return false;
+		under = node;
+	}
+	return true;
+}
+EXPORT_SYMBOL_GPL(gap_tree_verify);
