@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Makes a build directory's configuration from the fragments in config/, on
+# top of tinyconfig. Sourced by build, stock-same and clean-check.
+
+build_tools()
+{
+	need_tools make:make gcc:gcc ld:binutils flex:flex bison:bison bc:bc \
+		cpio:cpio ccache:ccache perl:perl
+	[ -z "$cross" ] || need_tools "${cross}gcc:gcc-aarch64-linux-gnu"
+	echo '#include <gelf.h>' | gcc -E - >/dev/null 2>&1 ||
+		need_packages libelf-dev
+	echo '#include <openssl/evp.h>' | gcc -E - >/dev/null 2>&1 ||
+		need_packages libssl-dev
+}
+
+# fragments ARCH PROFILE STACK: the files that make up a configuration.
+fragments()
+{
+	local name
+
+	for name in common "$1" "$2" "stack-$3" "$2-$3"; do
+		[ ! -f "$here/config/$name.config" ] ||
+			echo "$here/config/$name.config"
+	done
+}
+
+# apply_fragments SOURCE OBJECTS FILE...: tinyconfig and these files on top.
+# A line that did not stick is an error that names it. An unchanged wish
+# leaves the directory, and so every object in it, as it is.
+apply_fragments()
+{
+	local source=$1 objects=$2 log=$out/log/config-${2##*/}.log line missing
+
+	shift 2
+	mkdir -p "$objects" "$out/log"
+	{ kmake "$source" "$objects" tinyconfig &&
+	  (cd "$source" && scripts/kconfig/merge_config.sh -m -O "$objects" \
+		"$objects/.config" "$@") &&
+	  kmake "$source" "$objects" olddefconfig; } >"$log" 2>&1 ||
+		die "the configuration cannot be made: see build/log/${log##*/}"
+	# The base has no choices of this series.
+	missing=$(cat "$@" | grep -E '^(CONFIG_|# CONFIG_.* is not set)' |
+		while read -r line; do
+			grep -qxF "$line" "$objects/.config" || echo "$line"
+		done | grep -vE "${tolerated:-^$}" || true)
+	missing=$(dropped_ok "$missing" "$objects/.config")
+	[ -z "$missing" ] ||
+		die "these lines of tools/kernel/config/ did not stick in" \
+			"build/${objects##*/}/.config, look for their" \
+			"dependencies: ${missing//$'\n'/, }"
+}
+
+# A symbol wanted off that the configuration does not even offer is off.
+dropped_ok()
+{
+	local line symbol
+
+	while read -r line; do
+		symbol=${line#\# }
+		symbol=${symbol%% *}
+		case $line in
+		'# '*) ! grep -q "^$symbol=" "$2" || echo "$line" ;;
+		?*) echo "$line" ;;
+		esac
+	done <<<"$1"
+}
+
+# configure SOURCE OBJECTS ARCH PROFILE STACK. A new directory starts as a copy
+# of one that differs in the stack only, if there is one: flipping the choices
+# rebuilds few files.
+configure()
+{
+	local source=$1 objects=$2 twin tolerated=
+	local -a files
+
+	mapfile -t files < <(fragments "$3" "$4" "$5")
+	if [ "$source" = "$out/base" ]; then
+		tolerated='^CONFIG_IOVA_'
+	else
+		for twin in "$out/$3-$4-new" "$out/$3-$4-stock"; do
+			[ ! -e "$objects" ] && [ -e "$twin/$image" ] || continue
+			say "starting from a copy of build/${twin##*/}"
+			cp -a "$twin" "$objects.part"
+			mv "$objects.part" "$objects"
+		done
+	fi
+	apply_fragments "$source" "$objects" "${files[@]}"
+}

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Real I/O with checksums: an NVMe disk, and two network cards on one hub of
+# the emulator, e1000e here and virtio-net in a network namespace of its own.
+# Environment: nvme_mib and net_mib, how much to move each way.
+# Sourced by /init.
+
+nvme_mib=${nvme_mib:-32}
+net_mib=${net_mib:-4}
+
+# same NAME WANT GOT: one row that says whether two checksums agree.
+same()
+{
+	if [ -n "$2" ] && [ "$2" = "$3" ]; then
+		row "$1" "sha256 ${2:0:16} both ways" ok
+	else
+		row "$1" "sha256 '${2:0:16}' sent, '${3:0:16}' came back" BAD
+	fi
+}
+
+sum()
+{
+	sha256sum | cut -d ' ' -f 1
+}
+
+disk_io()
+{
+	local disk=/dev/nvme0n1 wrote buffered direct
+
+	if [ ! -b "$disk" ]; then
+		row "NVMe" "no disk" BAD
+		return
+	fi
+	say "writing $nvme_mib MiB to $disk"
+	wrote=$(dd if=/dev/urandom bs=1M count="$nvme_mib" status=none |
+		tee "$disk" | sum)
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	say "reading it back"
+	buffered=$(dd if="$disk" bs=1M count="$nvme_mib" status=none | sum)
+	same "NVMe, $nvme_mib MiB written and read" "$wrote" "$buffered"
+	echo 3 >/proc/sys/vm/drop_caches
+	direct=$(dd if="$disk" bs=64k count=$((nvme_mib * 16)) iflag=direct \
+		status=none | sum)
+	same "NVMe, $nvme_mib MiB read directly" "$wrote" "$direct"
+}
+
+# card DRIVER: the name of the interface that this driver serves.
+card()
+{
+	local path
+
+	for path in /sys/class/net/*; do
+		case $(readlink "$path/device/driver") in
+		*/"$1") echo "${path##*/}"; return ;;
+		esac
+	done
+}
+
+# wait_carrier NAME
+wait_carrier()
+{
+	local n=0
+
+	while [ "$(cat "/sys/class/net/$1/carrier" 2>/dev/null)" != 1 ]; do
+		n=$((n + 1))
+		[ $n -lt 100 ] || return 1
+		usleep 100000
+	done
+}
+
+# fetch NAME WANT PREFIX URL: downloads, compares.
+fetch()
+{
+	local got
+
+	say "$1"
+	got=$($3 timeout 120 wget -q -O - "$4" | sum)
+	same "$1" "$2" "$got"
+}
+
+net_io()
+{
+	local near far holder there want
+
+	near=$(card e1000e)
+	far=$(card virtio_net)
+	if [ -z "$near" ] || [ -z "$far" ]; then
+		row "network cards" "e1000e '$near', virtio-net '$far'" BAD
+		return
+	fi
+	dd if=/dev/urandom of=/tmp/file bs=1M count="$net_mib" status=none
+	want=$(sum </tmp/file)
+	ip link set lo up
+	ip addr add 10.9.0.1/24 dev "$near"
+	ip link set "$near" up
+	unshare -n sleep 3600 &
+	holder=$!
+	while [ "$(readlink /proc/$holder/ns/net)" = \
+		"$(readlink /proc/self/ns/net)" ]; do
+		usleep 10000
+	done
+	there="nsenter -t $holder -n"
+	ip link set "$far" netns "$holder"
+	$there ip link set lo up
+	$there ip addr add 10.9.0.2/24 dev "$far"
+	$there ip link set "$far" up
+	if ! wait_carrier "$near"; then
+		row "network cards" "no link" BAD
+		return
+	fi
+	httpd -p 10.9.0.1:80 -h /tmp
+	$there httpd -p 10.9.0.2:80 -h /tmp
+	fetch "e1000e sends $net_mib MiB, virtio-net receives" "$want" \
+		"$there" http://10.9.0.1/file
+	fetch "virtio-net sends $net_mib MiB, e1000e receives" "$want" \
+		"" http://10.9.0.2/file
+	killall httpd
+	kill "$holder"
+	rm /tmp/file
+}
+
+# Every device that has a group, with the type of its domain.
+groups()
+{
+	local group devices device
+
+	for group in /sys/kernel/iommu_groups/*; do
+		[ -d "$group" ] || continue
+		devices=
+		for device in "$group"/devices/*; do
+			devices="$devices ${device##*/}=$(driver_of "$device")"
+		done
+		say "group ${group##*/} $(cat "$group/type"):$devices"
+	done
+}
+
+driver_of()
+{
+	local link
+
+	link=$(readlink "$1/driver") || link=none
+	echo "${link##*/}"
+}
+
+# The domain types that the three cards' groups have.
+types()
+{
+	local driver device type
+
+	for driver in nvme e1000e virtio-pci; do
+		for device in /sys/bus/pci/drivers/$driver/0*; do
+			type=$(cat "$device/iommu_group/type" 2>/dev/null)
+			if [ "$type" = "$want_type" ]; then
+				row "IOMMU domain of $driver" "$type" ok
+			else
+				row "IOMMU domain of $driver" \
+					"${type:-none}, not $want_type" BAD
+			fi
+		done
+	done
+}
+
+counters()
+{
+	local file
+
+	for file in domains classes; do
+		[ -r "/sys/kernel/debug/iova/$file" ] || continue
+		while IFS= read -r line; do
+			say "iova/$file: $line"
+		done <"/sys/kernel/debug/iova/$file"
+	done
+}
+
+groups
+types
+disk_io
+net_io
+counters

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What the scripts of this folder share: where things lie, how they fail,
+# which architectures there are, and how results are counted. Sourced, not run.
+
+set -euo pipefail
+shopt -s inherit_errexit
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd "$here/../.." && pwd)
+out=$top/build
+me=${0##*/}
+jobs=$(nproc)
+
+# One sentence, then out. The text says what to do.
+die()
+{
+	echo "$me: $*" >&2
+	exit 1
+}
+
+# Prints the comment at the head of the calling script, and ends it.
+usage()
+{
+	sed -n '3,/^$/{/^#/!q; s/^# \{0,1\}//; p}' "$0"
+	exit "${1:-0}"
+}
+
+say()
+{
+	echo "$me: $*"
+}
+
+# The directory a relative path of the user means stays the user's.
+need_tools()
+{
+	local pkgs=() pair
+
+	for pair in "$@"; do
+		command -v "${pair%%:*}" >/dev/null || pkgs+=("${pair##*:}")
+	done
+	[ ${#pkgs[@]} -eq 0 ] || need_packages "${pkgs[@]}"
+}
+
+need_packages()
+{
+	[ -x "$top/tools/deps" ] ||
+		die "missing packages: install $* and try again"
+	"$top/tools/deps" "$@" || exit 1
+}
+
+# Checks an architecture's name and sets what depends on it.
+set_arch()
+{
+	case ${1:-} in
+	x86_64)
+		arch=x86_64 karch=x86_64 image=arch/x86/boot/bzImage
+		cross= console=ttyS0
+		emulator=qemu-system-x86_64 emulator_package=qemu-system-x86
+		;;
+	arm64)
+		arch=arm64 karch=arm64 image=arch/arm64/boot/Image
+		cross=aarch64-linux-gnu- console=ttyAMA0
+		emulator=qemu-system-aarch64 emulator_package=qemu-system-arm
+		;;
+	*)
+		die "unknown ARCH '${1:-}': say x86_64 or arm64"
+		;;
+	esac
+}
+
+set_profile()
+{
+	case ${1:-} in
+	test|debug) profile=$1 ;;
+	*) die "unknown PROFILE '${1:-}': say test or debug" ;;
+	esac
+}
+
+set_stack()
+{
+	case ${1:-} in
+	new|stock) stack=$1 ;;
+	*) die "unknown STACK '${1:-}': say new or stock" ;;
+	esac
+}
+
+# The patched source, brought up to date.
+make_tree()
+{
+	tree=$out/tree
+	"$top/tools/series/tree" >&2 || exit 1
+}
+
+# kmake SOURCE OBJECTS ARGS...: kernel make, out of tree, at low priority. An
+# absolute KBUILD_OUTPUT and a fixed build identity make objects comparable.
+kmake()
+{
+	local source=$1 objects=$2 cc
+
+	shift 2
+	cc=${cross}gcc
+	if command -v ccache >/dev/null; then
+		export CCACHE_DIR=${CCACHE_DIR:-$out/ccache}
+		cc="ccache $cc"
+	fi
+	KBUILD_BUILD_USER=build KBUILD_BUILD_HOST=build \
+	KBUILD_BUILD_TIMESTAMP='2024-01-01' \
+	nice make -C "$source" O="$objects" ARCH="$karch" \
+		CROSS_COMPILE="$cross" CC="$cc" HOSTCC="${cc/$cross/}" \
+		-j"$jobs" --no-print-directory "$@"
+}
+
+# watch LOG COMMAND...: runs a command into a log; every few seconds one line
+# says how far it is. Its exit status is the command's.
+watch()
+{
+	local log=$1 pid rc=0
+
+	shift
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	( waited=0
+	  while sleep 1; do
+		waited=$((waited + 1))
+		[ $((waited % 5)) -eq 0 ] || continue
+		last=$(grep -E '^ +[A-Z]+ ' "$log" | tail -n 1)
+		echo "  ${waited} s, $(grep -cE '^ +(CC|AS) ' "$log")" \
+			"compiled, at ${last##* }"
+	  done ) &
+	ticker=$!
+	# shellcheck disable=SC2064
+	trap "kill $ticker $pid 2>/dev/null || true" EXIT
+	wait "$pid" || rc=$?
+	kill "$ticker" 2>/dev/null || true
+	wait "$ticker" 2>/dev/null || true
+	trap - EXIT
+	return "$rc"
+}
+
+# Results: ok TEXT / not_ok TEXT, then finish prints the sum and exits.
+passed=0
+failed=0
+
+ok()
+{
+	passed=$((passed + 1))
+	echo "ok - $*"
+}
+
+not_ok()
+{
+	failed=$((failed + 1))
+	echo "not ok - $*"
+}
+
+finish()
+{
+	echo "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}

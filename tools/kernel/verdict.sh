@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Judges what a booted kernel left behind: its log and the emulator's trace.
+# A row is 'NAME | VALUE | ok' or '... | BAD'. Sourced by demo, devices, kunit.
+
+# What the kernel prints when it finds itself wrong.
+splat='WARNING:|BUG:|BUG |Oops|Kernel panic|Call trace:|Call Trace:|KASAN:'
+splat+='|UBSAN:|possible recursive locking|INFO: task .* blocked|DMA-API:.*'
+splat+='|kmemleak: [1-9]|rcu: INFO|Unable to handle kernel|general protection'
+faults='DMAR:.*fault|DMAR: \[|DMAR: DRHD: handling fault|AMD-Vi: Event'
+faults+='|arm-smmu-v3.*event 0x|Unhandled context fault|virtio_iommu.*fault'
+
+# said LOG PREFIX: the guest's own lines that start so, without what is before.
+said()
+{
+	sed -n "s|^.*guest: $2||p" "$1"
+}
+
+# io_boot KERNELDIR LOG STRICT NVME_MIB NET_MIB LIMIT [OPTION...]
+io_boot()
+{
+	local kernel=$1 log=$2 strict=$3 nvme=$4 net=$5 limit=$6 type=DMA-FQ
+
+	shift 6
+	[ "$strict" = 0 ] || type=DMA
+	"$here/boot" "$arch" "$kernel" --log "$log" --run io --io \
+		--strict "$strict" --timeout "$limit" "$@" --append \
+		"nvme_mib=$nvme net_mib=$net want_type=$type"
+}
+
+# count_row NAME COUNT: a row for something there must be none of.
+count_row()
+{
+	if [ "$2" -eq 0 ]; then
+		echo "$1 | none | ok"
+	else
+		echo "$1 | $2 | BAD"
+	fi
+}
+
+# log_rows LOG: faults and splats.
+log_rows()
+{
+	local trace=${1%.log}.trace
+
+	count_row "IOMMU faults in the kernel log" "$(grep -cE "$faults" "$1")"
+	if [ -e "$trace" ]; then
+		count_row "IOMMU faults the emulator recorded" \
+			"$(grep -cE 'vtd_dmar_fault|smmuv3_record_event' "$trace")"
+	fi
+	count_row "warnings and errors in the kernel log" \
+		"$(grep -v 'guest:' "$1" | grep -cE "$splat")"
+}
+
+# io_rows LOG STACK: all rows of an I/O boot.
+io_rows()
+{
+	local rows
+
+	rows=$(said "$1" 'row ')
+	[ -n "$rows" ] || echo "I/O in the guest | none | BAD"
+	echo "$rows"
+	log_rows "$1"
+	if [ "$2" = new ] && [ -z "$(said "$1" 'iova/')" ]; then
+		echo "the allocator's counters | none in debugfs | BAD"
+	fi
+}
+
+# Reads rows, prints them as a table; fails when one is not ok.
+table()
+{
+	awk -F ' [|] ' '
+		{ name[NR] = $1; value[NR] = $2; state[NR] = $3
+		  if (length($1) > w1) w1 = length($1)
+		  if (length($2) > w2) w2 = length($2)
+		  if ($3 != "ok") bad = 1 }
+		END { for (i = 1; i <= NR; i++)
+			printf "%-*s  %-*s  %s\n", w1, name[i], w2, value[i],
+				state[i]
+		      exit bad }'
+}
