@@ -100,9 +100,24 @@ static void verify_change(const struct gap_tree *tree)
 }
 
 /*
- * One kind of request: @aligned is constant in each caller, so that the
- * compiler makes two functions of this one.
+ * In these three @aligned is a constant of the outermost caller, so that the
+ * compiler makes a function for each kind of request.
  */
+static __always_inline bool hole_takes(const struct gap_node *node,
+				       unsigned long size, const bool aligned)
+{
+	return node->gap >= size && (!aligned || node_fit(node) >= size);
+}
+
+static __always_inline bool subtree_takes(const struct rb_node *rb,
+					  unsigned long size,
+					  const bool aligned)
+{
+	const struct gap_node *node = rb_entry_safe(rb, struct gap_node, rb);
+
+	return node && (aligned ? node->room.fit : node->room.gap) >= size;
+}
+
 static __always_inline bool find_hole(const struct gap_tree *tree,
 				      unsigned long size, const bool aligned,
 				      unsigned long limit, unsigned long *first)
@@ -112,19 +127,14 @@ static __always_inline bool find_hole(const struct gap_tree *tree,
 	struct rb_node *rb = tree->root.rb_node;
 	unsigned long lo;
 
-#define subtree_takes(rb)						\
-	((rb) && (aligned ? to_gap(rb)->room.fit :			\
-			    to_gap(rb)->room.gap) >= size)
-#define hole_takes(node)						\
-	((node)->gap >= size && (!aligned || node_fit(node) >= size))
-
 	while (rb) {
 		node = to_gap(rb);
 		if (node->first > limit) {
 			rb = rb->rb_left;
 			continue;
 		}
-		if (hole_takes(node) || subtree_takes(rb->rb_left))
+		if (hole_takes(node, size, aligned) ||
+		    subtree_takes(rb->rb_left, size, aligned))
 			found = node;
 		under = node;
 		rb = rb->rb_right;
@@ -141,16 +151,14 @@ static __always_inline bool find_hole(const struct gap_tree *tree,
 
 	if (!found)
 		return false;
-	while (!hole_takes(found)) {
+	while (!hole_takes(found, size, aligned)) {
 		rb = found->rb.rb_left;
-		while (subtree_takes(rb->rb_right))
+		while (subtree_takes(rb->rb_right, size, aligned))
 			rb = rb->rb_right;
 		found = to_gap(rb);
 	}
 	*first = (found->first - size) & ~clear;
 	return true;
-#undef hole_takes
-#undef subtree_takes
 }
 
 /**

@@ -41,6 +41,7 @@
 #define CONTENDED	16
 
 static unsigned long depot_lock(struct iova_depot *depot)
+	__acquires(&depot->lock)
 {
 	unsigned long flags;
 
@@ -58,6 +59,7 @@ static unsigned long depot_lock(struct iova_depot *depot)
 }
 
 static void depot_unlock(struct iova_depot *depot, unsigned long flags)
+	__releases(&depot->lock)
 {
 	raw_spin_unlock(&depot->lock);
 	local_irq_restore(flags);

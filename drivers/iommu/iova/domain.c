@@ -298,7 +298,7 @@ EXPORT_SYMBOL_GPL(iova_cache_get);
 void iova_cache_put(void)
 {
 	mutex_lock(&iova_cache_mutex);
-	if (!WARN(!iova_cache_users, "iova: iova_cache_put() without get\n") &&
+	if (!WARN(!iova_cache_users, "iova: put more often than got\n") &&
 	    !--iova_cache_users) {
 		iova_debugfs_exit();
 		cpuhp_remove_multi_state(CPUHP_IOMMU_IOVA_DEAD);

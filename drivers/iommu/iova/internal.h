@@ -176,12 +176,14 @@ static_assert(sizeof(struct iova_rcache) <= 768);
 /**
  * struct iova_stats - one look at a domain
  * @counts: see &struct iova_counts
+ * @checked: frees are checked
  * @hits: fast allocations that a cache served
  * @cached: ranges in caches, by class
  * @all_cached: their sum; counts.ranges less this are live or reserved
  */
 struct iova_stats {
 	struct iova_counts counts;
+	bool checked;
 	unsigned long hits;
 	unsigned long cached[IOVA_CLASSES];
 	unsigned long all_cached;

@@ -325,9 +325,9 @@ static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 
 static __always_inline unsigned long fast_alloc(struct iova_domain *iovad,
 						unsigned int class,
+						unsigned long span,
 						unsigned long limit_pfn)
 {
-	const unsigned long span = iova_class_size(class) - 1;
 	unsigned long flags, pfn = 0, top;
 	struct iova_cpu_cache *cache;
 	struct iova_magazine *mag;
@@ -367,14 +367,17 @@ static __always_inline unsigned long fast_alloc(struct iova_domain *iovad,
 unsigned long alloc_iova_fast(struct iova_domain *iovad, unsigned long size,
 			      unsigned long limit_pfn, bool flush_rcache)
 {
+	unsigned int class;
 	unsigned long pfn;
 
 	if (likely(iova_size_is_cached(size))) {
+		class = iova_size_class(size);
 		if (likely(size <= IOVA_SMALL_MAX))
-			pfn = fast_alloc(iovad, fls_long(size - 1), limit_pfn);
-		else
-			pfn = fast_alloc(iovad, iova_size_class(size),
+			pfn = fast_alloc(iovad, class, (1UL << class) - 1,
 					 limit_pfn);
+		else
+			pfn = fast_alloc(iovad, class,
+					 iova_class_size(class) - 1, limit_pfn);
 		if (likely(pfn)) {
 			trace_iova_alloc(iovad, pfn, size);
 			return pfn;
@@ -425,13 +428,8 @@ void free_iova_fast(struct iova_domain *iovad, unsigned long pfn,
 	trace_iova_free(iovad, pfn, size);
 	if (likely(iova_size_is_cached(size)) && likely(!iovad->exact) &&
 	    likely(pfn >= iovad->start_pfn)) {
-		if (likely(size <= IOVA_SMALL_MAX)) {
-			if (likely(fast_free(iovad, fls_long(size - 1), pfn)))
-				return;
-		} else if (likely(fast_free(iovad, iova_size_class(size),
-					    pfn))) {
+		if (likely(fast_free(iovad, iova_size_class(size), pfn)))
 			return;
-		}
 	}
 	free_slow(iovad, pfn, size);
 }

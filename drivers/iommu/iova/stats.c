@@ -6,6 +6,7 @@
  * else is added up when somebody asks.
  */
 
+#include <linux/export.h>
 #include <linux/iova.h>
 
 #include "internal.h"
@@ -54,7 +55,7 @@ void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats)
 	struct iova_tree_hold hold;
 	unsigned int cpu, class;
 
-	*stats = (struct iova_stats){ };
+	*stats = (struct iova_stats){ .checked = iova_check };
 	iova_tree_lock(iovad, &hold);
 	stats->counts = iovad->counts;
 	iova_tree_unlock(iovad, &hold);
