@@ -4,10 +4,7 @@
 # Judges what a booted kernel left behind: its log and the emulator's trace.
 # A row is 'NAME | VALUE | ok' or '... | BAD'. Sourced by demo, devices, kunit.
 
-# What the kernel prints when it finds itself wrong.
-splat='WARNING:|BUG:|BUG |Oops|Kernel panic|Call trace:|Call Trace:|KASAN:'
-splat+='|UBSAN:|possible recursive locking|INFO: task .* blocked|DMA-API:.*'
-splat+='|kmemleak: [1-9]|rcu: INFO|Unable to handle kernel|general protection'
+# What the drivers of the IOMMUs print about a fault.
 faults='DMAR:.*fault|DMAR: \[|DMAR: DRHD: handling fault|AMD-Vi: Event'
 faults+='|arm-smmu-v3.*event 0x|Unhandled context fault|virtio_iommu.*fault'
 
@@ -42,15 +39,16 @@ count_row()
 # log_rows LOG: faults and splats.
 log_rows()
 {
-	local trace=${1%.log}.trace
+	local trace=${1%.log}.trace wrong
 
 	count_row "IOMMU faults in the kernel log" "$(grep -cE "$faults" "$1")"
 	if [ -e "$trace" ]; then
 		count_row "IOMMU faults the emulator recorded" \
 			"$(grep -cE 'vtd_dmar_fault|smmuv3_record_event' "$trace")"
 	fi
+	wrong=$("$here/splats" "$1") || echo "$wrong" | head -n 20 >&2
 	count_row "warnings and errors in the kernel log" \
-		"$(grep -v 'guest:' "$1" | grep -cE "$splat")"
+		"$(grep -c . <<<"$wrong")"
 }
 
 # io_rows LOG STACK: all rows of an I/O boot.

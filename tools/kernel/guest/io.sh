@@ -2,7 +2,8 @@
 #
 # Real I/O with checksums: an NVMe disk, and two network cards on one hub of
 # the emulator, e1000e here and virtio-net in a network namespace of its own.
-# Environment: nvme_mib and net_mib, how much to move each way.
+# Environment: nvme_mib and net_mib, how much to move each way;
+# want_type, the type that the groups' domains are to have.
 # Sourced by /init.
 
 nvme_mib=${nvme_mib:-32}
@@ -32,11 +33,11 @@ disk_io()
 		return
 	fi
 	say "writing $nvme_mib MiB to $disk"
-	wrote=$(dd if=/dev/urandom bs=1M count="$nvme_mib" status=none |
-		tee "$disk" | sum)
+	pattern "$nvme_mib" 1 >"$disk"
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
 	say "reading it back"
+	wrote=$(pattern "$nvme_mib" 1 | sum)
 	buffered=$(dd if="$disk" bs=1M count="$nvme_mib" status=none | sum)
 	same "NVMe, $nvme_mib MiB written and read" "$wrote" "$buffered"
 	echo 3 >/proc/sys/vm/drop_caches
@@ -89,7 +90,7 @@ net_io()
 		row "network cards" "e1000e '$near', virtio-net '$far'" BAD
 		return
 	fi
-	dd if=/dev/urandom of=/tmp/file bs=1M count="$net_mib" status=none
+	pattern "$net_mib" 2 >/tmp/file
 	want=$(sum </tmp/file)
 	ip link set lo up
 	ip addr add 10.9.0.1/24 dev "$near"
