@@ -27,29 +27,36 @@ fragments()
 }
 
 # apply_fragments SOURCE OBJECTS FILE...: tinyconfig and these files on top.
-# A line that did not stick is an error that names it. An unchanged wish
-# leaves the directory, and so every object in it, as it is.
+# A line that did not stick is an error that names it. With the wish and the
+# source's Kconfig files unchanged since the last time, there is nothing to do.
 apply_fragments()
 {
 	local source=$1 objects=$2 log=$out/log/config-${2##*/}.log line missing
+	local wish=$objects/.wish
 
 	shift 2
 	mkdir -p "$objects" "$out/log"
+	if cat "$@" | cmp -s - "$wish" && [ "$objects/.config" -nt "$wish" ] &&
+	   [ -z "$(find "$source" -name 'Kconfig*' -newer "$wish")" ]; then
+		return
+	fi
+	rm -f "$wish"
 	{ kmake "$source" "$objects" tinyconfig &&
 	  (cd "$source" && scripts/kconfig/merge_config.sh -m -O "$objects" \
 		"$objects/.config" "$@") &&
 	  kmake "$source" "$objects" olddefconfig; } >"$log" 2>&1 ||
 		die "the configuration cannot be made: see build/log/${log##*/}"
-	# The base has no choices of this series.
 	missing=$(cat "$@" | grep -E '^(CONFIG_|# CONFIG_.* is not set)' |
 		while read -r line; do
 			grep -qxF "$line" "$objects/.config" || echo "$line"
-		done | grep -vE "${tolerated:-^$}" || true)
+		done)
 	missing=$(dropped_ok "$missing" "$objects/.config")
 	[ -z "$missing" ] ||
 		die "these lines of tools/kernel/config/ did not stick in" \
 			"build/${objects##*/}/.config, look for their" \
 			"dependencies: ${missing//$'\n'/, }"
+	cat "$@" >"$wish"
+	touch "$objects/.config"
 }
 
 # A symbol wanted off that the configuration does not even offer is off.
@@ -67,24 +74,21 @@ dropped_ok()
 	done <<<"$1"
 }
 
-# configure SOURCE OBJECTS ARCH PROFILE STACK. A new directory starts as a copy
-# of one that differs in the stack only, if there is one: flipping the choices
-# rebuilds few files.
+# configure OBJECTS ARCH PROFILE STACK, from the tree. A new directory starts as
+# a copy of one that differs in the stack only, if there is one: flipping the
+# choices rebuilds few files.
 configure()
 {
-	local source=$1 objects=$2 twin tolerated=
+	local objects=$1 twin
 	local -a files
 
-	mapfile -t files < <(fragments "$3" "$4" "$5")
-	if [ "$source" = "$out/base" ]; then
-		tolerated='^CONFIG_IOVA_'
-	else
-		for twin in "$out/$3-$4-new" "$out/$3-$4-stock"; do
-			[ ! -e "$objects" ] && [ -e "$twin/$image" ] || continue
-			say "starting from a copy of build/${twin##*/}"
-			cp -a "$twin" "$objects.part"
-			mv "$objects.part" "$objects"
-		done
-	fi
-	apply_fragments "$source" "$objects" "${files[@]}"
+	for twin in "$out/$2-$3-new" "$out/$2-$3-stock"; do
+		[ ! -e "$objects" ] && [ -e "$twin/$image" ] || continue
+		say "starting from a copy of build/${twin##*/}"
+		rm -rf "$objects.part"
+		cp -a "$twin" "$objects.part"
+		mv "$objects.part" "$objects"
+	done
+	mapfile -t files < <(fragments "$2" "$3" "$4")
+	apply_fragments "$tree" "$objects" "${files[@]}"
 }

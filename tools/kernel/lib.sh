@@ -24,7 +24,7 @@ die()
 usage()
 {
 	sed -n '3,/^$/{/^#/!q; s/^# \{0,1\}//; p}' "$0"
-	exit "${1:-0}"
+	exit 0
 }
 
 say()
@@ -32,7 +32,15 @@ say()
 	echo "$me: $*"
 }
 
-# The directory a relative path of the user means stays the user's.
+# only_one THING: waits until no other script of this folder works on it.
+only_one()
+{
+	mkdir -p "$out/log"
+	exec 9>"$out/log/${1##*/}.lock"
+	flock 9
+}
+
+# need_tools COMMAND:PACKAGE...: sees to it that the commands are there.
 need_tools()
 {
 	local pkgs=() pair
