@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The compiler header of tools/, with marked accesses that sanitizers know.
+ */
+#ifndef _SHIM_COMPILER_H
+#define _SHIM_COMPILER_H
+
+#include_next <linux/compiler.h>
+
+#undef READ_ONCE
+#undef WRITE_ONCE
+#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, val)	__atomic_store_n(&(x), (val), __ATOMIC_RELAXED)
+
+#define data_race(x)		(x)
+#define __percpu
+#define __ro_after_init
+#define __counted_by(member)
+
+#define cmpxchg(ptr, old, new)						\
+({									\
+	__typeof__(*(ptr)) __was = (old);				\
+	__atomic_compare_exchange_n((ptr), &__was, (new), 0,		\
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);\
+	__was;								\
+})
+
+#if defined(__x86_64__)
+#define cpu_relax()		__builtin_ia32_pause()
+#else
+#define cpu_relax()		__asm__ __volatile__("" ::: "memory")
+#endif
+
+/* Keep the compiler from knowing which object a pointer points into. */
+#define shim_offset(ptr, off)						\
+({									\
+	unsigned long __at;						\
+	__asm__("" : "=r" (__at) : "0" (ptr));				\
+	(__typeof__(ptr))(__at + (off));				\
+})
+
+#endif
