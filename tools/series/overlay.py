@@ -28,8 +28,9 @@ def run(main):
     except (Problem, OSError) as problem:
         sys.exit(f"{os.path.basename(sys.argv[0])}: {problem}")
     except subprocess.CalledProcessError as failed:
-        last = (failed.stderr or "").strip().splitlines()[-1:] or [f"exit status {failed.returncode}"]
-        sys.exit(f"{os.path.basename(sys.argv[0])}: '{' '.join(map(str, failed.cmd[:6]))} ...' failed: {last[0]}")
+        said = [line for line in (failed.stderr or "").splitlines() if line.strip()] or [f"exit status {failed.returncode}"]
+        why = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1])
+        sys.exit(f"{os.path.basename(sys.argv[0])}: '{' '.join(map(str, failed.cmd[:6]))} ...' failed: {why}")
     except KeyboardInterrupt:
         sys.exit(f"{os.path.basename(sys.argv[0])}: interrupted")
 
