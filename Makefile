@@ -26,7 +26,7 @@ stack   := $(or $(STACK),new)
 tree-packages   := python3 git xz-utils
 kernel-packages := $(tree-packages) gcc make flex bison libelf-dev libssl-dev bc cpio kmod rsync perl ccache
 boot-packages   := $(kernel-packages) busybox-static
-user-packages   := $(tree-packages) gcc clang llvm make libc6-dev
+user-packages   := $(tree-packages) gcc clang libclang-rt-dev llvm make libc6-dev
 
 # what an architecture needs besides: to be built for, and to be booted
 build-arm64  := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
