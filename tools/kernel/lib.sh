@@ -115,7 +115,7 @@ kmake()
 	fi
 	KBUILD_BUILD_USER=build KBUILD_BUILD_HOST=build \
 	KBUILD_BUILD_TIMESTAMP='2024-01-01' \
-	nice make -C "$source" O="$objects" ARCH="$karch" \
+	nice -n 3 make -C "$source" O="$objects" ARCH="$karch" \
 		CROSS_COMPILE="$cross" CC="$cc" HOSTCC="${cc/$cross/}" \
 		-j"$jobs" --no-print-directory "$@"
 }
