@@ -42,6 +42,18 @@ static bool reserve(struct iova_domain *iovad, unsigned long pfn_lo,
 	return reserve_iova(iovad, pfn_lo, pfn_hi);
 }
 
+static bool find(struct iova_domain *iovad, unsigned long pfn,
+		 unsigned long *pfn_lo, unsigned long *pfn_hi)
+{
+	struct iova *iova = find_iova(iovad, pfn);
+
+	if (!iova)
+		return false;
+	*pfn_lo = iova->pfn_lo;
+	*pfn_hi = iova->pfn_hi;
+	return true;
+}
+
 const struct iova_ops OPS = {
 	.name = NAME,
 	.cache_get = iova_cache_get,
@@ -54,4 +66,5 @@ const struct iova_ops OPS = {
 	.free = free_iova,
 	.free_fast = free_iova_fast,
 	.reserve = reserve,
+	.find = find,
 };

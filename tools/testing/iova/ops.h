@@ -30,6 +30,9 @@ struct iova_ops {
 			  unsigned long size);
 	bool (*reserve)(struct iova_domain *iovad, unsigned long pfn_lo,
 			unsigned long pfn_hi);
+	/* The range that holds a pfn, if there is one. */
+	bool (*find)(struct iova_domain *iovad, unsigned long pfn,
+		     unsigned long *pfn_lo, unsigned long *pfn_hi);
 };
 
 extern const struct iova_ops our_ops, stock_ops;
