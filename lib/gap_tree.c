@@ -245,11 +245,12 @@ void gap_tree_erase(struct gap_tree *tree, struct gap_node *node)
 {
 	struct gap_node *above = gap_tree_next(node);
 
-	if (above)
+	/* All maxima are right before rotations copy them: first the hole. */
+	if (above) {
 		set_hole(above, max(node->first - node->gap, tree->start));
-	rb_erase_augmented(&node->rb, &tree->root, &gap_augment);
-	if (above)
 		gap_augment_propagate(&above->rb, NULL);
+	}
+	rb_erase_augmented(&node->rb, &tree->root, &gap_augment);
 	verify_change(tree);
 }
 EXPORT_SYMBOL_GPL(gap_tree_erase);
