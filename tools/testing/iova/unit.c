@@ -901,15 +901,16 @@ static void suspect_frees_hand_nothing_out_twice(void)
 		bad_free(kind, suspect);
 		shim_clear_warnings();
 		for (i = 0; late && i < 300; i++) {
-			unsigned long pfn = alloc_iova_fast(iovad, 1 + i % 8, TOP,
+			unsigned long size = 1UL << i % 4;	/* a class */
+			unsigned long pfn = alloc_iova_fast(iovad, size, TOP,
 							    late == 2);
 
 			if (!pfn)
 				continue;
-			take(pfn, 1 + i % 8);
+			take(pfn, size);
 			if (i % 3) {
-				leave(pfn, 1 + i % 8);
-				free_iova_fast(iovad, pfn, 1 + i % 8);
+				leave(pfn, size);
+				free_iova_fast(iovad, pfn, size);
 			}
 		}
 		shim_run_works(1);

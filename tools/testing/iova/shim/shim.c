@@ -90,7 +90,7 @@ void shim_cpu_up(unsigned int cpu)
 	pthread_mutex_unlock(&hotplug);
 }
 
-void shim_spin(raw_spinlock_t *lock)
+static noinline void spin(raw_spinlock_t *lock)
 {
 	unsigned int spins = 0;
 
@@ -100,7 +100,59 @@ void shim_spin(raw_spinlock_t *lock)
 			if (++spins % 128 == 0)
 				sched_yield();
 		}
-	} while (!raw_spin_trylock(lock));
+	} while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE));
+}
+
+static __always_inline void preempt_disable(void)
+{
+	shim_this_cpu->preempt++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static __always_inline void preempt_enable(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (unlikely(--shim_this_cpu->preempt < 0))
+		shim_bug(__FILE__, __LINE__, "unlocked more often than locked");
+}
+
+bool raw_spin_trylock(raw_spinlock_t *lock)
+{
+	preempt_disable();
+	if (likely(!__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE)))
+		return true;
+	preempt_enable();
+	return false;
+}
+
+void raw_spin_lock(raw_spinlock_t *lock)
+{
+	preempt_disable();
+	if (unlikely(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE)))
+		spin(lock);
+}
+
+void raw_spin_unlock(raw_spinlock_t *lock)
+{
+	__atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+	preempt_enable();
+}
+
+unsigned long shim_spin_lock_irqsave(raw_spinlock_t *lock)
+{
+	unsigned long flags = shim_irq_save();
+
+	preempt_disable();
+	if (unlikely(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE)))
+		spin(lock);
+	return flags;
+}
+
+void raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags)
+{
+	__atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+	shim_irq_restore(flags);
+	preempt_enable();
 }
 
 static void membarrier_all(void)
@@ -436,10 +488,11 @@ static pthread_mutex_t percpu_lock = PTHREAD_MUTEX_INITIALIZER;
 void *__alloc_percpu_gfp(size_t size, size_t align, gfp_t gfp)
 {
 	unsigned long need = (size + CELL - 1) / CELL, at, cpu;
-	unsigned long usable = SHIM_CPU_UNIT - (area - __start_shim_percpu);
+	unsigned long usable = SHIM_CPU_UNIT -
+			       ((unsigned long)area - (unsigned long)__start_shim_percpu);
 	char *found = NULL;
 
-	BUG_ON(__stop_shim_percpu != area + sizeof(area) || need > 255 ||
+	BUG_ON(shim_offset(&area[0], sizeof(area)) != __stop_shim_percpu || need > 255 ||
 	       align > CELL);
 	if (may_fail())
 		return NULL;

@@ -14,6 +14,7 @@
 struct shim_cpu {
 	unsigned long irq;
 	unsigned int id;
+	int preempt;
 } __attribute__((aligned(128)));
 
 extern struct shim_cpu shim_cpus[SHIM_CPUS];
