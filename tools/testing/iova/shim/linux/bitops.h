@@ -45,9 +45,22 @@ static __always_inline int shim_fls64(u64 x)
 #define test_and_set_bit(nr, addr)					\
 	(!!(__atomic_fetch_or(shim_word(nr, addr), shim_bit(nr),	\
 			      __ATOMIC_SEQ_CST) & shim_bit(nr)))
+#if defined(__x86_64__) && !defined(SHIM_SANITIZED)
+/* What a kernel has here; compilers make a loop of the builtin. */
+#define test_and_set_bit_lock(nr, addr)					\
+({									\
+	bool __was;							\
+									\
+	__asm__ __volatile__("lock btsq %2, %1"				\
+			     : "=@ccc" (__was), "+m" (*(addr))		\
+			     : "Ir" ((unsigned long)(nr)) : "memory");	\
+	__was;								\
+})
+#else
 #define test_and_set_bit_lock(nr, addr)					\
 	(!!(__atomic_fetch_or(shim_word(nr, addr), shim_bit(nr),	\
 			      __ATOMIC_ACQUIRE) & shim_bit(nr)))
+#endif
 #define __clear_bit_unlock(nr, addr)					\
 	__atomic_store_n(shim_word(nr, addr),				\
 			 READ_ONCE(*shim_word(nr, addr)) & ~shim_bit(nr),\
