@@ -426,7 +426,7 @@ void free_iova_fast(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size)
 {
 	trace_iova_free(iovad, pfn, size);
-	if (likely(iova_size_is_cached(size)) && likely(!iovad->exact) &&
+	if (likely(iova_size_is_cached(size)) && likely(!READ_ONCE(iovad->exact)) &&
 	    likely(pfn >= iovad->start_pfn)) {
 		if (likely(fast_free(iovad, iova_size_class(size), pfn)))
 			return;
