@@ -9,7 +9,18 @@
 
 #undef READ_ONCE
 #undef WRITE_ONCE
-#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
+/*
+ * A kernel orders what is reached through a pointer after the read of that
+ * pointer.  ThreadSanitizer knows no such dependency: there, and only for
+ * pointers, the read is an acquire.
+ */
+#ifdef SHIM_TSAN
+#define shim_read_order(x)						\
+	(__builtin_classify_type(x) == 5 ? __ATOMIC_ACQUIRE : __ATOMIC_RELAXED)
+#else
+#define shim_read_order(x)	__ATOMIC_RELAXED
+#endif
+#define READ_ONCE(x)		__atomic_load_n(&(x), shim_read_order(x))
 #define WRITE_ONCE(x, val)	__atomic_store_n(&(x), (val), __ATOMIC_RELAXED)
 
 #define data_race(x)		(x)
