@@ -80,6 +80,41 @@ static inline bool gap_update(struct gap_node *node, bool exit)
 
 RB_DECLARE_CALLBACKS(static, gap_augment, struct gap_node, rb, room, gap_update)
 
+/*
+ * The room of @node has changed: recompute its ancestors below @stop, %NULL for
+ * all, as far as that changes them.  As gap_augment_propagate(), but with one child known.
+ */
+static void climb(struct gap_node *node, const struct rb_node *stop)
+{
+	struct rb_node *rb = &node->rb, *parent, *sibling;
+
+	while ((parent = rb_parent(rb)) != stop) {
+		struct gap_node *up = to_gap(parent);
+		struct gap_room room = to_gap(rb)->room;
+
+		sibling = parent->rb_left == rb ? parent->rb_right :
+						  parent->rb_left;
+		if (sibling) {
+			room.gap = max(room.gap, to_gap(sibling)->room.gap);
+			room.fit = max(room.fit, to_gap(sibling)->room.fit);
+		}
+		room.gap = max(room.gap, up->gap);
+		if (up->gap > room.fit)
+			room.fit = max(room.fit, node_fit(up));
+		if (room.gap == up->room.gap && room.fit == up->room.fit)
+			return;
+		up->room = room;
+		rb = parent;
+	}
+}
+
+/* The hole of @node has changed. */
+static void hole_changed(struct gap_node *node)
+{
+	if (!gap_update(node, true))
+		climb(node, NULL);
+}
+
 /* Where the hole begins that lies above @under, or at the bottom of the tree. */
 static inline unsigned long hole_above(const struct gap_tree *tree,
 				       const struct gap_node *under)
@@ -118,34 +153,42 @@ static __always_inline bool subtree_takes(const struct rb_node *rb,
 	return node && (aligned ? node->room.fit : node->room.gap) >= size;
 }
 
-static __always_inline bool find_hole(const struct gap_tree *tree,
-				      unsigned long size, const bool aligned,
-				      unsigned long limit, unsigned long *first)
+/* A place for a request: its first address, and the hole it is in. */
+struct place {
+	unsigned long first;
+	unsigned long lo;
+	struct gap_node *above;
+};
+
+static __always_inline bool find_place(const struct gap_tree *tree,
+				       unsigned long size, const bool aligned,
+				       unsigned long limit, struct place *place)
 {
 	const unsigned long clear = aligned ? gap_align_mask(size) : 0;
-	struct gap_node *node, *under = NULL, *found = NULL;
+	struct gap_node *node, *under = NULL, *above = NULL, *found = NULL;
 	struct rb_node *rb = tree->root.rb_node;
-	unsigned long lo;
 
 	while (rb) {
 		node = to_gap(rb);
 		if (node->first > limit) {
+			above = node;
 			rb = rb->rb_left;
 			continue;
 		}
-		if (hole_takes(node, size, aligned) ||
-		    subtree_takes(rb->rb_left, size, aligned))
+		if (subtree_takes(rb->rb_left, size, aligned) ||
+		    hole_takes(node, size, aligned))
 			found = node;
 		under = node;
 		rb = rb->rb_right;
 	}
 
 	/* The hole that the limit cuts lies above all others in question. */
-	lo = hole_above(tree, under);
-	if ((!under || under->last < limit) && limit >= lo &&
-	    limit - lo >= size - 1) {
-		*first = (limit - (size - 1)) & ~clear;
-		if (*first >= lo)
+	place->lo = hole_above(tree, under);
+	if ((!under || under->last < limit) && limit >= place->lo &&
+	    limit - place->lo >= size - 1) {
+		place->above = above;
+		place->first = (limit - (size - 1)) & ~clear;
+		if (place->first >= place->lo)
 			return true;
 	}
 
@@ -157,8 +200,20 @@ static __always_inline bool find_hole(const struct gap_tree *tree,
 			rb = rb->rb_right;
 		found = to_gap(rb);
 	}
-	*first = (found->first - size) & ~clear;
+	place->above = found;
+	place->lo = found->first - found->gap;
+	place->first = (found->first - size) & ~clear;
 	return true;
+}
+
+static bool find_any_place(const struct gap_tree *tree, unsigned long size,
+			   bool aligned, unsigned long limit,
+			   struct place *place)
+{
+	if (!size)
+		return false;
+	return aligned ? find_place(tree, size, true, limit, place) :
+			 find_place(tree, size, false, limit, place);
 }
 
 /**
@@ -179,15 +234,74 @@ static __always_inline bool find_hole(const struct gap_tree *tree,
 bool gap_tree_find_hole(const struct gap_tree *tree, unsigned long size,
 			bool aligned, unsigned long limit, unsigned long *first)
 {
-	if (!size)
+	struct place place;
+
+	if (!find_any_place(tree, size, aligned, limit, &place))
 		return false;
-	return aligned ? find_hole(tree, size, true, limit, first) :
-			 find_hole(tree, size, false, limit, first);
+	*first = place.first;
+	return true;
 }
 EXPORT_SYMBOL_GPL(gap_tree_find_hole);
 
+/* Link @node, whose hole is set, as the leaf *@link right below @above. */
+static void attach(struct gap_tree *tree, struct gap_node *node,
+		   struct rb_node *parent, struct rb_node **link,
+		   struct gap_node *above)
+{
+	rb_link_node(&node->rb, parent, link);
+	node->room.gap = node->gap;
+	node->room.fit = node_fit(node);
+	climb(node, above ? &above->rb : NULL);
+	if (above) {
+		set_hole(above, hole_above(tree, node));
+		hole_changed(above);
+	}
+	rb_insert_augmented(&node->rb, &tree->root, &gap_augment);
+	verify_change(tree);
+}
+
 /**
- * gap_tree_insert - add a range
+ * gap_tree_take - add a range at the highest place where it fits
+ * @tree: tree to add to
+ * @node: the range; first and last are filled in
+ * @size: its size, in addresses
+ * @aligned: the place must be a multiple of roundup_pow_of_two(@size)
+ * @limit: highest address that it may cover
+ *
+ * gap_tree_find_hole() and gap_tree_insert() in one, for less.
+ *
+ * Context: any; the caller holds the lock of the tree.
+ * Return: true; false when there is no place or @size is 0, and then the tree
+ * is as it was.
+ */
+bool gap_tree_take(struct gap_tree *tree, struct gap_node *node,
+		   unsigned long size, bool aligned, unsigned long limit)
+{
+	struct rb_node **link = &tree->root.rb_node, *parent = NULL;
+	struct place place;
+
+	if (!find_any_place(tree, size, aligned, limit, &place))
+		return false;
+	node->first = place.first;
+	node->last = place.first + size - 1;
+	node->gap = place.first - place.lo;
+
+	/* Right below above, or above all: the end of that subtree. */
+	if (place.above) {
+		parent = &place.above->rb;
+		link = &parent->rb_left;
+	}
+	while (*link) {
+		parent = *link;
+		link = &parent->rb_right;
+	}
+	attach(tree, node, parent, link, place.above);
+	return true;
+}
+EXPORT_SYMBOL_GPL(gap_tree_take);
+
+/**
+ * gap_tree_insert - add a range at its own place
  * @tree: tree to add to
  * @node: the range, with first and last filled in
  *
@@ -219,17 +333,7 @@ int gap_tree_insert(struct gap_tree *tree, struct gap_node *node)
 	}
 
 	set_hole(node, hole_above(tree, under));
-	rb_link_node(&node->rb, parent, link);
-	gap_update(node, false);
-	if (above) {
-		set_hole(above, hole_above(tree, node));
-		gap_augment_propagate(parent, &above->rb);
-		gap_augment_propagate(&above->rb, NULL);
-	} else {
-		gap_augment_propagate(parent, NULL);
-	}
-	rb_insert_augmented(&node->rb, &tree->root, &gap_augment);
-	verify_change(tree);
+	attach(tree, node, parent, link, above);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(gap_tree_insert);
@@ -248,7 +352,7 @@ void gap_tree_erase(struct gap_tree *tree, struct gap_node *node)
 	/* All maxima are right before rotations copy them: first the hole. */
 	if (above) {
 		set_hole(above, max(node->first - node->gap, tree->start));
-		gap_augment_propagate(&above->rb, NULL);
+		hole_changed(above);
 	}
 	rb_erase_augmented(&node->rb, &tree->root, &gap_augment);
 	verify_change(tree);
@@ -270,7 +374,7 @@ void gap_tree_grow_down(struct gap_tree *tree, struct gap_node *node,
 
 	node->first = first;
 	set_hole(node, lo);
-	gap_augment_propagate(&node->rb, NULL);
+	hole_changed(node);
 	verify_change(tree);
 }
 EXPORT_SYMBOL_GPL(gap_tree_grow_down);

@@ -13,10 +13,8 @@
  *	struct gap_node *node = ...;
  *
  *	gap_tree_init(&tree, 1);
- *	if (gap_tree_find_hole(&tree, 8, true, 0xfffff, &node->first)) {
- *		node->last = node->first + 8 - 1;
- *		gap_tree_insert(&tree, node);
- *	}
+ *	if (!gap_tree_take(&tree, node, 8, true, 0xfffff))
+ *		return -ENOSPC;
  *	...
  *	gap_tree_erase(&tree, node);
  *
@@ -52,8 +50,8 @@ struct gap_room {
  * @gap: length of the hole right below @first; the tree's
  * @room: maxima over this node's hole and those of its subtree; the tree's
  *
- * The owner fills @first and @last before gap_tree_insert() and leaves every
- * field alone while the node is in the tree.
+ * @first and @last are filled in by gap_tree_take(), or by the owner before
+ * gap_tree_insert(); he leaves every field alone while the node is in the tree.
  */
 struct gap_node {
 	struct rb_node rb;
@@ -130,6 +128,8 @@ static inline unsigned long gap_fit(unsigned long lo, unsigned long hi)
 bool gap_tree_find_hole(const struct gap_tree *tree, unsigned long size,
 			bool aligned, unsigned long limit,
 			unsigned long *first);
+bool gap_tree_take(struct gap_tree *tree, struct gap_node *node,
+		   unsigned long size, bool aligned, unsigned long limit);
 int gap_tree_insert(struct gap_tree *tree, struct gap_node *node);
 void gap_tree_erase(struct gap_tree *tree, struct gap_node *node);
 void gap_tree_grow_down(struct gap_tree *tree, struct gap_node *node,

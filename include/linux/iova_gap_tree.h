@@ -25,6 +25,7 @@ struct iova_rcache;
  * @node: the same, link only
  * @pfn_lo: lowest pfn of the range
  * @pfn_hi: highest pfn of the range, inclusive
+ * @next_spare: the next on iova_domain.spares, when in no tree
  */
 struct iova {
 	union {
@@ -34,6 +35,7 @@ struct iova {
 			unsigned long pfn_lo;
 			unsigned long pfn_hi;
 		};
+		struct iova *next_spare;
 	};
 };
 
@@ -48,7 +50,7 @@ static_assert(offsetof(struct iova, pfn_hi) == offsetof(struct iova, gap.last));
  * @refused: frees that named no allocated range, or one of another size
  * @suspects: ranges handed to iova_free_suspect()
  * @leaked: ranges given up because a suspect free found no memory
- * @slow_max: longest time the lock of the tree was held, in nanoseconds
+ * @slow_max: longest the lock of the tree was held, in get_cycles()
  */
 struct iova_counts {
 	unsigned long ranges;
@@ -72,6 +74,8 @@ struct iova_counts {
  *	every range in @tree; taken with interrupts disabled, no other lock
  *	is taken under it
  * @tree: every range: live, reserved and cached
+ * @spares: ranges in no tree, for allocations to come
+ * @nr_spares: length of @spares
  * @counts: see &struct iova_counts
  * @suspects: frees under suspicion, see suspect.c
  * @suspect_work: resolves @suspects
@@ -88,6 +92,8 @@ struct iova_domain {
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct gap_tree tree;
+	struct iova *spares;
+	unsigned int nr_spares;
 	struct iova_counts counts;
 	struct list_head suspects;
 	struct work_struct suspect_work;

@@ -32,7 +32,7 @@ static int domains_show(struct seq_file *s, void *unused)
 	struct iova_rcache *rcache;
 	struct iova_stats stats;
 
-	seq_puts(s, "domain live cached tree hits misses slow_max_ns refused suspects leaked\n");
+	seq_puts(s, "domain live cached tree hits misses slow_max refused suspects leaked\n");
 	mutex_lock(&domains_mutex);
 	list_for_each_entry(rcache, &domains, list) {
 		iova_domain_stats(rcache->iovad, &stats);

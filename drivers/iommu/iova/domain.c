@@ -62,6 +62,8 @@ void init_iova_domain(struct iova_domain *iovad, unsigned long granule,
 	iovad->rcache = NULL;
 	spin_lock_init(&iovad->lock);
 	gap_tree_init(&iovad->tree, lowest);
+	iovad->spares = NULL;
+	iovad->nr_spares = 0;
 	iovad->counts = (struct iova_counts){ };
 	iova_suspects_init(iovad);
 }
@@ -79,6 +81,7 @@ void put_iova_domain(struct iova_domain *iovad)
 
 	iova_suspects_destroy(iovad);
 	iova_rcache_destroy(iovad);
+	iova_spares_free(iovad);
 	rbtree_postorder_for_each_entry_safe(iova, next, &iovad->tree.root, node)
 		iova_mem_free(iova);
 	iovad->tree.root = RB_ROOT;
@@ -154,7 +157,7 @@ void __free_iova(struct iova_domain *iovad, struct iova *iova)
 		return;
 	trace_iova_free(iovad, iova->pfn_lo, iova_size(iova));
 	iova_tree_lock(iovad, &hold);
-	iova_tree_erase(iovad, iova);
+	iova = iova_tree_erase(iovad, iova);
 	iova_tree_unlock(iovad, &hold);
 	iova_mem_free(iova);
 }

@@ -35,6 +35,7 @@
 #include <linux/math.h>
 #include <linux/percpu.h>
 #include <linux/sizes.h>
+#include <linux/timex.h>
 
 /*
  * Size classes: the powers of two up to 32 granules, then four steps an octave
@@ -47,6 +48,12 @@
 #define IOVA_STEP_BITS		2
 #define IOVA_CACHED_MAX		max(IOVA_SMALL_MAX, SZ_4M / PAGE_SIZE)
 #define IOVA_CLASSES		26
+
+/*
+ * Ranges in no tree that a domain keeps: a page of them, about as many as the
+ * slab allocator hands out between two visits to the page allocator.
+ */
+#define IOVA_SPARES		64U
 
 /* What one hold of the tree's lock may do, in tree operations. */
 #define IOVA_BATCH		16U
@@ -206,11 +213,11 @@ struct iova_suspect {
 /**
  * struct iova_tree_hold - one hold of the lock of a tree
  * @flags: interrupt state to restore
- * @since: when it was taken, in nanoseconds of local_clock()
+ * @since: when it was taken, in get_cycles()
  */
 struct iova_tree_hold {
 	unsigned long flags;
-	u64 since;
+	cycles_t since;
 };
 
 /* tree.c */
@@ -223,8 +230,9 @@ void iova_mem_free(struct iova *iova);
 void iova_tree_lock(struct iova_domain *iovad, struct iova_tree_hold *hold);
 void iova_tree_unlock(struct iova_domain *iovad, struct iova_tree_hold *hold);
 void iova_tree_account(struct iova_domain *iovad, struct iova *iova, int by);
+void iova_spares_free(struct iova_domain *iovad);
 int iova_tree_insert(struct iova_domain *iovad, struct iova *iova);
-void iova_tree_erase(struct iova_domain *iovad, struct iova *iova);
+struct iova *iova_tree_erase(struct iova_domain *iovad, struct iova *iova);
 struct iova *iova_tree_find(struct iova_domain *iovad, unsigned long pfn);
 struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
 			     unsigned long limit_pfn, bool size_aligned);

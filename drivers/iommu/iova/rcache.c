@@ -105,7 +105,11 @@ static bool caches_usable(struct iova_domain *iovad)
 	return list_empty(&iovad->suspects);
 }
 
-/* The loaded magazine has nothing that fits, or there is none. */
+/*
+ * The loaded magazine has nothing that fits, or there is none.  Of a cached
+ * range only what the caller asked for, @span + 1 pages, must be below the
+ * limit.
+ */
 static unsigned long cpu_alloc(struct iova_rcache *rcache, unsigned int class,
 			       unsigned long span, unsigned long limit_pfn)
 {
@@ -139,7 +143,7 @@ static unsigned long cpu_alloc(struct iova_rcache *rcache, unsigned int class,
 	return pfn;
 }
 
-static unsigned long cached_alloc(struct iova_domain *iovad, unsigned int class,
+static unsigned long cached_alloc(struct iova_domain *iovad, unsigned long size,
 				  unsigned long limit_pfn)
 {
 	unsigned long flags, pfn = 0;
@@ -148,8 +152,8 @@ static unsigned long cached_alloc(struct iova_domain *iovad, unsigned int class,
 		return 0;
 	local_irq_save(flags);
 	if (caches_usable(iovad))
-		pfn = cpu_alloc(iovad->rcache, class,
-				iova_class_size(class) - 1, limit_pfn);
+		pfn = cpu_alloc(iovad->rcache, iova_size_class(size), size - 1,
+				limit_pfn);
 	local_irq_restore(flags);
 	if (pfn && iova_check)
 		iova_tree_mark_live(iovad, pfn);
@@ -205,7 +209,7 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 	if (WARN_ONCE(!size, "iova: allocation of no pages\n"))
 		return 0;
 	if (iova_size_is_cached(size))
-		pfn = cached_alloc(iovad, iova_size_class(size), limit_pfn);
+		pfn = cached_alloc(iovad, size, limit_pfn);
 	if (!pfn) {
 		iova = tree_alloc_rounded(iovad, size, limit_pfn);
 		if (!iova && flush_rcache && iovad->rcache)
@@ -367,17 +371,11 @@ static __always_inline unsigned long fast_alloc(struct iova_domain *iovad,
 unsigned long alloc_iova_fast(struct iova_domain *iovad, unsigned long size,
 			      unsigned long limit_pfn, bool flush_rcache)
 {
-	unsigned int class;
 	unsigned long pfn;
 
 	if (likely(iova_size_is_cached(size))) {
-		class = iova_size_class(size);
-		if (likely(size <= IOVA_SMALL_MAX))
-			pfn = fast_alloc(iovad, class, (1UL << class) - 1,
-					 limit_pfn);
-		else
-			pfn = fast_alloc(iovad, class,
-					 iova_class_size(class) - 1, limit_pfn);
+		pfn = fast_alloc(iovad, iova_size_class(size), size - 1,
+				 limit_pfn);
 		if (likely(pfn)) {
 			trace_iova_alloc(iovad, pfn, size);
 			return pfn;

@@ -188,6 +188,8 @@ static void reaper_work(struct work_struct *work)
 	}
 	if (any)
 		iova_reaper_arm(rcache);
+	else
+		iova_spares_free(rcache->iovad);
 }
 
 /**

@@ -122,7 +122,7 @@ static void resolve_one(struct iova_domain *iovad)
 {
 	struct iova_suspect *suspect;
 	struct iova_tree_hold hold;
-	struct iova *iova = NULL;
+	struct iova *iova = NULL, *gone = NULL;
 	const char *why = "freed already";
 
 	iova_tree_lock(iovad, &hold);
@@ -134,7 +134,7 @@ static void resolve_one(struct iova_domain *iovad)
 		iova = iova_tree_may_free(iovad, suspect->pfn, suspect->size,
 					  &why);
 	if (iova)
-		iova_tree_erase(iovad, iova);
+		gone = iova_tree_erase(iovad, iova);
 	if (list_empty(&iovad->suspects) && iovad->rcache && !iova_check)
 		WRITE_ONCE(iovad->fast, iovad->rcache->cpus);
 	iova_tree_unlock(iovad, &hold);
@@ -147,7 +147,7 @@ static void resolve_one(struct iova_domain *iovad)
 		pr_warn("iova: suspect free of pfn %#lx size %lu refused: %s\n",
 			suspect->pfn, suspect->size, why);
 	}
-	iova_mem_free(iova);
+	iova_mem_free(gone);
 	kfree(suspect);
 }
 

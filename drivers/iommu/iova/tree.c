@@ -12,7 +12,9 @@
  *
  * 2. The lock, iova_domain.lock, is held with interrupts disabled for at most
  *    %IOVA_BATCH tree operations, each O(log n).  Memory is allocated before
- *    it is taken and freed after it is released.
+ *    it is taken and freed after it is released.  Up to %IOVA_SPARES struct
+ *    iova that leave the tree are kept for the next allocations, so that a
+ *    domain that neither grows nor shrinks does not visit the slab allocator.
  *
  * 3. A free that names nothing allocated, or another size than is allocated
  *    there, is refused, counted and warned about; the tree stays as it was.
@@ -25,7 +27,6 @@
 
 #include <linux/iova.h>
 #include <linux/moduleparam.h>
-#include <linux/sched/clock.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -114,7 +115,7 @@ void iova_tree_lock(struct iova_domain *iovad, struct iova_tree_hold *hold)
 	__acquires(&iovad->lock)
 {
 	spin_lock_irqsave(&iovad->lock, hold->flags);
-	hold->since = local_clock();
+	hold->since = get_cycles();
 }
 
 /**
@@ -125,7 +126,7 @@ void iova_tree_lock(struct iova_domain *iovad, struct iova_tree_hold *hold)
 void iova_tree_unlock(struct iova_domain *iovad, struct iova_tree_hold *hold)
 	__releases(&iovad->lock)
 {
-	unsigned long held = local_clock() - hold->since;
+	unsigned long held = get_cycles() - hold->since;
 
 	if (held > iovad->counts.slow_max)
 		iovad->counts.slow_max = held;
@@ -187,14 +188,58 @@ static void settle_suspects(struct iova_domain *iovad, unsigned long pfn)
 /**
  * iova_tree_erase - take a range out of the tree
  * @iovad: the domain, locked
- * @iova: a range of its tree; the caller frees it
+ * @iova: a range of its tree
+ *
+ * Return: what the caller is to hand to iova_mem_free() once the domain is
+ * unlocked; %NULL when it is kept as a spare.
  */
-void iova_tree_erase(struct iova_domain *iovad, struct iova *iova)
+struct iova *iova_tree_erase(struct iova_domain *iovad, struct iova *iova)
 {
 	if (unlikely(!list_empty(&iovad->suspects)))
 		settle_suspects(iovad, iova->pfn_lo);
 	gap_tree_erase(&iovad->tree, &iova->gap);
 	iova_tree_account(iovad, iova, -1);
+
+	if (iovad->nr_spares >= IOVA_SPARES)
+		return iova;
+	iova->next_spare = iovad->spares;
+	WRITE_ONCE(iovad->spares, iova);
+	iovad->nr_spares++;
+	return NULL;
+}
+
+static struct iova *take_spare(struct iova_domain *iovad)
+{
+	struct iova *iova = iovad->spares;
+
+	if (iova) {
+		WRITE_ONCE(iovad->spares, iova->next_spare);
+		iovad->nr_spares--;
+	}
+	return iova;
+}
+
+/**
+ * iova_spares_free - free the spare ranges of a domain
+ * @iovad: the domain, not locked
+ *
+ * Context: any.
+ */
+void iova_spares_free(struct iova_domain *iovad)
+{
+	struct iova_tree_hold hold;
+	struct iova *list, *iova;
+
+	iova_tree_lock(iovad, &hold);
+	list = iovad->spares;
+	WRITE_ONCE(iovad->spares, NULL);
+	iovad->nr_spares = 0;
+	iova_tree_unlock(iovad, &hold);
+
+	while ((iova = list)) {
+		list = iova->next_spare;
+		iova_mem_free(iova);
+	}
 }
 
 /**
@@ -227,27 +272,36 @@ struct iova *iova_tree_find(struct iova_domain *iovad, unsigned long pfn)
 struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
 			     unsigned long limit_pfn, bool size_aligned)
 {
-	struct iova *iova = iova_mem_alloc();
+	struct iova *iova = NULL, *unused = NULL;
 	struct iova_tree_hold hold;
-	bool found;
 
-	if (!iova)
-		return NULL;
+	/* Others may take the spares meanwhile: then this one allocates. */
+	for (;;) {
+		if (!READ_ONCE(iovad->spares)) {
+			unused = iova_mem_alloc();
+			if (!unused)
+				return NULL;
+		}
+		iova_tree_lock(iovad, &hold);
+		if (!unused)
+			unused = take_spare(iovad);
+		if (unused)
+			break;
+		iova_tree_unlock(iovad, &hold);
+	}
 
-	iova_tree_lock(iovad, &hold);
 	iovad->counts.misses++;
-	found = gap_tree_find_hole(&iovad->tree, size, size_aligned,
-				   min(limit_pfn, ~0UL - 1), &iova->pfn_lo);
-	if (found) {
-		iova->pfn_hi = iova->pfn_lo + size - 1;
-		found = !iova_tree_insert(iovad, iova);
+	if (gap_tree_take(&iovad->tree, &unused->gap, size, size_aligned,
+			  min(limit_pfn, ~0UL - 1))) {
+		iova = unused;
+		unused = NULL;
+		if (iova_check)
+			*cached_mark(iova) = false;
+		iova_tree_account(iovad, iova, 1);
 	}
 	iova_tree_unlock(iovad, &hold);
 
-	if (!found) {
-		iova_mem_free(iova);
-		return NULL;
-	}
+	iova_mem_free(unused);
 	return iova;
 }
 
@@ -310,50 +364,47 @@ bool iova_tree_free(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size)
 {
 	struct iova_tree_hold hold;
-	struct iova *iova;
+	struct iova *iova, *gone = NULL;
 	const char *why;
 
 	iova_tree_lock(iovad, &hold);
 	iova = iova_tree_may_free(iovad, pfn, size, &why);
 	if (iova)
-		iova_tree_erase(iovad, iova);
+		gone = iova_tree_erase(iovad, iova);
 	iova_tree_unlock(iovad, &hold);
 
-	if (!iova) {
+	iova_mem_free(gone);
+	if (!iova)
 		iova_refused(iovad, pfn, size, why);
-		return false;
-	}
-	iova_mem_free(iova);
-	return true;
+	return iova;
 }
 
 static unsigned int return_batch(struct iova_domain *iovad, unsigned long size,
 				 const unsigned long *pfns, unsigned int nr)
 {
-	struct iova *gone[IOVA_BATCH];
-	struct iova_tree_hold hold;
 	unsigned int i, batch = min(nr, IOVA_BATCH);
+	struct iova *gone[IOVA_BATCH] = { };
+	struct iova_tree_hold hold;
+	unsigned long bad = 0;
 
 	iova_tree_lock(iovad, &hold);
 	for (i = 0; i < batch; i++) {
 		struct iova *iova = iova_tree_find(iovad, pfns[i]);
 
-		if (iova && (iova->pfn_lo != pfns[i] ||
-			     iova_size(iova) != size))
-			iova = NULL;
-		if (iova)
-			iova_tree_erase(iovad, iova);
-		else
+		if (iova && iova->pfn_lo == pfns[i] && iova_size(iova) == size) {
+			gone[i] = iova_tree_erase(iovad, iova);
+		} else {
 			iovad->counts.refused++;
-		gone[i] = iova;
+			bad |= BIT(i);
+		}
 	}
 	iova_tree_unlock(iovad, &hold);
 
 	for (i = 0; i < batch; i++) {
-		if (!gone[i])
+		iova_mem_free(gone[i]);
+		if (bad & BIT(i))
 			iova_refused(iovad, pfns[i], size,
 				     "cached, but not allocated with this size");
-		iova_mem_free(gone[i]);
 	}
 	return batch;
 }
