@@ -44,9 +44,12 @@ static void fill(struct window *w, unsigned long first, unsigned long size,
 
 static int take(struct window *w, unsigned long first, unsigned long size)
 {
-	struct gap_node *node = &w->nodes[first];
+	struct gap_node refused, *node = &w->nodes[first];
 	int ret;
 
+	/* The node of a taken address may be in the tree: leave it alone. */
+	if (w->taken[first])
+		node = &refused;
 	node->first = first;
 	node->last = first + size - 1;
 	ret = gap_tree_insert(&w->tree, node);
