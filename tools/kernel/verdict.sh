@@ -65,6 +65,20 @@ io_rows()
 	fi
 }
 
+# Aligns words on the right, each column as wide as its widest.
+columns()
+{
+	awk '
+		{ line[NR] = $0
+		  for (i = 1; i <= NF; i++)
+			if (length($i) > width[i]) width[i] = length($i) }
+		END { for (n = 1; n <= NR; n++) {
+			nf = split(line[n], word, " ")
+			for (i = 1; i <= nf; i++)
+				printf "  %*s", width[i], word[i]
+			print "" } }'
+}
+
 # Reads rows, prints them as a table; fails when one is not ok.
 table()
 {
