@@ -67,7 +67,8 @@ struct iova_counts {
  * @start_pfn: lowest pfn that is handed out
  * @fast: caches the fast path may use without asking; an empty set, shared by
  *	all domains, while it must take the slow path (see rcache.c)
- * @exact: classes in which ranges shorter than the class are live, a bitmap
+ * @detours: why frees leave the fast path, a bitmap: of each class whether
+ *	ranges shorter than the class are live; and whether @spares run low
  * @rcache: caches of the domain, %NULL before iova_domain_init_rcaches()
  * @cpuhp_dead: link for the CPU hotplug callback
  * @lock: protects all that follows, and the members pfn_lo and pfn_hi of
@@ -86,7 +87,7 @@ struct iova_domain {
 	unsigned long granule;
 	unsigned long start_pfn;
 	struct iova_cpu_cache __percpu *fast;
-	unsigned long exact;
+	unsigned long detours;
 	struct iova_rcache *rcache;
 	struct hlist_node cpuhp_dead;
 

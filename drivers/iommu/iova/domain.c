@@ -58,7 +58,7 @@ void init_iova_domain(struct iova_domain *iovad, unsigned long granule,
 	iovad->granule = granule;
 	iovad->start_pfn = start_pfn;
 	iovad->fast = &iova_no_cache;
-	iovad->exact = 0;
+	iovad->detours = 0;
 	iovad->rcache = NULL;
 	spin_lock_init(&iovad->lock);
 	gap_tree_init(&iovad->tree, lowest);
@@ -114,7 +114,7 @@ struct iova *alloc_iova(struct iova_domain *iovad, unsigned long size,
 	}
 	/* free_iova_fast() may be how it comes back: see rcache.c, 4. */
 	if (iova_round_size(size) != size)
-		set_bit(iova_size_class(size), &iovad->exact);
+		set_bit(iova_size_class(size), &iovad->detours);
 	trace_iova_alloc(iovad, iova->pfn_lo, size);
 	return iova;
 }

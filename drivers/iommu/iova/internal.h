@@ -51,9 +51,14 @@
 
 /*
  * Ranges in no tree that a domain keeps: a page of them, about as many as the
- * slab allocator hands out between two visits to the page allocator.
+ * slab allocator hands out between two visits to the page allocator.  When
+ * they run low, the next free that is cheap otherwise adds some.
  */
 #define IOVA_SPARES		64U
+#define IOVA_SPARES_LOW		8U
+
+/* The bit of iova_domain.detours behind those of the classes. */
+#define IOVA_SPARES_WANTED	IOVA_CLASSES
 
 /* What one hold of the tree's lock may do, in tree operations. */
 #define IOVA_BATCH		16U
@@ -231,6 +236,7 @@ void iova_tree_lock(struct iova_domain *iovad, struct iova_tree_hold *hold);
 void iova_tree_unlock(struct iova_domain *iovad, struct iova_tree_hold *hold);
 void iova_tree_account(struct iova_domain *iovad, struct iova *iova, int by);
 void iova_spares_free(struct iova_domain *iovad);
+void iova_spares_add(struct iova_domain *iovad);
 int iova_tree_insert(struct iova_domain *iovad, struct iova *iova);
 struct iova *iova_tree_erase(struct iova_domain *iovad, struct iova *iova);
 struct iova *iova_tree_find(struct iova_domain *iovad, unsigned long pfn);

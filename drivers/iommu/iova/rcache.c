@@ -26,7 +26,7 @@
  *
  * 4. Rounding.  A request is rounded up to its class.  When no hole takes the
  *    class but one takes the request, the request gets it: the class is then
- *    marked in iova_domain.exact, and frees of an odd size in that class go
+ *    marked in iova_domain.detours, and frees of an odd size in that class go
  *    to the tree, which knows how long each range is.  alloc_iova() of an odd
  *    size marks its class as well, so mixing both APIs stays safe.
  *
@@ -171,7 +171,7 @@ static struct iova *tree_alloc_rounded(struct iova_domain *iovad,
 		return iova;
 	iova = iova_tree_alloc(iovad, size, limit_pfn, true);
 	if (iova)
-		set_bit(iova_size_class(size), &iovad->exact);
+		set_bit(iova_size_class(size), &iovad->detours);
 	return iova;
 }
 
@@ -287,6 +287,8 @@ static bool cached_free(struct iova_domain *iovad, unsigned int class,
 	enum put_result ret;
 
 	ret = cached_put(iovad, class, pfn, &spare);
+	if (ret == PUT_DONE && test_bit(IOVA_SPARES_WANTED, &iovad->detours))
+		iova_spares_add(iovad);
 	if (ret != PUT_NO_ROOM)
 		return ret == PUT_DONE;
 
@@ -313,7 +315,7 @@ static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 		return;
 	}
 	class = iova_size_class(size);
-	if (size != iova_class_size(class) && test_bit(class, &iovad->exact)) {
+	if (size != iova_class_size(class) && test_bit(class, &iovad->detours)) {
 		iova_tree_free(iovad, pfn, size);
 		return;
 	}
@@ -424,7 +426,7 @@ void free_iova_fast(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size)
 {
 	trace_iova_free(iovad, pfn, size);
-	if (likely(iova_size_is_cached(size)) && likely(!READ_ONCE(iovad->exact)) &&
+	if (likely(iova_size_is_cached(size)) && likely(!READ_ONCE(iovad->detours)) &&
 	    likely(pfn >= iovad->start_pfn)) {
 		if (likely(fast_free(iovad, iova_size_class(size), pfn)))
 			return;

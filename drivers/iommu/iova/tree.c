@@ -208,6 +208,13 @@ struct iova *iova_tree_erase(struct iova_domain *iovad, struct iova *iova)
 	return NULL;
 }
 
+/* Let the next cheap free add spares, once there are frees to do so. */
+static void want_spares(struct iova_domain *iovad)
+{
+	if (iovad->rcache && !test_bit(IOVA_SPARES_WANTED, &iovad->detours))
+		set_bit(IOVA_SPARES_WANTED, &iovad->detours);
+}
+
 static struct iova *take_spare(struct iova_domain *iovad)
 {
 	struct iova *iova = iovad->spares;
@@ -216,7 +223,43 @@ static struct iova *take_spare(struct iova_domain *iovad)
 		WRITE_ONCE(iovad->spares, iova->next_spare);
 		iovad->nr_spares--;
 	}
+	if (iovad->nr_spares < IOVA_SPARES_LOW)
+		want_spares(iovad);
 	return iova;
+}
+
+/**
+ * iova_spares_add - make the spare ranges of a domain last a little longer
+ * @iovad: the domain, not locked
+ *
+ * So that an allocation rarely has to allocate memory, on top of its work on
+ * the tree.
+ *
+ * Context: any.
+ */
+void iova_spares_add(struct iova_domain *iovad)
+{
+	struct iova_tree_hold hold;
+	struct iova *list = NULL, *iova;
+	unsigned int nr;
+
+	clear_bit(IOVA_SPARES_WANTED, &iovad->detours);
+	for (nr = 0; nr < IOVA_SPARES_LOW; nr++) {
+		iova = iova_mem_alloc();
+		if (!iova)
+			break;
+		iova->next_spare = list;
+		list = iova;
+	}
+
+	iova_tree_lock(iovad, &hold);
+	while ((iova = list)) {
+		list = iova->next_spare;
+		iova->next_spare = iovad->spares;
+		WRITE_ONCE(iovad->spares, iova);
+		iovad->nr_spares++;
+	}
+	iova_tree_unlock(iovad, &hold);
 }
 
 /**
@@ -285,6 +328,8 @@ struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
 		iova_tree_lock(iovad, &hold);
 		if (!unused)
 			unused = take_spare(iovad);
+		else
+			want_spares(iovad);
 		if (unused)
 			break;
 		iova_tree_unlock(iovad, &hold);
