@@ -244,7 +244,8 @@ void iova_spares_add(struct iova_domain *iovad)
 	unsigned int nr;
 
 	clear_bit(IOVA_SPARES_WANTED, &iovad->detours);
-	for (nr = 0; nr < IOVA_SPARES_LOW; nr++) {
+	/* Few at a time: one of them may refill the slab. */
+	for (nr = 0; nr < IOVA_SPARES_LOW / 2; nr++) {
 		iova = iova_mem_alloc();
 		if (!iova)
 			break;
