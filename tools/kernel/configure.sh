@@ -87,6 +87,10 @@ configure()
 		say "starting from a copy of build/${twin##*/}"
 		rm -rf "$objects.part"
 		cp -a "$twin" "$objects.part"
+		# objtool is named by its full path; were it made again, every
+		# object would be.
+		{ grep -rlIZF "$twin/" "$objects.part/tools" || true; } \
+			2>/dev/null | xargs -0r sed -i "s|$twin/|$objects/|g"
 		mv "$objects.part" "$objects"
 	done
 	mapfile -t files < <(fragments "$2" "$3" "$4")
