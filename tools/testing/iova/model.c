@@ -89,7 +89,7 @@ static void operation(unsigned long *seed, unsigned int taste, unsigned int fill
 
 static void episode(unsigned long seed, unsigned long ops)
 {
-	unsigned long start = below(&seed, 3) ? 1 : below(&seed, 100);
+	unsigned long start = below(&seed, 3) ? 1 : 1 + below(&seed, 100);
 	unsigned int taste = below(&seed, 5), fill = 40 + below(&seed, 12);
 	unsigned long i;
 
