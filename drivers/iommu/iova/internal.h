@@ -166,7 +166,9 @@ struct iova_depot {
  * @iovad: the domain
  * @cpus: magazines of each CPU
  * @reaper: see reaper.c
- * @reaper_ticks: runs of @reaper in this window
+ * @reaper_ticks: runs of @reaper
+ * @reaper_quiet: how many of the last runs saw nothing happen
+ * @reaper_seen: what the last run counted, to tell whether something happened
  * @list: all domains with caches, for debugfs
  * @id: name of the domain in debugfs
  * @depots: of each class, made at its first use, gone with the domain
@@ -177,6 +179,8 @@ struct iova_rcache {
 	struct iova_cpu_cache __percpu *cpus;
 	struct delayed_work reaper;
 	unsigned int reaper_ticks;
+	unsigned int reaper_quiet;
+	unsigned long reaper_seen;
 	unsigned int id;
 	struct list_head list;
 	struct iova_depot *depots[IOVA_CLASSES];

@@ -23,7 +23,11 @@
  *    always, for %IOVA_BATCH operations.
  *
  * 4. The clock.  The work is armed when a magazine is made and goes on until
- *    there is none.  It is deferrable: idle CPUs are not woken for it.
+ *    there is none.  Once nothing has happened for longer than peaks are
+ *    remembered, nothing is left to return, and each look comes twice as late
+ *    as the one before, up to %QUIET_MAX doublings: a machine that sleeps with
+ *    buffers mapped is hardly woken.  The timer is not deferrable: an idle CPU
+ *    would put it off, and the promise with it, for as long as it idles.
  */
 
 #include <linux/iova.h>
@@ -34,6 +38,7 @@
 
 #define REAPER_INTERVAL		msecs_to_jiffies(100)
 #define TICKS_PER_WINDOW	10
+#define QUIET_MAX		8
 
 /**
  * iova_reaper_arm - let the reaper run soon
@@ -43,7 +48,28 @@
  */
 void iova_reaper_arm(struct iova_rcache *rcache)
 {
+	/* Bring a late look forward, once: moved again and again it never came. */
+	if (READ_ONCE(rcache->reaper_quiet) > 2 * TICKS_PER_WINDOW) {
+		WRITE_ONCE(rcache->reaper_quiet, 0);
+		mod_delayed_work(system_wq, &rcache->reaper, REAPER_INTERVAL);
+		return;
+	}
 	queue_delayed_work(system_wq, &rcache->reaper, REAPER_INTERVAL);
+}
+
+/* How long until the next look, when @seen has been counted by now. */
+static unsigned long next_interval(struct iova_rcache *rcache,
+				   unsigned long seen)
+{
+	unsigned int quiet = seen == rcache->reaper_seen ?
+			     rcache->reaper_quiet + 1 : 0;
+	unsigned int late = quiet > 2 * TICKS_PER_WINDOW ?
+			    quiet - 2 * TICKS_PER_WINDOW : 0;
+
+	rcache->reaper_seen = seen;
+	WRITE_ONCE(rcache->reaper_quiet,
+		   min(quiet, 2U * TICKS_PER_WINDOW + QUIET_MAX));
+	return REAPER_INTERVAL << min(late, (unsigned int)QUIET_MAX);
 }
 
 /* Give back up to @excess ranges of the depot. */
@@ -166,11 +192,16 @@ static void reaper_work(struct work_struct *work)
 						  struct iova_rcache, reaper);
 	bool new_window = ++rcache->reaper_ticks % TICKS_PER_WINDOW == 0;
 	unsigned long cached[IOVA_CLASSES] = { };
+	unsigned long seen = READ_ONCE(rcache->iovad->counts.misses);
 	unsigned int class, cpu;
 	bool any = false;
 
-	for_each_possible_cpu(cpu)
-		any |= iova_cpu_count(per_cpu_ptr(rcache->cpus, cpu), cached);
+	for_each_possible_cpu(cpu) {
+		struct iova_cpu_cache *cache = per_cpu_ptr(rcache->cpus, cpu);
+
+		any |= iova_cpu_count(cache, cached);
+		seen += READ_ONCE(cache->hits);
+	}
 
 	for (class = 0; class < IOVA_CLASSES; class++) {
 		struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
@@ -180,6 +211,7 @@ static void reaper_work(struct work_struct *work)
 			continue;
 		any |= READ_ONCE(depot->full) || READ_ONCE(depot->empty);
 		cached[class] += READ_ONCE(depot->cached);
+		seen += cached[class];
 		excess = excess_of(rcache, class, cached[class], new_window);
 		if (excess)
 			reap_class(rcache, class, excess);
@@ -187,7 +219,8 @@ static void reaper_work(struct work_struct *work)
 			free_idle_magazines(rcache, class);
 	}
 	if (any)
-		iova_reaper_arm(rcache);
+		queue_delayed_work(system_wq, &rcache->reaper,
+				   next_interval(rcache, seen));
 	else
 		iova_spares_free(rcache->iovad);
 }
@@ -198,5 +231,5 @@ static void reaper_work(struct work_struct *work)
  */
 void iova_reaper_init(struct iova_rcache *rcache)
 {
-	INIT_DEFERRABLE_WORK(&rcache->reaper, reaper_work);
+	INIT_DELAYED_WORK(&rcache->reaper, reaper_work);
 }

@@ -89,11 +89,15 @@ static void list_del_range(unsigned int at)
 static void sync_cached(void)
 {
 	unsigned int i = m.nr;
+	struct iova *iova;
 
-	while (i--)
-		if (m.ranges[i].state == CACHED &&
-		    !find_iova(m.iovad, m.ranges[i].lo))
+	while (i--) {
+		if (m.ranges[i].state != CACHED)
+			continue;
+		iova = find_iova(m.iovad, m.ranges[i].lo);
+		if (!iova || iova->pfn_lo != m.ranges[i].lo)
 			list_del_range(i);
+	}
 }
 
 /* The highest place by looking at every hole; 0 when there is none. */
@@ -184,18 +188,18 @@ static void check_alloc_fast(unsigned long size, unsigned long limit, bool flush
 		sync_cached();
 		return;
 	}
+	len = find_iova(m.iovad, pfn) ? iova_size(find_iova(m.iovad, pfn)) : 0;
+	expect(len == size || len == rounded, "%#lx is %lu long, asked for %lu",
+	       pfn, len, size);
 	if (pfn != wanted) {
 		expect(flush, "alloc_iova_fast(%lu, %#lx): %#lx, not %#lx", size,
 		       limit, pfn, wanted);
 		/* What is at pfn was cached, and is drained if ever. */
-		while (at < m.nr && m.ranges[at].lo <= pfn + size - 1 &&
+		while (at < m.nr && m.ranges[at].lo < pfn + len &&
 		       m.ranges[at].state == CACHED)
 			list_del_range(at);
 		sync_cached();
 	}
-	len = find_iova(m.iovad, pfn) ? iova_size(find_iova(m.iovad, pfn)) : 0;
-	expect(len == size || len == rounded, "%#lx is %lu long, asked for %lu",
-	       pfn, len, size);
 	if (expect(len && is_free(pfn, pfn + len - 1), "[%#lx, +%lu] is taken",
 		   pfn, len))
 		list_add_range(pfn, pfn + len - 1, size, LIVE);
