@@ -603,17 +603,29 @@ void shim_work_init(struct work_struct *work, work_func_t func)
 	*work = (struct work_struct){ .func = func };
 }
 
-bool shim_queue_work(struct work_struct *work, unsigned long delay)
+/* Called with work_lock held. */
+static bool queue_locked(struct work_struct *work, unsigned long delay)
 {
-	if (READ_ONCE(work->cancelled) ||
-	    __atomic_exchange_n(&work->pending, 1, __ATOMIC_ACQ_REL))
+	if (work->cancelled || work->pending)
 		return false;
-	pthread_mutex_lock(&work_lock);
+	WRITE_ONCE(work->pending, 1);
 	work->due = shim_jiffies + delay;
 	work->next = queued;
 	queued = work;
-	pthread_mutex_unlock(&work_lock);
 	return true;
+}
+
+bool shim_queue_work(struct work_struct *work, unsigned long delay)
+{
+	bool new;
+
+	/* As in a kernel, to queue what is queued is one look. */
+	if (__atomic_load_n(&work->pending, __ATOMIC_ACQUIRE))
+		return false;
+	pthread_mutex_lock(&work_lock);
+	new = queue_locked(work, delay);
+	pthread_mutex_unlock(&work_lock);
+	return new;
 }
 
 /* Called with work_lock held. */
@@ -638,10 +650,9 @@ bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *dwork,
 
 	pthread_mutex_lock(&work_lock);
 	was = unqueue(work);
-	if (was)
-		__atomic_store_n(&work->pending, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&work->pending, 0, __ATOMIC_RELEASE);
+	queue_locked(work, delay);
 	pthread_mutex_unlock(&work_lock);
-	shim_queue_work(work, delay);
 	return was;
 }
 
