@@ -68,7 +68,8 @@ struct iova_counts {
  * @fast: caches the fast path may use without asking; an empty set, shared by
  *	all domains, while it must take the slow path (see rcache.c)
  * @detours: why frees leave the fast path, a bitmap: of each class whether
- *	ranges shorter than the class are live; and whether @spares run low
+ *	ranges shorter than the class are live; whether ranges not aligned to
+ *	their size are; and whether @spares run low
  * @rcache: caches of the domain, %NULL before iova_domain_init_rcaches()
  * @cpuhp_dead: link for the CPU hotplug callback
  * @lock: protects all that follows, and the members pfn_lo and pfn_hi of

@@ -51,8 +51,9 @@ static unsigned long depot_lock(struct iova_depot *depot)
 		if (++depot->contended >= CONTENDED &&
 		    depot->capacity < CAPACITY_MAX) {
 			depot->contended = 0;
-			depot->capacity = CAPACITY((depot->capacity + 2) * 2 *
-						   sizeof(unsigned long));
+			WRITE_ONCE(depot->capacity,
+				   CAPACITY((depot->capacity + 2) * 2 *
+					    sizeof(unsigned long)));
 		}
 	}
 	return flags;

@@ -115,6 +115,8 @@ struct iova *alloc_iova(struct iova_domain *iovad, unsigned long size,
 	/* free_iova_fast() may be how it comes back: see rcache.c, 4. */
 	if (iova_round_size(size) != size)
 		set_bit(iova_size_class(size), &iovad->detours);
+	if (iova->pfn_lo & gap_align_mask(size))
+		set_bit(IOVA_UNALIGNED, &iovad->detours);
 	trace_iova_alloc(iovad, iova->pfn_lo, size);
 	return iova;
 }

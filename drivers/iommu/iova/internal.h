@@ -57,8 +57,9 @@
 #define IOVA_SPARES		64U
 #define IOVA_SPARES_LOW		8U
 
-/* The bit of iova_domain.detours behind those of the classes. */
+/* The bits of iova_domain.detours behind those of the classes. */
 #define IOVA_SPARES_WANTED	IOVA_CLASSES
+#define IOVA_UNALIGNED		(IOVA_CLASSES + 1)
 
 /* What one hold of the tree's lock may do, in tree operations. */
 #define IOVA_BATCH		16U
@@ -276,7 +277,8 @@ unsigned long iova_depot_drain_cpu(struct iova_rcache *rcache, unsigned int cpu,
 void iova_depots_destroy(struct iova_rcache *rcache);
 
 /* stats.c */
-bool iova_cpu_count(struct iova_cpu_cache *cache, unsigned long *cached);
+bool iova_cpu_count(struct iova_cpu_cache *cache, unsigned long *cached,
+		    unsigned long *hits);
 void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats);
 
 /* reaper.c */

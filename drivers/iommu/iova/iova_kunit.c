@@ -286,6 +286,19 @@ static void mixing_the_apis_hands_no_page_out_twice(struct kunit *test)
 	expect_no_pfn_twice(test, 37);
 }
 
+static void an_unaligned_range_stays_out_of_the_caches(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct iova *iova;
+
+	KUNIT_ASSERT_NOT_NULL(test, alloc_iova(&f->iovad, 1, TOP, false));
+	iova = alloc_iova(&f->iovad, 8, TOP, false);
+	KUNIT_ASSERT_NOT_NULL(test, iova);
+	KUNIT_ASSERT_NE(test, iova->pfn_lo & 7, 0);
+	free_iova_fast(&f->iovad, iova->pfn_lo, 8);
+	KUNIT_EXPECT_EQ(test, alloc_iova_fast(&f->iovad, 8, TOP, true) & 7, 0);
+}
+
 static void caches_honour_the_limit(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -809,6 +822,7 @@ static struct kunit_case iova_cases[] = {
 	KUNIT_CASE(the_caches_serve_4_mib),
 	KUNIT_CASE(a_hole_smaller_than_the_class_is_used),
 	KUNIT_CASE(mixing_the_apis_hands_no_page_out_twice),
+	KUNIT_CASE(an_unaligned_range_stays_out_of_the_caches),
 	KUNIT_CASE(caches_honour_the_limit),
 	KUNIT_CASE(a_limit_of_all_ones_works),
 	KUNIT_CASE(a_size_above_the_limit_fails),

@@ -28,7 +28,8 @@
  *    class but one takes the request, the request gets it: the class is then
  *    marked in iova_domain.detours, and frees of an odd size in that class go
  *    to the tree, which knows how long each range is.  alloc_iova() of an odd
- *    size marks its class as well, so mixing both APIs stays safe.
+ *    size marks its class as well, and alloc_iova() without alignment has the
+ *    alignment of frees looked at, so mixing both APIs stays safe.
  *
  * 5. A failing request that may flush takes back what caches hold one step at
  *    a time (its own CPU, then each depot, then one other CPU after another)
@@ -95,7 +96,7 @@ static struct iova_magazine *swap_loaded(struct iova_cpu_cache *cache,
 
 	loaded->next = NULL;
 	below->next = loaded;
-	cache->loaded[class] = below;
+	WRITE_ONCE(cache->loaded[class], below);
 	return below;
 }
 
@@ -129,7 +130,7 @@ static unsigned long cpu_alloc(struct iova_rcache *rcache, unsigned int class,
 				mag->next = NULL;
 			}
 			full->next = mag;
-			cache->loaded[class] = full;
+			WRITE_ONCE(cache->loaded[class], full);
 			mag = full;
 		}
 	}
@@ -252,7 +253,7 @@ static bool cpu_free(struct iova_rcache *rcache, unsigned int class,
 			mag->next = NULL;
 		}
 		empty->next = mag;
-		cache->loaded[class] = empty;
+		WRITE_ONCE(cache->loaded[class], empty);
 		mag = empty;
 	}
 	magazine_push(mag, pfn);
@@ -315,7 +316,10 @@ static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 		return;
 	}
 	class = iova_size_class(size);
-	if (size != iova_class_size(class) && test_bit(class, &iovad->detours)) {
+	if ((size != iova_class_size(class) &&
+	     test_bit(class, &iovad->detours)) ||
+	    (pfn & gap_align_mask(size) &&
+	     test_bit(IOVA_UNALIGNED, &iovad->detours))) {
 		iova_tree_free(iovad, pfn, size);
 		return;
 	}

@@ -62,7 +62,7 @@ static unsigned long next_interval(struct iova_rcache *rcache,
 				   unsigned long seen)
 {
 	unsigned int quiet = seen == rcache->reaper_seen ?
-			     rcache->reaper_quiet + 1 : 0;
+			     READ_ONCE(rcache->reaper_quiet) + 1 : 0;
 	unsigned int late = quiet > 2 * TICKS_PER_WINDOW ?
 			    quiet - 2 * TICKS_PER_WINDOW : 0;
 
@@ -196,12 +196,9 @@ static void reaper_work(struct work_struct *work)
 	unsigned int class, cpu;
 	bool any = false;
 
-	for_each_possible_cpu(cpu) {
-		struct iova_cpu_cache *cache = per_cpu_ptr(rcache->cpus, cpu);
-
-		any |= iova_cpu_count(cache, cached);
-		seen += READ_ONCE(cache->hits);
-	}
+	for_each_possible_cpu(cpu)
+		any |= iova_cpu_count(per_cpu_ptr(rcache->cpus, cpu), cached,
+				      &seen);
 
 	for (class = 0; class < IOVA_CLASSES; class++) {
 		struct iova_depot *depot = READ_ONCE(rcache->depots[class]);

@@ -15,11 +15,13 @@
  * iova_cpu_count - add up what a CPU has cached
  * @cache: its magazines
  * @cached: where the number of ranges of each class is added
+ * @hits: where the number of allocations it served is added
  *
  * Context: any; no lock of the allocator held.
  * Return: whether the CPU has a magazine, be it empty.
  */
-bool iova_cpu_count(struct iova_cpu_cache *cache, unsigned long *cached)
+bool iova_cpu_count(struct iova_cpu_cache *cache, unsigned long *cached,
+		    unsigned long *hits)
 {
 	unsigned int class;
 	unsigned long flags;
@@ -27,6 +29,7 @@ bool iova_cpu_count(struct iova_cpu_cache *cache, unsigned long *cached)
 
 	local_irq_save(flags);
 	iova_cache_lock(cache);
+	*hits += cache->hits;
 	for (class = 0; class < IOVA_CLASSES; class++) {
 		const struct iova_magazine *mag = cache->loaded[class];
 
@@ -62,12 +65,9 @@ void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats)
 	if (!rcache)
 		return;
 
-	for_each_possible_cpu(cpu) {
-		struct iova_cpu_cache *cache = per_cpu_ptr(rcache->cpus, cpu);
-
-		iova_cpu_count(cache, stats->cached);
-		stats->hits += READ_ONCE(cache->hits);
-	}
+	for_each_possible_cpu(cpu)
+		iova_cpu_count(per_cpu_ptr(rcache->cpus, cpu), stats->cached,
+			       &stats->hits);
 	for (class = 0; class < IOVA_CLASSES; class++) {
 		const struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
 

@@ -336,7 +336,7 @@ struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
 		iova_tree_unlock(iovad, &hold);
 	}
 
-	iovad->counts.misses++;
+	WRITE_ONCE(iovad->counts.misses, iovad->counts.misses + 1);
 	if (gap_tree_take(&iovad->tree, &unused->gap, size, size_aligned,
 			  min(limit_pfn, ~0UL - 1))) {
 		iova = unused;
