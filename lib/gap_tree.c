@@ -25,8 +25,9 @@
  *    above the limit, hence out of question, or wholly below.  One descent
  *    along the limit finds the cut hole and remembers the last (so highest)
  *    node passed on the right whose own hole or left subtree takes the
- *    request; a second descent from there ends at the highest such hole.  Both
- *    are loops over the height of the tree.  The answer depends on the set of
+ *    request; a second descent from there ends at the highest such hole.  When
+ *    the limit is above all ranges there is only the second.  Both are loops
+ *    over the height of the tree.  The answer depends on the set of
  *    ranges alone, never on the order in which it came about.
  *
  * 4. Change.  Insertion and removal touch the hole of the node itself and that
@@ -160,26 +161,50 @@ struct place {
 	struct gap_node *above;
 };
 
+/* The highest hole in a subtree of which one is known to take the request. */
+static __always_inline struct gap_node *highest_hole(struct rb_node *rb,
+						     unsigned long size,
+						     const bool aligned)
+{
+	for (;;) {
+		if (subtree_takes(rb->rb_right, size, aligned))
+			rb = rb->rb_right;
+		else if (hole_takes(to_gap(rb), size, aligned))
+			return to_gap(rb);
+		else
+			rb = rb->rb_left;
+	}
+}
+
 static __always_inline bool find_place(const struct gap_tree *tree,
 				       unsigned long size, const bool aligned,
 				       unsigned long limit, struct place *place)
 {
 	const unsigned long clear = aligned ? gap_align_mask(size) : 0;
-	struct gap_node *node, *under = NULL, *above = NULL, *found = NULL;
-	struct rb_node *rb = tree->root.rb_node;
+	struct gap_node *under = NULL, *above = NULL, *found = NULL;
+	struct rb_node *rb = rb_last(&tree->root), *all = NULL;
 
-	while (rb) {
-		node = to_gap(rb);
-		if (node->first > limit) {
-			above = node;
-			rb = rb->rb_left;
-			continue;
+	/* Mostly the limit is above all ranges, and one descent is spared. */
+	if (rb && to_gap(rb)->first <= limit) {
+		under = to_gap(rb);
+		if (subtree_takes(tree->root.rb_node, size, aligned))
+			all = tree->root.rb_node;
+	} else {
+		rb = tree->root.rb_node;
+		while (rb) {
+			struct gap_node *node = to_gap(rb);
+
+			if (node->first > limit) {
+				above = node;
+				rb = rb->rb_left;
+				continue;
+			}
+			if (subtree_takes(rb->rb_left, size, aligned) ||
+			    hole_takes(node, size, aligned))
+				found = node;
+			under = node;
+			rb = rb->rb_right;
 		}
-		if (subtree_takes(rb->rb_left, size, aligned) ||
-		    hole_takes(node, size, aligned))
-			found = node;
-		under = node;
-		rb = rb->rb_right;
 	}
 
 	/* The hole that the limit cuts lies above all others in question. */
@@ -192,14 +217,12 @@ static __always_inline bool find_place(const struct gap_tree *tree,
 			return true;
 	}
 
+	if (all)
+		found = highest_hole(all, size, aligned);
+	else if (found && !hole_takes(found, size, aligned))
+		found = highest_hole(found->rb.rb_left, size, aligned);
 	if (!found)
 		return false;
-	while (!hole_takes(found, size, aligned)) {
-		rb = found->rb.rb_left;
-		while (subtree_takes(rb->rb_right, size, aligned))
-			rb = rb->rb_right;
-		found = to_gap(rb);
-	}
 	place->above = found;
 	place->lo = found->first - found->gap;
 	place->first = (found->first - size) & ~clear;
