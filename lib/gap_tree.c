@@ -167,12 +167,11 @@ static __always_inline struct gap_node *highest_hole(struct rb_node *rb,
 						     const bool aligned)
 {
 	for (;;) {
-		if (subtree_takes(rb->rb_right, size, aligned))
+		while (subtree_takes(rb->rb_right, size, aligned))
 			rb = rb->rb_right;
-		else if (hole_takes(to_gap(rb), size, aligned))
+		if (hole_takes(to_gap(rb), size, aligned))
 			return to_gap(rb);
-		else
-			rb = rb->rb_left;
+		rb = rb->rb_left;
 	}
 }
 

@@ -69,7 +69,7 @@ static unsigned long next_interval(struct iova_rcache *rcache,
 	rcache->reaper_seen = seen;
 	WRITE_ONCE(rcache->reaper_quiet,
 		   min(quiet, 2U * TICKS_PER_WINDOW + QUIET_MAX));
-	return REAPER_INTERVAL << min(late, (unsigned int)QUIET_MAX);
+	return REAPER_INTERVAL << min_t(unsigned int, late, QUIET_MAX);
 }
 
 /* Give back up to @excess ranges of the depot. */

@@ -348,7 +348,12 @@ int main(int argc, char **argv)
 		printf("\n");
 		fflush(stdout);
 		if (json)
-			fprintf(json, "%s\n  {\"name\": \"%s\", \"threads\": %u, \"stock_ns\": %.2f, \"ours_ns\": %.2f, \"stock_least_ns\": %.2f, \"ours_least_ns\": %.2f, \"ratio\": %.4f, \"ratio_least\": %.4f, \"ratio_quartiles\": [%.4f, %.4f], \"stock_worst_us\": %.2f, \"ours_worst_us\": %.2f}",
+			fprintf(json, "%s\n  {\"name\": \"%s\", \"threads\": %u, "
+				"\"stock_ns\": %.2f, \"ours_ns\": %.2f, "
+				"\"stock_least_ns\": %.2f, \"ours_least_ns\": %.2f, "
+				"\"ratio\": %.4f, \"ratio_least\": %.4f, "
+				"\"ratio_quartiles\": [%.4f, %.4f], "
+				"\"stock_worst_us\": %.2f, \"ours_worst_us\": %.2f}",
 				ftell(json) > 1 ? "," : "", row->name,
 				row->threads, stock, ours, sample.ns[0][0],
 				sample.ns[1][0], ours / stock, least,

@@ -18,7 +18,7 @@
 #include "test.h"
 
 #define MAX_RANGES	600
-#define MAP_PAGES	(1UL << 16)	/* pages that the map covers, from 0 */
+#define MAP_PAGES	65536UL	/* pages that the map covers, from 0 */
 
 enum state { LIVE, RESERVED, CACHED };
 

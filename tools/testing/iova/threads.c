@@ -25,7 +25,7 @@
 #define WORKERS		4
 #define PUMP_CPU	WORKERS
 #define CONTROL_CPU	(WORKERS + 1)
-#define PAGES		(1UL << 15)
+#define PAGES		32768UL
 #define RING		64
 
 struct range {

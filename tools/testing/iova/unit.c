@@ -42,7 +42,7 @@ static void gap_fit_is_what_brute_force_finds(void)
 				unsigned long at = hi - size;
 
 				at -= at % align_of(size);
-				if ((at >= lo && at + size <= hi) == (size <= fit))
+				if ((at >= lo && at + size <= hi) == !(size > fit))
 					continue;
 				expect(false, "hole [%lu, %lu): fit %lu, size %lu",
 				       lo, hi, fit, size);
@@ -122,7 +122,7 @@ static void find_hole_is_right_for_every_small_tree(void)
 						continue;
 					}
 				}
-				expect(false, "taken %#x start %lu size %lu limit %lu aligned %u: %s %lu, not %s %lu",
+				expect(false, "%#x from %lu: size %lu limit %lu aligned %u: %s %lu, not %s %lu",
 				       taken, start, size, limit, i,
 				       says ? "yes" : "no", found,
 				       has ? "yes" : "no", at);

@@ -155,20 +155,19 @@ void raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags)
 	preempt_enable();
 }
 
-static void membarrier_all(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	void membarrier_register(void);
-
-	pthread_once(&once, membarrier_register);
-	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-}
-
-void membarrier_register(void)
+static void membarrier_register(void)
 {
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
 		    0, 0))
 		shim_bug(__FILE__, __LINE__, "no membarrier()");
+}
+
+static void membarrier_all(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, membarrier_register);
+	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
 /*
@@ -336,8 +335,7 @@ void kmem_cache_destroy(struct kmem_cache *cache)
 	account(-1, 0);
 }
 
-static noinline void refill(struct kmem_cache *cache,
-					     struct shelf *shelf)
+static noinline void refill(struct kmem_cache *cache, struct shelf *shelf)
 {
 	unsigned long at;
 	void **chunk;
@@ -369,8 +367,7 @@ static noinline void refill(struct kmem_cache *cache,
 	raw_spin_unlock(&cache->lock);
 }
 
-static noinline void unload(struct kmem_cache *cache,
-					     struct shelf *shelf)
+static noinline void unload(struct kmem_cache *cache, struct shelf *shelf)
 {
 	raw_spin_lock(&cache->lock);
 	while (shelf->nr > SHELF / 2) {

@@ -17,7 +17,7 @@ enum cpuhp_state { CPUHP_IOMMU_IOVA_DEAD, SHIM_CPUHP_STATES = 4 };
 
 int cpuhp_setup_state_multi(enum cpuhp_state state, const char *name,
 			    int (*startup)(unsigned int, struct hlist_node *),
-			    int (*teardown)(unsigned int, struct hlist_node *));
+			    int (*teardown)(unsigned int cpu, struct hlist_node *node));
 void cpuhp_remove_multi_state(enum cpuhp_state state);
 int cpuhp_state_add_instance_nocalls(enum cpuhp_state state,
 				     struct hlist_node *node);
