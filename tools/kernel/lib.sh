@@ -110,7 +110,9 @@ kmake()
 	shift 2
 	cc=${cross}gcc
 	if command -v ccache >/dev/null; then
-		export CCACHE_DIR=${CCACHE_DIR:-$out/ccache}
+		# The compiler's own list of headers is the key: without it a
+		# cold build preprocesses every file twice.
+		export CCACHE_DIR=${CCACHE_DIR:-$out/ccache} CCACHE_DEPEND=1
 		cc="ccache $cc"
 	fi
 	KBUILD_BUILD_USER=build KBUILD_BUILD_HOST=build \
