@@ -102,9 +102,34 @@ struct iova_domain {
 	void (*drain)(struct iova_domain *iovad);
 };
 
+/**
+ * struct iova_place - where a range should begin
+ * @align_mask: low bits of its first pfn that matter, 2^n - 1
+ * @colour: what they should be
+ * @boundary_mask: multiples of this plus one, a power of two, that the range
+ *	must not cross
+ */
+struct iova_place {
+	unsigned long align_mask;
+	unsigned long colour;
+	unsigned long boundary_mask;
+};
+
+/* Every free is validated: booted with iova.check=1, or CONFIG_IOVA_DEBUG. */
+extern bool iova_check;
+
 #if IS_REACHABLE(CONFIG_IOMMU_IOVA)
 void iova_free_suspect(struct iova_domain *iovad, unsigned long pfn,
 		       unsigned long size);
+void iova_put_aside(struct iova_domain *iovad, unsigned long pfn,
+		    unsigned long size);
+bool iova_allocated(struct iova_domain *iovad, unsigned long pfn,
+		    unsigned long size);
+unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
+				unsigned long limit_pfn,
+				const struct iova_place *place);
+struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long pfn_lo,
+			       unsigned long pfn_hi);
 #else
 static inline void iova_free_suspect(struct iova_domain *iovad,
 				     unsigned long pfn, unsigned long size)

@@ -112,11 +112,7 @@ struct iova *alloc_iova(struct iova_domain *iovad, unsigned long size,
 		trace_iova_alloc_failed(iovad, limit_pfn, size);
 		return NULL;
 	}
-	/* free_iova_fast() may be how it comes back: see rcache.c, 4. */
-	if (iova_round_size(size) != size)
-		set_bit(iova_size_class(size), &iovad->detours);
-	if (iova->pfn_lo & gap_align_mask(size))
-		set_bit(IOVA_UNALIGNED, &iovad->detours);
+	iova_note_odd(iovad, iova->pfn_lo, size);
 	trace_iova_alloc(iovad, iova->pfn_lo, size);
 	return iova;
 }

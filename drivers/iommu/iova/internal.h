@@ -4,6 +4,7 @@
  *
  *	domain.c	life of a domain, and the API that works on its tree
  *	debugfs.c	counters for people
+ *	place.c		ranges whose place the caller has a say in
  *	suspect.c	frees that something already found wrong
  *	rcache.c	alloc_iova_fast(), free_iova_fast(): per-CPU magazines
  *	reaper.c	returns cached ranges that nobody needs
@@ -231,8 +232,6 @@ struct iova_tree_hold {
 };
 
 /* tree.c */
-extern bool iova_check;
-
 int iova_mem_init(void);
 void iova_mem_exit(void);
 struct iova *iova_mem_alloc(void);
@@ -308,6 +307,19 @@ static inline void iova_debugfs_exit(void) { }
 static inline void iova_debugfs_add(struct iova_rcache *rcache) { }
 static inline void iova_debugfs_del(struct iova_rcache *rcache) { }
 #endif
+
+/*
+ * Note what is special about a range that came from the tree as it is: it may
+ * come back by free_iova_fast() all the same. See rcache.c, 4.
+ */
+static inline void iova_note_odd(struct iova_domain *iovad, unsigned long pfn,
+				 unsigned long size)
+{
+	if (iova_round_size(size) != size)
+		set_bit(iova_size_class(size), &iovad->detours);
+	if (pfn & gap_align_mask(size))
+		set_bit(IOVA_UNALIGNED, &iovad->detours);
+}
 
 /*
  * The lock of a CPU's magazines.  Its own CPU holds it with interrupts

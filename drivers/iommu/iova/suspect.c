@@ -76,21 +76,9 @@ static const char *note_suspect(struct iova_domain *iovad,
 	return NULL;
 }
 
-/**
- * iova_free_suspect - free a range if it really is allocated
- * @iovad: the domain
- * @pfn: lowest pfn of the range, as told
- * @size: its size in granules, as told
- *
- * For a free that something already found wrong.  Warns with both numbers.
- * The range is freed when it proves to be allocated with this size; otherwise
- * nothing changes but the count of refused frees.  Either way, no range is
- * ever handed out twice.
- *
- * Context: any.
- */
-void iova_free_suspect(struct iova_domain *iovad, unsigned long pfn,
-		       unsigned long size)
+/* Returns what is done about it now. */
+static const char *put_aside(struct iova_domain *iovad, unsigned long pfn,
+			     unsigned long size)
 {
 	struct iova_suspect *suspect = kmalloc(sizeof(*suspect),
 					       GFP_ATOMIC | __GFP_NOWARN);
@@ -107,15 +95,56 @@ void iova_free_suspect(struct iova_domain *iovad, unsigned long pfn,
 	}
 	iova_tree_unlock(iovad, &hold);
 
-	WARN_RATELIMIT(1, "iova: suspect free of pfn %#lx (address %#llx) size %lu: %s\n",
-		       pfn, (u64)pfn << iova_shift(iovad), size,
-		       why ?: "allocated, under examination");
-	if (why)
+	if (why) {
 		kfree(suspect);
-	else
-		schedule_work(&iovad->suspect_work);
+		return why;
+	}
+	schedule_work(&iovad->suspect_work);
+	return "allocated, under examination";
+}
+
+/**
+ * iova_free_suspect - free a range if it really is allocated
+ * @iovad: the domain
+ * @pfn: lowest pfn of the range, as told
+ * @size: its size in granules, as told
+ *
+ * For a free that something already found wrong.  Warns with both numbers.
+ * The range is freed when it proves to be allocated with this size; otherwise
+ * nothing changes but the count of refused frees.  Either way, no range is
+ * ever handed out twice.
+ *
+ * Context: any.
+ */
+void iova_free_suspect(struct iova_domain *iovad, unsigned long pfn,
+		       unsigned long size)
+{
+	const char *done = put_aside(iovad, pfn, size);
+
+	WARN_RATELIMIT(1, "iova: suspect free of pfn %#lx (address %#llx) size %lu: %s\n",
+		       pfn, (u64)pfn << iova_shift(iovad), size, done);
 }
 EXPORT_SYMBOL_GPL(iova_free_suspect);
+
+/**
+ * iova_put_aside - iova_free_suspect() for a caller that has warned
+ * @iovad: the domain
+ * @pfn: lowest pfn of the range, as told
+ * @size: its size in granules, as told
+ *
+ * For a layer that knows whose mistake it is and has named him. A line in the
+ * log tells what becomes of the range.
+ *
+ * Context: any.
+ */
+void iova_put_aside(struct iova_domain *iovad, unsigned long pfn,
+		    unsigned long size)
+{
+	const char *done = put_aside(iovad, pfn, size);
+
+	pr_warn_ratelimited("iova: suspect free of pfn %#lx size %lu: %s\n",
+			    pfn, size, done);
+}
 
 /* Decide the oldest note; the domain is unlocked. */
 static void resolve_one(struct iova_domain *iovad)

@@ -351,6 +351,22 @@ struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
 	return iova;
 }
 
+/* Why a free of [pfn, pfn + size) is wrong, given the range that holds @pfn. */
+static const char *why_refuse(struct iova *iova, unsigned long pfn,
+			      unsigned long size)
+{
+	if (!iova)
+		return "not allocated";
+	if (size && iova->pfn_lo != pfn)
+		return "inside another range";
+	if (size && iova_size(iova) != size &&
+	    iova_size(iova) != iova_round_size(size))
+		return "allocated with another size";
+	if (iova_check && *cached_mark(iova))
+		return "freed already";
+	return NULL;
+}
+
 /**
  * iova_tree_may_free - find the range that a free names, if it names one
  * @iovad: the domain, locked
@@ -367,19 +383,34 @@ struct iova *iova_tree_may_free(struct iova_domain *iovad, unsigned long pfn,
 {
 	struct iova *iova = iova_tree_find(iovad, pfn);
 
-	if (!iova)
-		*why = "not allocated";
-	else if (size && iova->pfn_lo != pfn)
-		*why = "inside another range";
-	else if (size && iova_size(iova) != size &&
-		 iova_size(iova) != iova_round_size(size))
-		*why = "allocated with another size";
-	else if (iova_check && *cached_mark(iova))
-		*why = "freed already";
-	else
+	*why = why_refuse(iova, pfn, size);
+	if (!*why)
 		return iova;
 	iovad->counts.refused++;
 	return NULL;
+}
+
+/**
+ * iova_allocated - could this range be freed?
+ * @iovad: the domain
+ * @pfn: its lowest pfn
+ * @size: its size in granules
+ *
+ * For a layer above that would rather know before it takes a mapping apart.
+ * Certain when %iova_check is set; else a range in a cache counts, too.
+ *
+ * Context: any.
+ */
+bool iova_allocated(struct iova_domain *iovad, unsigned long pfn,
+		    unsigned long size)
+{
+	struct iova_tree_hold hold;
+	const char *why;
+
+	iova_tree_lock(iovad, &hold);
+	why = why_refuse(iova_tree_find(iovad, pfn), pfn, size);
+	iova_tree_unlock(iovad, &hold);
+	return !why;
 }
 
 /**
