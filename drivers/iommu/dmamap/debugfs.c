@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What people can see of DMA mapping, and what is counted for them.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. /sys/kernel/debug/dmamap/domains has a line for each domain: what waits
+ *    in its flush queue, and what went wrong.  These are counted always: they
+ *    are rare, or known anyway.
+ *
+ * 2. What every mapping would have to count is counted from when 1 is written
+ *    to /sys/kernel/debug/dmamap/counting until 0 is, by each CPU for itself,
+ *    and shown in /sys/kernel/debug/dmamap/counters.
+ *
+ * 3. The list of cookies has a mutex, held while a file is read; a cookie
+ *    leaves the list before it goes.
+ */
+
+#include <linux/debugfs.h>
+#include <linux/jiffies.h>
+#include <linux/seq_file.h>
+
+#include "dmamap.h"
+
+DEFINE_STATIC_KEY_FALSE(dmamap_counting);
+DEFINE_PER_CPU(struct dmamap_counts, dmamap_counts);
+
+#ifdef CONFIG_DEBUG_FS
+static LIST_HEAD(cookies);
+static DEFINE_MUTEX(cookies_lock);
+static unsigned int last_id;
+
+/**
+ * dmamap_debugfs_add - show a domain
+ * @cookie: its cookie, ready
+ */
+void dmamap_debugfs_add(struct iommu_dma_cookie *cookie)
+{
+	mutex_lock(&cookies_lock);
+	cookie->id = ++last_id;
+	list_add_tail(&cookie->link, &cookies);
+	mutex_unlock(&cookies_lock);
+}
+
+/**
+ * dmamap_debugfs_del - show a domain no more
+ * @cookie: its cookie
+ */
+void dmamap_debugfs_del(struct iommu_dma_cookie *cookie)
+{
+	mutex_lock(&cookies_lock);
+	list_del(&cookie->link);
+	mutex_unlock(&cookies_lock);
+}
+
+static int domains_show(struct seq_file *m, void *unused)
+{
+	struct iommu_dma_cookie *cookie;
+
+	seq_puts(m, "domain mode granule queued rings age_ms flushes bad_unmaps refused_lazy\n");
+	mutex_lock(&cookies_lock);
+	list_for_each_entry(cookie, &cookies, link) {
+		struct dmamap_fq *queue = READ_ONCE(cookie->queue);
+		struct dmamap_fq_state state = { };
+
+		if (queue)
+			dmamap_fq_look(queue, &state);
+		seq_printf(m, "%u %s %lu %lu %u %u %u %d %d\n", cookie->id,
+			   READ_ONCE(cookie->fq) ? "lazy" : "strict",
+			   cookie->iovad.granule, state.entries, state.rings,
+			   jiffies_to_msecs(state.age), state.flushes,
+			   atomic_read(&cookie->bad_unmaps),
+			   atomic_read(&cookie->refused_lazy));
+	}
+	mutex_unlock(&cookies_lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(domains);
+
+static int counters_show(struct seq_file *m, void *unused)
+{
+	struct dmamap_counts sum = { };
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct dmamap_counts *counts = per_cpu_ptr(&dmamap_counts, cpu);
+
+		sum.maps += counts->maps;
+		sum.unmaps += counts->unmaps;
+		sum.bounces += counts->bounces;
+		sum.bounced_bytes += counts->bounced_bytes;
+	}
+	seq_printf(m, "counting %d\nmaps %llu\nunmaps %llu\nbounces %llu\nbounced_bytes %llu\n",
+		   static_key_enabled(&dmamap_counting), sum.maps, sum.unmaps,
+		   sum.bounces, sum.bounced_bytes);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(counters);
+
+static int counting_get(void *unused, u64 *value)
+{
+	*value = static_key_enabled(&dmamap_counting);
+	return 0;
+}
+
+static int counting_set(void *unused, u64 value)
+{
+	if (value > 1)
+		return -EINVAL;
+	if (value)
+		static_branch_enable(&dmamap_counting);
+	else
+		static_branch_disable(&dmamap_counting);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(counting_fops, counting_get, counting_set, "%llu\n");
+
+/**
+ * dmamap_debugfs_init - make the files
+ */
+void __init dmamap_debugfs_init(void)
+{
+	struct dentry *dir = debugfs_create_dir("dmamap", NULL);
+
+	debugfs_create_file("domains", 0400, dir, NULL, &domains_fops);
+	debugfs_create_file("counters", 0400, dir, NULL, &counters_fops);
+	debugfs_create_file_unsafe("counting", 0600, dir, NULL, &counting_fops);
+}
+#endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Single buffers, and the registers of other devices.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. A buffer is physical memory here; the entry points that know pages only
+ *    add the offset.
+ *
+ * 2. At unmap, what the address was mapped to is looked up only when somebody
+ *    has to know: to copy out of a bounce slot, or for the caches.
+ *
+ * 3. Cache maintenance comes after the translations are gone: what the device
+ *    may still write does not count any more, and a wrong size has been found
+ *    out before anything beside the buffer is touched.
+ *
+ * 4. Resources are neither memory nor cached: no bouncing, no maintenance.
+ */
+
+#include "dmamap.h"
+
+/**
+ * dmamap_map_buffer - map a buffer
+ * @dev: the device
+ * @phys: the buffer
+ * @size: its bytes
+ * @dir: direction of the transfer
+ * @attrs: attributes of the mapping
+ *
+ * Context: any.
+ * Return: address for the device, or DMA_MAPPING_ERROR.
+ */
+dma_addr_t dmamap_map_buffer(struct device *dev, phys_addr_t phys, size_t size,
+			     enum dma_data_direction dir, unsigned long attrs)
+{
+	bool coherent = dev_is_dma_coherent(dev), bounced = false;
+	dma_addr_t addr;
+
+	if (unlikely(dmamap_may_bounce(dev, size, dir)) &&
+	    iova_offset(&dmamap_cookie(dev)->iovad, phys | size)) {
+		phys = dmamap_bounce(dev, phys, size, dir, attrs);
+		if (phys == (phys_addr_t)DMA_MAPPING_ERROR)
+			return DMA_MAPPING_ERROR;
+		bounced = true;
+	}
+	if (!coherent && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+		arch_sync_dma_for_device(phys, size, dir);
+
+	addr = dmamap_range_map(dev, phys, size,
+				dmamap_prot(dir, coherent, attrs),
+				dma_get_mask(dev));
+	if (unlikely(addr == DMA_MAPPING_ERROR) && bounced)
+		swiotlb_tbl_unmap_single(dev, phys, size, dir, attrs);
+	return addr;
+}
+
+/* Unmap a buffer whose memory matters. */
+static noinline void unmap_known(struct device *dev, dma_addr_t addr,
+				 size_t size, enum dma_data_direction dir,
+				 unsigned long attrs)
+{
+	phys_addr_t phys = iommu_iova_to_phys(iommu_get_dma_domain(dev), addr);
+	struct io_tlb_pool *slots = phys ? swiotlb_find_pool(dev, phys) : NULL;
+
+	if (!dmamap_range_unmap(dev, addr, size, slots) || !phys)
+		return;
+	if (!dev_is_dma_coherent(dev) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+		arch_sync_dma_for_cpu(phys, size, dir);
+	if (slots)
+		swiotlb_tbl_unmap_single(dev, phys, size, dir, attrs);
+}
+
+/**
+ * dmamap_unmap_buffer - undo dmamap_map_buffer()
+ * @dev: the device
+ * @addr: what it returned
+ * @size: bytes of the buffer
+ * @dir: direction of the transfer
+ * @attrs: attributes of the mapping
+ *
+ * Context: any.
+ */
+void dmamap_unmap_buffer(struct device *dev, dma_addr_t addr, size_t size,
+			 enum dma_data_direction dir, unsigned long attrs)
+{
+	if (unlikely(dmamap_needs_phys(dev)))
+		unmap_known(dev, addr, size, dir, attrs);
+	else
+		dmamap_range_unmap(dev, addr, size, false);
+}
+
+dma_addr_t iommu_dma_map_page(struct device *dev, struct page *page,
+			      unsigned long offset, size_t size,
+			      enum dma_data_direction dir, unsigned long attrs)
+{
+	return dmamap_map_buffer(dev, page_to_phys(page) + offset, size, dir,
+				 attrs);
+}
+
+void iommu_dma_unmap_page(struct device *dev, dma_addr_t addr, size_t size,
+			  enum dma_data_direction dir, unsigned long attrs)
+{
+	dmamap_unmap_buffer(dev, addr, size, dir, attrs);
+}
+
+dma_addr_t iommu_dma_map_resource(struct device *dev, phys_addr_t phys,
+				  size_t size, enum dma_data_direction dir,
+				  unsigned long attrs)
+{
+	int prot = dmamap_prot(dir, false, attrs);
+
+	return dmamap_range_map(dev, phys, size, prot | IOMMU_MMIO,
+				dma_get_mask(dev));
+}
+
+void iommu_dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
+			      enum dma_data_direction dir, unsigned long attrs)
+{
+	dmamap_range_unmap(dev, addr, size, false);
+}
+
+/* A segment may go on where another one ends at the edge of a granule. */
+unsigned long iommu_dma_get_merge_boundary(struct device *dev)
+{
+	return iova_mask(&dmamap_cookie(dev)->iovad);
+}
+
+/* Up to here addresses come from caches, and cost the same. */
+size_t iommu_dma_opt_mapping_size(void)
+{
+	return iova_rcache_range();
+}
+
+size_t iommu_dma_max_mapping_size(struct device *dev)
+{
+	/* A bounce slot must do for the whole buffer. */
+	return dmamap_untrusted(dev) ? swiotlb_max_mapping_size(dev) : SIZE_MAX;
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An address range with its translations: made, and undone.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. dmamap_range_map() takes any physical bytes, translates the granules they
+ *    lie in, and returns the address of the first byte.
+ *
+ * 2. A removal clears one or more parts of one address range, invalidates
+ *    once, and gives the range back. struct dmamap_removal holds its state;
+ *    dmamap_range_unmap() is the whole of it for a range in one part.
+ *
+ * 3. What is cleared is compared with what was asked. Less, or more, means
+ *    that a driver unmapped what it had not mapped, or mapped otherwise. That
+ *    is warned about with the device and the numbers. Whatever was cleared is
+ *    invalidated at once. The range goes to dmamap_address_suspect().
+ *
+ * 4. Where the IOMMU driver does not say exactly what it cleared, or does
+ *    damage when there is nothing to clear, the first and the last granule of
+ *    each part are looked up first, and without them nothing is cleared.
+ *    Booted with iova.check=1, the allocator is asked first, and nothing is
+ *    cleared that is not allocated just so.
+ */
+
+#include <linux/mm.h>
+#include <linux/ratelimit.h>
+
+#include "../iommu-pages.h"
+#include "dmamap.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/**
+ * dmamap_range_map - map physical memory or registers
+ * @dev: the device
+ * @phys: first byte
+ * @size: bytes
+ * @prot: IOMMU_* flags
+ * @limit: highest address the device can drive
+ *
+ * Context: any.
+ * Return: address of the first byte, or DMA_MAPPING_ERROR.
+ */
+dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
+			    int prot, u64 limit)
+{
+	struct iommu_domain *domain = iommu_get_dma_domain(dev);
+	struct iommu_dma_cookie *cookie = domain->iova_cookie;
+	struct iova_domain *iovad = &cookie->iovad;
+	size_t offset = iova_offset(iovad, phys);
+	size_t len = iova_align(iovad, size + offset);
+	struct dmamap_target target = {
+		.phys = phys - offset,
+		.piece = len,
+		.boundary = dma_get_seg_boundary(dev),
+	};
+	dma_addr_t addr;
+
+	if (unlikely(dmamap_attach_deferred(dev, domain)))
+		return DMA_MAPPING_ERROR;
+	if (dev_WARN_ONCE(dev, dma_get_min_align_mask(dev) > iova_mask(iovad),
+			  "wants offsets kept beyond the IOMMU's smallest page\n"))
+		return DMA_MAPPING_ERROR;
+	/* Nothing, or so much that the sum wrapped. */
+	if (unlikely(len - 1 < size - 1 || !len))
+		return DMA_MAPPING_ERROR;
+
+	addr = dmamap_address_alloc(domain, dev, len, limit, &target);
+	if (unlikely(!addr))
+		return DMA_MAPPING_ERROR;
+	if (unlikely(iommu_map(domain, addr, target.phys, len, prot,
+			       GFP_ATOMIC))) {
+		dmamap_address_free(cookie, addr, len);
+		return DMA_MAPPING_ERROR;
+	}
+	dmamap_count(maps, 1);
+	trace_dmamap_map(dev, addr, target.phys, len);
+	return addr + offset;
+}
+
+static void warn_unmap(struct device *dev, dma_addr_t addr, size_t size,
+		       size_t cleared)
+{
+	/* So many at once tell all that there is to tell. */
+	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 32);
+
+	if (__ratelimit(&limit))
+		dev_WARN(dev, "unmap of IOVA %pad, %zu bytes: %zu bytes of it were mapped\n",
+			 &addr, size, cleared);
+}
+
+/**
+ * dmamap_bad_address - report an address that the device has not been given
+ * @dev: the device
+ * @what: what was asked for
+ * @addr: the address
+ * @size: the bytes
+ */
+void dmamap_bad_address(struct device *dev, const char *what, dma_addr_t addr,
+			size_t size)
+{
+	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 32);
+
+	if (__ratelimit(&limit))
+		dev_WARN(dev, "%s of IOVA %pad, %zu bytes: not mapped\n", what,
+			 &addr, size);
+}
+
+/* An unmap that did not clear what it named. */
+static noinline bool removal_failed(struct dmamap_removal *removal,
+				    struct device *dev, dma_addr_t addr,
+				    size_t size)
+{
+	struct iommu_domain *domain = removal->domain;
+
+	if (removal->cleared && removal->ring) {
+		domain->ops->flush_iotlb_all(domain);
+		iommu_put_pages_list(&removal->gather.freelist);
+	} else if (removal->cleared) {
+		iommu_iotlb_sync(domain, &removal->gather);
+	}
+	atomic_inc(&removal->cookie->bad_unmaps);
+	trace_dmamap_bad_unmap(dev, addr, size, removal->cleared);
+	warn_unmap(dev, addr, size, removal->cleared);
+	dmamap_address_suspect(removal->cookie, addr, size);
+	return false;
+}
+
+/**
+ * dmamap_removal_start - begin to undo translations of one range
+ * @removal: the removal
+ * @dev: the device
+ * @strict: invalidate before it ends, also in a lazy domain
+ *
+ * Context: any.
+ */
+void dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
+			  bool strict)
+{
+	struct iommu_domain *domain = iommu_get_dma_domain(dev);
+	struct dmamap_fq *fq = READ_ONCE(domain->iova_cookie->fq);
+
+	removal->domain = domain;
+	removal->cookie = domain->iova_cookie;
+	removal->ring = fq && !strict ? dmamap_fq_ring(fq) : NULL;
+	removal->refused = false;
+	removal->asked = 0;
+	removal->cleared = 0;
+	iommu_iotlb_gather_init(&removal->gather);
+	removal->gather.queued = removal->ring;
+}
+
+/*
+ * Could this range have been handed out? What is outside the domain, or no
+ * range at all, is not to be asked of the page table. Below the lowest address
+ * are 0, which no mapping has, and what a driver makes of it by adding to it.
+ */
+static bool may_be_ours(struct iommu_domain *domain, dma_addr_t addr,
+			size_t size)
+{
+	struct iova_domain *iovad = &domain->iova_cookie->iovad;
+	unsigned long pfn = iova_pfn(iovad, addr);
+
+	return size && pfn >= iovad->start_pfn && addr + size - 1 >= addr &&
+	       addr + size - 1 <= domain->geometry.aperture_end;
+}
+
+/* Is [addr, addr + size) mapped at both ends? */
+static bool looks_mapped(struct iommu_domain *domain, dma_addr_t addr,
+			 size_t size)
+{
+	size_t granule = domain->iova_cookie->iovad.granule;
+
+	return iommu_iova_to_phys(domain, addr) &&
+	       (size == granule ||
+		iommu_iova_to_phys(domain, addr + size - granule));
+}
+
+/**
+ * dmamap_removal_clear - clear translations
+ * @removal: the removal
+ * @addr: first address, at a granule
+ * @size: bytes, whole granules
+ *
+ * Context: any.
+ */
+void dmamap_removal_clear(struct dmamap_removal *removal, dma_addr_t addr,
+			  size_t size)
+{
+	struct iommu_domain *domain = removal->domain;
+
+	/* Nothing to clear is as wrong as nothing cleared. */
+	removal->asked += size ?: 1;
+	if (unlikely(removal->refused || !may_be_ours(domain, addr, size)))
+		return;
+	if (!domain->ops->exact_unmap &&
+	    unlikely(!looks_mapped(domain, addr, size)))
+		return;
+	removal->cleared += iommu_unmap_fast(domain, addr, size,
+					     &removal->gather);
+}
+
+/**
+ * dmamap_removal_end - invalidate, and give the range back
+ * @removal: the removal
+ * @dev: the device
+ * @addr: first address of the whole range
+ * @size: its bytes
+ *
+ * Context: any.
+ * Return: true; false when not all was cleared, and warned about.
+ */
+bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
+			dma_addr_t addr, size_t size)
+{
+	struct iommu_dma_cookie *cookie = removal->cookie;
+	struct iova_domain *iovad = &cookie->iovad;
+	unsigned long pfn = iova_pfn(iovad, addr);
+	unsigned long pages = size >> iova_shift(iovad);
+
+	if (unlikely(removal->cleared != removal->asked))
+		return removal_failed(removal, dev, addr, size);
+	dmamap_count(unmaps, 1);
+	trace_dmamap_unmap(dev, addr, size);
+	if (removal->ring) {
+		dmamap_fq_add(removal->ring, pfn, pages,
+			      &removal->gather.freelist);
+	} else {
+		iommu_iotlb_sync(removal->domain, &removal->gather);
+		free_iova_fast(iovad, pfn, pages);
+	}
+	return true;
+}
+
+/**
+ * dmamap_range_unmap - undo dmamap_range_map()
+ * @dev: the device
+ * @addr: what it returned
+ * @size: the bytes it was asked for
+ * @strict: invalidate before this returns, also in a lazy domain
+ *
+ * Context: any.
+ * Return: true; false when this was no such range, and warned about: then
+ * nothing else is to be done with what it was mapped to.
+ */
+bool dmamap_range_unmap(struct device *dev, dma_addr_t addr, size_t size,
+			bool strict)
+{
+	struct dmamap_removal removal;
+	struct iova_domain *iovad;
+	size_t offset;
+
+	dmamap_removal_start(&removal, dev, strict);
+	iovad = &removal.cookie->iovad;
+	offset = iova_offset(iovad, addr);
+	addr -= offset;
+	size = iova_align(iovad, size + offset);
+
+	removal.refused = !dmamap_address_allocated(iovad, addr, size);
+	dmamap_removal_clear(&removal, addr, size);
+	return dmamap_removal_end(&removal, dev, addr, size);
+}

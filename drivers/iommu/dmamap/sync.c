@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ownership of a mapped buffer, passed between the CPU and the device.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. Two things may have to be done: cache maintenance for a device that does
+ *    not snoop, and copying for a buffer that bounced. Towards the device the
+ *    copy comes first, towards the CPU last, so that the caches are right for
+ *    the memory that the device sees.
+ *
+ * 2. A coherent device whose buffer cannot have bounced needs neither, and
+ *    nothing is looked up for it.
+ *
+ * 3. A list that bounced has its head marked; each of its entries has an
+ *    address of its own. Other lists are maintained by the memory of their
+ *    entries.
+ */
+
+#include "dmamap.h"
+
+/* The memory behind an address; 0, with a warning, when there is none. */
+static phys_addr_t sync_phys(struct device *dev, dma_addr_t addr, size_t size)
+{
+	phys_addr_t phys = iommu_iova_to_phys(iommu_get_dma_domain(dev), addr);
+
+	if (unlikely(!phys))
+		dmamap_bad_address(dev, "sync", addr, size);
+	return phys;
+}
+
+static bool needs_sync(struct device *dev, size_t size,
+		       enum dma_data_direction dir)
+{
+	return !dev_is_dma_coherent(dev) || dmamap_may_bounce(dev, size, dir);
+}
+
+void iommu_dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr,
+				   size_t size, enum dma_data_direction dir)
+{
+	phys_addr_t phys;
+
+	if (!needs_sync(dev, size, dir))
+		return;
+	phys = sync_phys(dev, addr, size);
+	if (!phys)
+		return;
+	if (!dev_is_dma_coherent(dev))
+		arch_sync_dma_for_cpu(phys, size, dir);
+	swiotlb_sync_single_for_cpu(dev, phys, size, dir);
+}
+
+void iommu_dma_sync_single_for_device(struct device *dev, dma_addr_t addr,
+				      size_t size, enum dma_data_direction dir)
+{
+	phys_addr_t phys;
+
+	if (!needs_sync(dev, size, dir))
+		return;
+	phys = sync_phys(dev, addr, size);
+	if (!phys)
+		return;
+	swiotlb_sync_single_for_device(dev, phys, size, dir);
+	if (!dev_is_dma_coherent(dev))
+		arch_sync_dma_for_device(phys, size, dir);
+}
+
+/**
+ * dmamap_cache_to_device - cache maintenance before the device has a list
+ * @dev: the device
+ * @sgl: a list that does not bounce
+ * @nents: its entries
+ * @dir: direction of the transfer
+ */
+void dmamap_cache_to_device(struct device *dev, struct scatterlist *sgl,
+			    int nents, enum dma_data_direction dir)
+{
+	struct scatterlist *s;
+	int i;
+
+	if (dev_is_dma_coherent(dev))
+		return;
+	for_each_sg(sgl, s, nents, i)
+		arch_sync_dma_for_device(sg_phys(s), s->length, dir);
+}
+
+/**
+ * dmamap_cache_to_cpu - cache maintenance before the CPU has a list
+ * @dev: the device
+ * @sgl: a list that did not bounce
+ * @nents: its entries
+ * @dir: direction of the transfer
+ */
+void dmamap_cache_to_cpu(struct device *dev, struct scatterlist *sgl, int nents,
+			 enum dma_data_direction dir)
+{
+	struct scatterlist *s;
+	int i;
+
+	if (dev_is_dma_coherent(dev))
+		return;
+	for_each_sg(sgl, s, nents, i)
+		arch_sync_dma_for_cpu(sg_phys(s), s->length, dir);
+}
+
+void iommu_dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl,
+			       int nelems, enum dma_data_direction dir)
+{
+	struct scatterlist *s;
+	int i;
+
+	if (!sg_dma_is_swiotlb(sgl)) {
+		dmamap_cache_to_cpu(dev, sgl, nelems, dir);
+		return;
+	}
+	for_each_sg(sgl, s, nelems, i)
+		if (!sg_dma_is_bus_address(s))
+			iommu_dma_sync_single_for_cpu(dev, sg_dma_address(s),
+						      s->length, dir);
+}
+
+void iommu_dma_sync_sg_for_device(struct device *dev, struct scatterlist *sgl,
+				  int nelems, enum dma_data_direction dir)
+{
+	struct scatterlist *s;
+	int i;
+
+	if (!sg_dma_is_swiotlb(sgl)) {
+		dmamap_cache_to_device(dev, sgl, nelems, dir);
+		return;
+	}
+	for_each_sg(sgl, s, nelems, i)
+		if (!sg_dma_is_bus_address(s))
+			iommu_dma_sync_single_for_device(dev, sg_dma_address(s),
+							 s->length, dir);
+}

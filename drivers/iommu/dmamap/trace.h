@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM dmamap
+
+#if !defined(_DMAMAP_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _DMAMAP_TRACE_H
+
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/tracepoint.h>
+
+TRACE_EVENT(dmamap_map,
+	TP_PROTO(struct device *dev, dma_addr_t addr, phys_addr_t phys,
+		 size_t size),
+	TP_ARGS(dev, addr, phys, size),
+	TP_STRUCT__entry(
+		__string(device, dev_name(dev))
+		__field(u64, addr)
+		__field(u64, phys)
+		__field(size_t, size)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->addr = addr;
+		__entry->phys = phys;
+		__entry->size = size;
+	),
+	TP_printk("%s iova=%#llx phys=%#llx size=%zu", __get_str(device),
+		  __entry->addr, __entry->phys, __entry->size)
+);
+
+DECLARE_EVENT_CLASS(dmamap_range,
+	TP_PROTO(struct device *dev, dma_addr_t addr, size_t size),
+	TP_ARGS(dev, addr, size),
+	TP_STRUCT__entry(
+		__string(device, dev_name(dev))
+		__field(u64, addr)
+		__field(size_t, size)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->addr = addr;
+		__entry->size = size;
+	),
+	TP_printk("%s iova=%#llx size=%zu", __get_str(device), __entry->addr,
+		  __entry->size)
+);
+
+DEFINE_EVENT(dmamap_range, dmamap_map_sg,
+	TP_PROTO(struct device *dev, dma_addr_t addr, size_t size),
+	TP_ARGS(dev, addr, size)
+);
+
+DEFINE_EVENT(dmamap_range, dmamap_unmap,
+	TP_PROTO(struct device *dev, dma_addr_t addr, size_t size),
+	TP_ARGS(dev, addr, size)
+);
+
+TRACE_EVENT(dmamap_bad_unmap,
+	TP_PROTO(struct device *dev, dma_addr_t addr, size_t size,
+		 size_t cleared),
+	TP_ARGS(dev, addr, size, cleared),
+	TP_STRUCT__entry(
+		__string(device, dev_name(dev))
+		__field(u64, addr)
+		__field(size_t, size)
+		__field(size_t, cleared)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->addr = addr;
+		__entry->size = size;
+		__entry->cleared = cleared;
+	),
+	TP_printk("%s iova=%#llx size=%zu cleared=%zu", __get_str(device),
+		  __entry->addr, __entry->size, __entry->cleared)
+);
+
+TRACE_EVENT(dmamap_bounce,
+	TP_PROTO(struct device *dev, phys_addr_t phys, phys_addr_t slot,
+		 size_t size),
+	TP_ARGS(dev, phys, slot, size),
+	TP_STRUCT__entry(
+		__string(device, dev_name(dev))
+		__field(u64, phys)
+		__field(u64, slot)
+		__field(size_t, size)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->phys = phys;
+		__entry->slot = slot;
+		__entry->size = size;
+	),
+	TP_printk("%s phys=%#llx slot=%#llx size=%zu", __get_str(device),
+		  __entry->phys, __entry->slot, __entry->size)
+);
+
+TRACE_EVENT(dmamap_flush,
+	TP_PROTO(struct iommu_domain *domain, unsigned int finished),
+	TP_ARGS(domain, finished),
+	TP_STRUCT__entry(
+		__field(void *, domain)
+		__field(unsigned int, finished)
+	),
+	TP_fast_assign(
+		__entry->domain = domain;
+		__entry->finished = finished;
+	),
+	TP_printk("domain=%p finished=%u", __entry->domain, __entry->finished)
+);
+
+#endif /* _DMAMAP_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>
