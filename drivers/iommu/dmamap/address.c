@@ -89,9 +89,9 @@ static unsigned long alloc_placed(struct iommu_domain *domain, size_t size,
 /* Below this no page but the smallest can be useful: the next is 64 KiB or more. */
 #define PLACED_MIN	SZ_64K
 
-static unsigned long alloc_pfn(struct iommu_domain *domain, size_t size,
-			       unsigned long limit_pfn,
-			       const struct dmamap_target *target, bool last_try)
+static __always_inline unsigned long
+alloc_pfn(struct iommu_domain *domain, size_t size, unsigned long limit_pfn,
+	  const struct dmamap_target *target, bool last_try)
 {
 	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	unsigned long pfn;

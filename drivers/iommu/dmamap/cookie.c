@@ -155,8 +155,11 @@ static int init_addresses(struct iommu_dma_cookie *cookie,
 			  unsigned long granule, unsigned long base_pfn)
 {
 	struct iova_domain *iovad = &cookie->iovad;
+	unsigned long larger;
 	int ret;
 
+	larger = cookie->domain->pgsize_bitmap & ~granule;
+	cookie->second_page = larger ? 1UL << __ffs(larger) : ~0UL;
 	init_iova_domain(iovad, granule, base_pfn);
 #ifdef CONFIG_IOVA_GAP_TREE
 	iovad->drain = drain_queue;

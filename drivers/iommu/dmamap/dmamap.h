@@ -91,6 +91,7 @@ enum dmamap_kind {
  * struct iommu_dma_cookie - what this layer keeps for a domain
  * @fq: where unmapped ranges wait; %NULL when unmaps are strict. Read without
  *	a lock; once set it stays valid as long as the domain
+ * @second_page: the IOMMU's second smallest page, or more than there is
  * @iovad: addresses of the domain, for %DMAMAP_IOVA
  * @kind: what is managed
  * @ready: @iovad is set up; under @lock
@@ -109,6 +110,7 @@ enum dmamap_kind {
  */
 struct iommu_dma_cookie {
 	struct dmamap_fq *fq;
+	unsigned long second_page;
 	struct iova_domain iovad;
 
 	enum dmamap_kind kind;

@@ -162,6 +162,11 @@ static void ring_take_tables(struct dmamap_ring *ring, u32 finished,
 		list_splice_init(&ring->tables, done);
 }
 
+static struct fq_entry *ring_oldest(struct dmamap_ring *ring)
+{
+	return &ring->entries[ring->head & (ring->depth - 1)];
+}
+
 /* Take up to a batch of entries that are done. The ring is locked. */
 static void ring_take(struct dmamap_ring *ring, struct fq_batch *batch)
 {
@@ -169,9 +174,8 @@ static void ring_take(struct dmamap_ring *ring, struct fq_batch *batch)
 
 	batch->nr = 0;
 	while (ring->head != ring->tail && batch->nr < FQ_BATCH) {
-		struct fq_entry *entry;
+		struct fq_entry *entry = ring_oldest(ring);
 
-		entry = &ring->entries[ring->head & (ring->depth - 1)];
 		if (!fq_done(finished, entry->started))
 			break;
 		batch->entries[batch->nr++] = *entry;
@@ -193,18 +197,24 @@ static void batch_free(struct dmamap_fq *fq, struct fq_batch *batch)
 	iommu_put_pages_list(&batch->tables);
 }
 
+/* Free a batch of what is done. Returns how many entries that was. */
+static noinline unsigned int ring_reap(struct dmamap_ring *ring)
+{
+	struct fq_batch batch;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ring->lock, flags);
+	ring_take(ring, &batch);
+	spin_unlock_irqrestore(&ring->lock, flags);
+	batch_free(ring->fq, &batch);
+	return batch.nr;
+}
+
 /* Free all that is done. Process context. */
 static void ring_drain(struct dmamap_ring *ring)
 {
-	struct fq_batch batch;
-
-	do {
-		spin_lock_irq(&ring->lock);
-		ring_take(ring, &batch);
-		spin_unlock_irq(&ring->lock);
-		batch_free(ring->fq, &batch);
+	while (ring_reap(ring))
 		cond_resched();
-	} while (batch.nr);
 }
 
 static void ring_drain_work(struct work_struct *work)
@@ -281,8 +291,8 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 {
 	struct dmamap_fq *fq = ring->fq;
 	struct fq_entry *entry;
-	struct fq_batch batch;
 	unsigned long flags;
+	bool reap = false;
 	u32 started;
 
 	/*
@@ -291,17 +301,19 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 	 */
 	smp_mb();
 	spin_lock_irqsave(&ring->lock, flags);
-	ring_take(ring, &batch);
 	while (unlikely(ring->tail - ring->head == ring->depth)) {
 		spin_unlock_irqrestore(&ring->lock, flags);
-		fq_invalidate(fq);
+		if (!ring_reap(ring))
+			fq_invalidate(fq);
 		spin_lock_irqsave(&ring->lock, flags);
-		ring_take(ring, &batch);
 	}
 
 	started = atomic_read(&fq->started);
 	if (ring->head == ring->tail)
 		ring->since = jiffies;
+	else
+		reap = fq_done(atomic_read(&fq->finished),
+			       ring_oldest(ring)->started);
 	entry = &ring->entries[ring->tail++ & (ring->depth - 1)];
 	entry->pfn = pfn;
 	entry->pages = pages;
@@ -312,7 +324,8 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 	}
 	spin_unlock_irqrestore(&ring->lock, flags);
 
-	batch_free(fq, &batch);
+	if (unlikely(reap))
+		ring_reap(ring);
 	fq_arm(fq);
 }
 

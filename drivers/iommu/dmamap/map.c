@@ -20,19 +20,10 @@
 
 #include "dmamap.h"
 
-/**
- * dmamap_map_buffer - map a buffer
- * @dev: the device
- * @phys: the buffer
- * @size: its bytes
- * @dir: direction of the transfer
- * @attrs: attributes of the mapping
- *
- * Context: any.
- * Return: address for the device, or DMA_MAPPING_ERROR.
- */
-dma_addr_t dmamap_map_buffer(struct device *dev, phys_addr_t phys, size_t size,
-			     enum dma_data_direction dir, unsigned long attrs)
+static __always_inline dma_addr_t map_buffer(struct device *dev,
+					     phys_addr_t phys, size_t size,
+					     enum dma_data_direction dir,
+					     unsigned long attrs)
 {
 	bool coherent = dev_is_dma_coherent(dev), bounced = false;
 	dma_addr_t addr;
@@ -53,6 +44,23 @@ dma_addr_t dmamap_map_buffer(struct device *dev, phys_addr_t phys, size_t size,
 	if (unlikely(addr == DMA_MAPPING_ERROR) && bounced)
 		swiotlb_tbl_unmap_single(dev, phys, size, dir, attrs);
 	return addr;
+}
+
+/**
+ * dmamap_map_buffer - map a buffer
+ * @dev: the device
+ * @phys: the buffer
+ * @size: its bytes
+ * @dir: direction of the transfer
+ * @attrs: attributes of the mapping
+ *
+ * Context: any.
+ * Return: address for the device, or DMA_MAPPING_ERROR.
+ */
+dma_addr_t dmamap_map_buffer(struct device *dev, phys_addr_t phys, size_t size,
+			     enum dma_data_direction dir, unsigned long attrs)
+{
+	return map_buffer(dev, phys, size, dir, attrs);
 }
 
 /* Unmap a buffer whose memory matters. */
@@ -94,8 +102,7 @@ dma_addr_t iommu_dma_map_page(struct device *dev, struct page *page,
 			      unsigned long offset, size_t size,
 			      enum dma_data_direction dir, unsigned long attrs)
 {
-	return dmamap_map_buffer(dev, page_to_phys(page) + offset, size, dir,
-				 attrs);
+	return map_buffer(dev, page_to_phys(page) + offset, size, dir, attrs);
 }
 
 void iommu_dma_unmap_page(struct device *dev, dma_addr_t addr, size_t size,

@@ -27,11 +27,69 @@
 #include <linux/mm.h>
 #include <linux/ratelimit.h>
 
+#include <trace/events/iommu.h>
+
 #include "../iommu-pages.h"
 #include "dmamap.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
+
+/*
+ * What is shorter than the second smallest page of the IOMMU is a row of the
+ * smallest: there is nothing to choose, and the driver is called directly.
+ * On failure nothing stays mapped.
+ */
+static int install(struct iommu_domain *domain, dma_addr_t addr,
+		   phys_addr_t phys, size_t size, int prot)
+{
+	const struct iommu_domain_ops *ops = domain->ops;
+	struct iommu_dma_cookie *cookie = domain->iova_cookie;
+	unsigned int shift = iova_shift(&cookie->iovad);
+	size_t done = 0, mapped;
+	int ret;
+
+	if (size >= cookie->second_page)
+		return iommu_map(domain, addr, phys, size, prot, GFP_ATOMIC);
+
+	do {
+		mapped = 0;
+		ret = ops->map_pages(domain, addr + done, phys + done,
+				     1UL << shift, (size - done) >> shift, prot,
+				     GFP_ATOMIC, &mapped);
+		done += mapped;
+	} while (!ret && done < size);
+	if (!ret && ops->iotlb_sync_map)
+		ret = ops->iotlb_sync_map(domain, addr, size);
+	if (unlikely(ret))
+		iommu_unmap(domain, addr, done);
+	else
+		trace_map(addr, phys, size);
+	return ret;
+}
+
+/* The reverse; returns the bytes cleared, up to the first that were not mapped. */
+static __always_inline size_t clear(struct iommu_domain *domain,
+				    dma_addr_t addr, size_t size,
+				    struct iommu_iotlb_gather *gather)
+{
+	struct iommu_dma_cookie *cookie = domain->iova_cookie;
+	unsigned int shift = iova_shift(&cookie->iovad);
+	size_t done = 0, cleared;
+
+	if (size >= cookie->second_page)
+		return iommu_unmap_fast(domain, addr, size, gather);
+
+	do {
+		cleared = domain->ops->unmap_pages(domain, addr + done,
+						   1UL << shift,
+						   (size - done) >> shift,
+						   gather);
+		done += cleared;
+	} while (cleared && done < size);
+	trace_unmap(addr, size, done);
+	return done;
+}
 
 /**
  * dmamap_range_map - map physical memory or registers
@@ -71,8 +129,7 @@ dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 	addr = dmamap_address_alloc(domain, dev, len, limit, &target);
 	if (unlikely(!addr))
 		return DMA_MAPPING_ERROR;
-	if (unlikely(iommu_map(domain, addr, target.phys, len, prot,
-			       GFP_ATOMIC))) {
+	if (unlikely(install(domain, addr, target.phys, len, prot))) {
 		dmamap_address_free(cookie, addr, len);
 		return DMA_MAPPING_ERROR;
 	}
@@ -129,16 +186,8 @@ static noinline bool removal_failed(struct dmamap_removal *removal,
 	return false;
 }
 
-/**
- * dmamap_removal_start - begin to undo translations of one range
- * @removal: the removal
- * @dev: the device
- * @strict: invalidate before it ends, also in a lazy domain
- *
- * Context: any.
- */
-void dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
-			  bool strict)
+static __always_inline void removal_start(struct dmamap_removal *removal,
+					  struct device *dev, bool strict)
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	struct dmamap_fq *fq = READ_ONCE(domain->iova_cookie->fq);
@@ -151,6 +200,20 @@ void dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 	removal->cleared = 0;
 	iommu_iotlb_gather_init(&removal->gather);
 	removal->gather.queued = removal->ring;
+}
+
+/**
+ * dmamap_removal_start - begin to undo translations of one range
+ * @removal: the removal
+ * @dev: the device
+ * @strict: invalidate before it ends, also in a lazy domain
+ *
+ * Context: any.
+ */
+void dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
+			  bool strict)
+{
+	removal_start(removal, dev, strict);
 }
 
 /*
@@ -168,15 +231,33 @@ static bool may_be_ours(struct iommu_domain *domain, dma_addr_t addr,
 	       addr + size - 1 <= domain->geometry.aperture_end;
 }
 
-/* Is [addr, addr + size) mapped at both ends? */
-static bool looks_mapped(struct iommu_domain *domain, dma_addr_t addr,
-			 size_t size)
+/*
+ * Is [addr, addr + size) mapped at both ends, as far as the driver would not
+ * find out by itself?
+ */
+static __always_inline bool looks_mapped(struct iommu_domain *domain,
+					 dma_addr_t addr, size_t size)
 {
 	size_t granule = domain->iova_cookie->iovad.granule;
 
-	return iommu_iova_to_phys(domain, addr) &&
+	return (domain->ops->exact_first || iommu_iova_to_phys(domain, addr)) &&
 	       (size == granule ||
 		iommu_iova_to_phys(domain, addr + size - granule));
+}
+
+static __always_inline void removal_clear(struct dmamap_removal *removal,
+					  dma_addr_t addr, size_t size)
+{
+	struct iommu_domain *domain = removal->domain;
+
+	/* Nothing to clear is as wrong as nothing cleared. */
+	removal->asked += size ?: 1;
+	if (unlikely(removal->refused || !may_be_ours(domain, addr, size)))
+		return;
+	if (!domain->ops->exact_unmap &&
+	    unlikely(!looks_mapped(domain, addr, size)))
+		return;
+	removal->cleared += clear(domain, addr, size, &removal->gather);
 }
 
 /**
@@ -190,31 +271,12 @@ static bool looks_mapped(struct iommu_domain *domain, dma_addr_t addr,
 void dmamap_removal_clear(struct dmamap_removal *removal, dma_addr_t addr,
 			  size_t size)
 {
-	struct iommu_domain *domain = removal->domain;
-
-	/* Nothing to clear is as wrong as nothing cleared. */
-	removal->asked += size ?: 1;
-	if (unlikely(removal->refused || !may_be_ours(domain, addr, size)))
-		return;
-	if (!domain->ops->exact_unmap &&
-	    unlikely(!looks_mapped(domain, addr, size)))
-		return;
-	removal->cleared += iommu_unmap_fast(domain, addr, size,
-					     &removal->gather);
+	removal_clear(removal, addr, size);
 }
 
-/**
- * dmamap_removal_end - invalidate, and give the range back
- * @removal: the removal
- * @dev: the device
- * @addr: first address of the whole range
- * @size: its bytes
- *
- * Context: any.
- * Return: true; false when not all was cleared, and warned about.
- */
-bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
-			dma_addr_t addr, size_t size)
+static __always_inline bool removal_end(struct dmamap_removal *removal,
+					struct device *dev, dma_addr_t addr,
+					size_t size)
 {
 	struct iommu_dma_cookie *cookie = removal->cookie;
 	struct iova_domain *iovad = &cookie->iovad;
@@ -236,6 +298,22 @@ bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
 }
 
 /**
+ * dmamap_removal_end - invalidate, and give the range back
+ * @removal: the removal
+ * @dev: the device
+ * @addr: first address of the whole range
+ * @size: its bytes
+ *
+ * Context: any.
+ * Return: true; false when not all was cleared, and warned about.
+ */
+bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
+			dma_addr_t addr, size_t size)
+{
+	return removal_end(removal, dev, addr, size);
+}
+
+/**
  * dmamap_range_unmap - undo dmamap_range_map()
  * @dev: the device
  * @addr: what it returned
@@ -253,13 +331,13 @@ bool dmamap_range_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	struct iova_domain *iovad;
 	size_t offset;
 
-	dmamap_removal_start(&removal, dev, strict);
+	removal_start(&removal, dev, strict);
 	iovad = &removal.cookie->iovad;
 	offset = iova_offset(iovad, addr);
 	addr -= offset;
 	size = iova_align(iovad, size + offset);
 
 	removal.refused = !dmamap_address_allocated(iovad, addr, size);
-	dmamap_removal_clear(&removal, addr, size);
-	return dmamap_removal_end(&removal, dev, addr, size);
+	removal_clear(&removal, addr, size);
+	return removal_end(&removal, dev, addr, size);
 }
