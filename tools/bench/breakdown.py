@@ -134,7 +134,7 @@ def tabulate(names, operations):
                        key=lambda name: -sum(count[name] for count in executed)):
         lines.append(row(name, [count[name] / rounds for count in executed],
                          [count[name] / rounds for count in called]))
-    lines.append(row("all", [sum(operation.totals) / rounds for operation in operations],
+    lines.append(row("all of them", [sum(operation.totals) / rounds for operation in operations],
                      [sum(count.values()) / rounds for count in called]))
     if rounds > 1:
         lines.append(row("least", [min(operation.totals) for operation in operations], (0, 0)))
