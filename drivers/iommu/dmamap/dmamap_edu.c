@@ -92,8 +92,6 @@
 #define WORD(byte)	(0x01010101U * (byte))
 #define HUGE_ORDER	get_order(SZ_4M)
 
-#define expect_warning(text)	pr_info("expected warning: " text "\n")
-
 static unsigned int untrusted;
 module_param(untrusted, uint, 0444);
 MODULE_PARM_DESC(untrusted, "how many of the devices are untrusted");
@@ -236,6 +234,12 @@ static bool is_lazy(struct edu *edu)
 static size_t granule(struct edu *edu)
 {
 	return 1UL << __ffs(domain_of(edu)->pgsize_bitmap);
+}
+
+/* How far into its first granule a mapping begins. */
+static unsigned int before(struct edu *edu, dma_addr_t dma)
+{
+	return dma & (granule(edu) - 1);
 }
 
 static phys_addr_t translated(struct edu *edu, dma_addr_t dma)
@@ -428,6 +432,7 @@ static void dmamap_edu_exit(struct kunit *test)
 		KUNIT_EXPECT_FALSE_MSG(test, edu->stuck, "%s: a transfer did not end",
 				       dev_name(edu->dev));
 		edu->stuck = false;
+		dma_set_min_align_mask(edu->dev, 0);
 		set_coherent(edu, edu->coherent);
 		if (edu->window)
 			dma_free_coherent(edu->dev, PAGE_SIZE, edu->window,
@@ -458,7 +463,8 @@ static void single_buffers_arrive_both_ways(struct kunit *test)
 
 		fill(mem, 2 * PAGE_SIZE, i);
 		dma = map(test, edu, mem + at, len, DMA_TO_DEVICE);
-		KUNIT_EXPECT_EQ(test, offset_in_page(dma), at);
+		if (!edu->pdev->untrusted)
+			KUNIT_EXPECT_EQ(test, offset_in_page(dma), at);
 		edu_sees(edu, dma, data, len);
 		unmap(edu, dma, len, DMA_TO_DEVICE);
 		KUNIT_EXPECT_MEMEQ(test, data, mem + at, len);
@@ -956,7 +962,7 @@ static void an_unmap_that_meets_a_transfer_is_final(struct kunit *test)
 		kunit_skip(test, "only strict mode promises that");
 	edu_load_token(edu);
 	for (i = 0; i < max(8U, READ_ONCE(rounds)); i++) {
-		unsigned long us = TRANSFER_US + (i % 8 - 5) * USEC_PER_MSEC / 2;
+		unsigned long us = TRANSFER_US + ((int)(i % 8) - 5) * 500;
 		dma_addr_t dma;
 
 		memset(mem, CANARY, PAGE_SIZE);
@@ -1001,18 +1007,18 @@ static void a_reused_address_leads_to_the_new_memory(struct kunit *test)
 }
 
 /*
- * 3. F55: the direction is the right. The Arm stage 1 format has no entry that
- * can be written but not read: there, the device can read a buffer that is
- * mapped for it to write. The first access is the one refused, as emulators
- * report none that they refuse because of what their IOTLB holds.
+ * 3. F55: the direction is the right. Not so for reading what is mapped for the
+ * device to write: the Arm stage 1 format has no such entry, and the VT-d
+ * driver sets the read bit in each. So that is noted, not demanded. The first
+ * access is the one refused, as emulators report none that they refuse because
+ * of what their IOTLB holds.
  */
 static void the_direction_limits_the_device(struct kunit *test)
 {
-	const bool can_read = IS_ENABLED(CONFIG_ARM64);
 	struct edu *edu = &edus[0];
 	u8 *mem = pages(test, 1);
 	dma_addr_t dma;
-	u32 seen;
+	bool seen;
 
 	edu_load_token(edu);
 	memset(mem, SECRET, PAGE_SIZE);
@@ -1027,15 +1033,11 @@ static void the_direction_limits_the_device(struct kunit *test)
 
 	edu_load_token(edu);
 	dma = map(test, edu, mem, PAGE_SIZE, DMA_FROM_DEVICE);
-	if (can_read)
-		edu_read(edu, dma, SPARE, sizeof(u32));
-	else
-		edu_read_faults(edu, dma);
-	seen = *(u32 *)edu_peek(edu, SPARE, sizeof(u32));
-	if (can_read)
-		KUNIT_EXPECT_EQ(test, seen, WORD(SECRET));
-	else
-		KUNIT_EXPECT_NE(test, seen, WORD(SECRET));
+	edu_read(edu, dma, SPARE, sizeof(u32));
+	seen = *(u32 *)edu_peek(edu, SPARE, sizeof(u32)) == WORD(SECRET);
+	atomic_add(!seen, &nr_faults);
+	kunit_info(test, "a buffer mapped to be written can%s be read\n",
+		   seen ? "" : "not");
 	edu_write(edu, dma, 0, sizeof(u32));
 	unmap(edu, dma, PAGE_SIZE, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_EQ(test, *(u32 *)mem, TOKEN);
@@ -1051,7 +1053,10 @@ static void an_untrusted_device_has_a_strict_domain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, domain_of(edu)->type, IOMMU_DOMAIN_DMA);
 }
 
-/* F68, F70, D8: at the same place in the granule, between zeroes */
+/*
+ * F68, F70, D8: nothing but the buffer is in its granules, and it is at the same
+ * place in them when the device wants that.
+ */
 static void beside_a_bounced_buffer_are_zeroes(struct kunit *test)
 {
 	static const struct piece piece[] = {
@@ -1063,22 +1068,25 @@ static void beside_a_bounced_buffer_are_zeroes(struct kunit *test)
 	size_t gran = granule(edu);
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(piece); i++) {
-		unsigned int at = piece[i].at, len = piece[i].len, before, span;
+	for (i = 0; i < 2 * ARRAY_SIZE(piece); i++) {
+		unsigned int at = piece[i / 2].at, len = piece[i / 2].len;
+		unsigned int first, last, span;
 		dma_addr_t dma;
 
+		dma_set_min_align_mask(edu->dev, i % 2 ? gran - 1 : 0);
 		memset(mem, SECRET, 2 * PAGE_SIZE);
 		fill(mem + at, len, i);
 		dma = map(test, edu, mem + at, len, DMA_BIDIRECTIONAL);
-		before = dma & (gran - 1);
-		KUNIT_EXPECT_EQ(test, before, at & (gran - 1));
-		span = round_up(before + len, gran);
-		edu_sees(edu, dma - before, seen, span);
+		first = before(edu, dma);
+		if (i % 2)
+			KUNIT_EXPECT_EQ(test, first, at & (gran - 1));
+		last = first + len;
+		span = round_up(last, gran);
+		edu_sees(edu, dma - first, seen, span);
 		unmap(edu, dma, len, DMA_BIDIRECTIONAL);
-		KUNIT_EXPECT_TRUE(test, all(seen, 0, before));
-		KUNIT_EXPECT_MEMEQ(test, seen + before, mem + at, len);
-		KUNIT_EXPECT_TRUE(test, all(seen + before + len, 0,
-					    span - before - len));
+		KUNIT_EXPECT_TRUE(test, all(seen, 0, first));
+		KUNIT_EXPECT_MEMEQ(test, seen + first, mem + at, len);
+		KUNIT_EXPECT_TRUE(test, all(seen + last, 0, span - last));
 	}
 }
 
@@ -1112,7 +1120,7 @@ static void what_the_device_does_not_write_stays(struct kunit *test)
 	memcpy(want, mem, PAGE_SIZE);
 	memset(want + at, TOKEN & 0xff, len);
 	dma = map(test, edu, mem + at, len, DMA_FROM_DEVICE);
-	edu_write(edu, dma - at, 0, CHUNK);
+	edu_write(edu, dma - before(edu, dma), 0, CHUNK);
 	unmap(edu, dma, len, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_MEMEQ(test, mem, want, PAGE_SIZE);
 }
@@ -1134,7 +1142,7 @@ static void a_slot_holds_nothing_of_its_last_use(struct kunit *test)
 	memset(mem, 0, PAGE_SIZE);
 	for (i = 0; i < 3; i++) {
 		dma = map(test, edu, mem + at, len, DMA_BIDIRECTIONAL);
-		edu_sees(edu, dma - at, seen, granule(edu));
+		edu_sees(edu, dma - before(edu, dma), seen, granule(edu));
 		unmap(edu, dma, len, DMA_BIDIRECTIONAL);
 		KUNIT_EXPECT_TRUE(test, all(seen, 0, granule(edu)));
 	}
@@ -1227,6 +1235,7 @@ static void lists_of_an_untrusted_device_are_bounced(struct kunit *test)
 	struct edu *edu = untrusted_edu(test);
 	struct scatterlist list[ARRAY_SIZE(piece)], *sg;
 	u8 *mem[ARRAY_SIZE(piece)], *seen = pages(test, 1);
+	unsigned int first, last;
 	int i, count;
 
 	make_list(test, list, mem, piece, ARRAY_SIZE(piece));
@@ -1246,11 +1255,12 @@ static void lists_of_an_untrusted_device_are_bounced(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, *(u32 *)(mem[i] + piece[i].at + 4), TOKEN);
 	fill(mem[0] + piece[0].at, piece[0].len, 77);
 	dma_sync_sg_for_device(edu->dev, list, ARRAY_SIZE(list), DMA_BIDIRECTIONAL);
-	edu_sees(edu, sg_dma_address(list) - piece[0].at, seen, granule(edu));
-	KUNIT_EXPECT_TRUE(test, all(seen, 0, piece[0].at));
-	KUNIT_EXPECT_MEMEQ(test, seen + piece[0].at, mem[0] + piece[0].at,
-			   piece[0].len);
-	KUNIT_EXPECT_TRUE(test, all(seen + 110, 0, granule(edu) - 110));
+	first = before(edu, sg_dma_address(list));
+	last = first + piece[0].len;
+	edu_sees(edu, sg_dma_address(list) - first, seen, granule(edu));
+	KUNIT_EXPECT_TRUE(test, all(seen, 0, first));
+	KUNIT_EXPECT_MEMEQ(test, seen + first, mem[0] + piece[0].at, piece[0].len);
+	KUNIT_EXPECT_TRUE(test, all(seen + last, 0, granule(edu) - last));
 	dma_unmap_sg(edu->dev, list, ARRAY_SIZE(list), DMA_BIDIRECTIONAL);
 	for (i = 0; i < ARRAY_SIZE(piece); i++)
 		KUNIT_EXPECT_TRUE(test, all(mem[i], SECRET, piece[i].at));
@@ -1639,22 +1649,30 @@ static const struct misuse {
 
 KUNIT_ARRAY_PARAM_DESC(misuse, misuses, name);
 
+static bool is_among(dma_addr_t one, const dma_addr_t *dma, unsigned int nr)
+{
+	while (nr)
+		if (dma[--nr] == one)
+			return true;
+	return false;
+}
+
 /* A mapping of one page with nothing mapped at the page after it. */
 static dma_addr_t map_below_a_hole(struct kunit *test, struct edu *edu, u8 *mem)
 {
-	dma_addr_t dma[16];
-	int found = -1;
-	unsigned int i;
+	dma_addr_t dma[16], next;
+	unsigned int i, found = 0;
 
 	for (i = 0; i < ARRAY_SIZE(dma); i++)
 		dma[i] = map(test, edu, mem, PAGE_SIZE, DMA_TO_DEVICE);
-	for (i = 1; i < ARRAY_SIZE(dma) && found < 0; i++)
-		if (dma[i] + PAGE_SIZE == dma[i - 1])
+	for (i = 0; i < ARRAY_SIZE(dma); i++) {
+		next = dma[i] + PAGE_SIZE;
+		if (!translated(edu, next) || is_among(next, dma, ARRAY_SIZE(dma)))
 			found = i;
+	}
 	for (i = 0; i < ARRAY_SIZE(dma); i++)
 		if (i != found)
 			unmap(edu, dma[i], PAGE_SIZE, DMA_TO_DEVICE);
-	KUNIT_ASSERT_GE(test, found, 0);
 	KUNIT_ASSERT_EQ(test, translated(edu, dma[found] + PAGE_SIZE), 0);
 	return dma[found];
 }
@@ -1675,55 +1693,69 @@ static void expect_no_address_twice(struct kunit *test, struct edu *edu,
 {
 	enum { NR = 256 };
 	dma_addr_t *dma = kunit_kcalloc(test, NR, sizeof(*dma), GFP_KERNEL);
-	unsigned int i, j, twice = 0;
+	unsigned int i, twice = 0;
 
 	KUNIT_ASSERT_NOT_NULL(test, dma);
 	for (i = 0; i < NR; i++) {
 		dma[i] = map(test, edu, mem, PAGE_SIZE, DMA_TO_DEVICE);
-		for (j = 0; j < i; j++)
-			twice += dma[i] == dma[j];
-		for (j = 0; j < nr_live; j++)
-			twice += dma[i] == live[j];
+		twice += is_among(dma[i], dma, i) ||
+			 is_among(dma[i], live, nr_live);
 	}
 	while (i)
 		unmap(edu, dma[--i], PAGE_SIZE, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, twice, 0);
 }
 
+/* One warning of the layer, and what the allocator has to say to it. */
+static void expect_report(struct edu *edu, dma_addr_t dma, size_t len)
+{
+	size_t gran = granule(edu);
+
+	pr_info("expected warning: %s %s: unmap of IOVA %pad, %zu bytes\n",
+		dev_driver_string(edu->dev), dev_name(edu->dev), &dma, len);
+	if (IS_ENABLED(CONFIG_IOVA_GAP_TREE))
+		pr_info("expected warning: suspect free of pfn %#llx size %zu\n",
+			div_u64(dma, gran), len / gran);
+}
+
 static void a_wrong_unmap_is_reported_and_harms_nobody(struct kunit *test)
 {
 	const struct misuse *misuse = test->param_value;
 	struct edu *edu = trusted_edu(test);
-	u8 *before = pages(test, 1), *after = pages(test, 1), *mem = pages(test, 1);
-	dma_addr_t live[2], dma;
+	u8 *first = pages(test, 1), *second = pages(test, 1), *mem = pages(test, 1);
+	dma_addr_t live[2], dma, wrong;
+	size_t len = PAGE_SIZE;
 
 	if (IS_ENABLED(CONFIG_IOMMU_DMA_STOCK))
 		kunit_skip(test, "stock does not say what went wrong");
 	if (IS_ENABLED(CONFIG_DMA_API_DEBUG))
 		kunit_skip(test, "the DMA API's own checks report it as well");
-	live[0] = map(test, edu, before, PAGE_SIZE, DMA_FROM_DEVICE);
+	live[0] = map(test, edu, first, PAGE_SIZE, DMA_FROM_DEVICE);
 	dma = map_below_a_hole(test, edu, mem);
-	if (misuse->wrong != TOO_LONG)
-		unmap(edu, dma, PAGE_SIZE, DMA_TO_DEVICE);
-	expect_warning("unmap of IOVA");
+	wrong = dma;
 	switch (misuse->wrong) {
 	case TWICE:
 		unmap(edu, dma, PAGE_SIZE, DMA_TO_DEVICE);
 		break;
 	case NEVER:
-		unmap(edu, SZ_64K, PAGE_SIZE, DMA_TO_DEVICE);
+		wrong = SZ_64K;
 		break;
 	case ZERO:
-		unmap(edu, 0, PAGE_SIZE, DMA_TO_DEVICE);
+		wrong = 0;
 		break;
 	case TOO_LONG:
-		unmap(edu, dma, 2 * PAGE_SIZE, DMA_TO_DEVICE);
+		len = 2 * PAGE_SIZE;
 		break;
 	}
-	live[1] = map(test, edu, after, PAGE_SIZE, DMA_FROM_DEVICE);
+	expect_report(edu, wrong, len);
+	unmap(edu, wrong, len, DMA_TO_DEVICE);
+	if (translated(edu, dma))
+		unmap(edu, dma, PAGE_SIZE, DMA_TO_DEVICE);
+
+	live[1] = map(test, edu, second, PAGE_SIZE, DMA_FROM_DEVICE);
 	edu_load_token(edu);
-	expect_write(test, edu, live[0], before);
-	expect_write(test, edu, live[1], after);
+	expect_write(test, edu, live[0], first);
+	expect_write(test, edu, live[1], second);
 	expect_no_address_twice(test, edu, mem, live, ARRAY_SIZE(live));
 	unmap(edu, live[0], PAGE_SIZE, DMA_FROM_DEVICE);
 	unmap(edu, live[1], PAGE_SIZE, DMA_FROM_DEVICE);
