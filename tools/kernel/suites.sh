@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Runs KUnit suites in a booted test kernel and counts what came of them: each
+# test case is one result, and so is each boot's log. Sourced by kunit, devices.
+# Needs what they set: arch, kernel (its build directory), tree, limit.
+
+# count WORD FILE: the number kunit.py's last line gives for it.
+count()
+{
+	sed -nE "s/.*Ran [0-9]+ tests:.* $1: ([0-9]+).*/\1/p" "$2" | tail -n 1
+}
+
+# suites NAME LOG [OPTION...]: one boot, with these options of boot.
+suites()
+{
+	local name=$1 log=$2 result=${2%.log}.result wrong n
+
+	shift 2
+	if ! "$here/boot" "$arch" "$kernel" --log "$log" --kunit --quiet \
+		--timeout "$limit" "$@"; then
+		not_ok "$name: the boot"
+		return
+	fi
+	(cd "$tree" && python3 tools/testing/kunit/kunit.py parse "$log") \
+		>"$result" 2>&1 || true
+	grep -E '^.*(\[(FAILED|CRASHED|TIMEOUT)\]|\[ERROR\])' "$result" || true
+	n=$(count passed "$result")
+	passed=$((passed + ${n:-0}))
+	echo "$name: ${n:-0} test cases passed," \
+		"$(count failed "$result" | grep . || echo 0) failed," \
+		"$(count skipped "$result" | grep . || echo 0) skipped"
+	for word in failed crashed errors; do
+		n=$(count "$word" "$result")
+		failed=$((failed + ${n:-0}))
+	done
+	[ -n "$(count passed "$result")" ] ||
+		not_ok "$name: kunit.py finds no passed test, see" \
+			"build/log/${result##*/}"
+	if wrong=$("$here/splats" "$log"); then
+		ok "$name: every warning was announced, and came"
+	else
+		not_ok "$name: warnings, see build/log/${log##*/}"
+		head -n 20 <<<"$wrong"
+	fi
+}
