@@ -941,6 +941,28 @@ static void an_msi_region_of_a_later_device_is_kept(struct kunit *test)
 	expect_all_used_but(test, a, SZ_64K, SZ_128K);
 }
 
+/* stock fails this */
+static void a_region_in_use_keeps_a_later_device_out(struct kunit *test)
+{
+	struct device *a, *b;
+	dma_addr_t addr;
+
+	/* F28, B6: a reservation that fails, fails init, and leaves nothing */
+	if (IS_ENABLED(CONFIG_IOMMU_DMAMAP) && !IS_ENABLED(CONFIG_IOVA_GAP_TREE))
+		kunit_skip(test, "the stock allocator cannot tell");
+	small_aperture(test);
+	config_of(test)->one_group = true;
+	a = platform(test);
+	addr = map_mmio(a, MMIO, GRANULE);
+	b = new_platform(test);
+	mock_add_region(mock_of(test), b, SZ_64K, SZ_64K, IOMMU_RESV_RESERVED);
+	mock_add_region(mock_of(test), b, addr, GRANULE, IOMMU_RESV_RESERVED);
+	add(test, b);
+	KUNIT_EXPECT_FALSE(test, use_dma_iommu(b));
+	unmap_mmio(a, addr, GRANULE);
+	expect_all_used_but(test, a, 0, 0);
+}
+
 static void nothing_is_reserved_that_firmware_does_not_name(struct kunit *test)
 {
 	struct device *dev = platform(test);
@@ -1287,6 +1309,7 @@ static void a_large_mapping_crosses_no_4_gib_boundary(struct kunit *test)
 	/* F34, D4 */
 	config_of(test)->aperture_end = 32ULL * SZ_1G - 1;
 	dev = platform(test);
+	dma_set_seg_boundary(dev, DMA_BIT_MASK(32));
 	for (i = 0; i < 8; i++) {
 		dma_addr_t addr = map_mmio(dev, MMIO + i * 2ULL * SZ_1G, size);
 
@@ -1334,6 +1357,22 @@ static void large_pages_give_way_to_scarce_addresses(struct kunit *test)
 	addr = map_mmio(dev, MMIO + SZ_512K, SZ_64M);
 	KUNIT_EXPECT_EQ(test, addr, SZ_64M);
 	unmap_mmio(dev, addr, SZ_64M);
+}
+
+static void a_mapping_may_exceed_4_gib(struct kunit *test)
+{
+	const size_t size = 5ULL * SZ_1G + GRANULE;
+	struct device *dev = platform(test);
+	dma_addr_t addr = map_mmio(dev, MMIO + GRANULE, size);
+
+	/* F56, F59: sizes are not cut to 32 bits anywhere */
+	KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, addr));
+	KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), size);
+	KUNIT_EXPECT_EQ(test, phys_at(dev, addr + size - 1),
+			MMIO + GRANULE + size - 1);
+	unmap_mmio(dev, addr, size);
+	KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), 0);
+	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
 }
 
 static void every_mapping_of_random_size_is_exact(struct kunit *test)
@@ -1453,6 +1492,20 @@ static void a_shadowing_iommu_gets_one_large_queue(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c.syncs, 0);
 }
 
+static void a_live_domain_gets_the_large_queue_too(struct kunit *test)
+{
+	struct device *dev;
+	struct churn c;
+
+	/* F46, F47 */
+	config_of(test)->shadow_on_flush = true;
+	dev = platform(test);
+	KUNIT_ASSERT_EQ(test, set_group_type(dev, "DMA-FQ"), 0);
+	c = churn(test, dev, 2000);
+	KUNIT_EXPECT_EQ(test, c.flushes, 0);
+	KUNIT_EXPECT_EQ(test, c.syncs, 0);
+}
+
 static void the_timer_flushes_what_is_queued(struct kunit *test)
 {
 	struct device *dev;
@@ -1551,6 +1604,137 @@ static void what_each_cpu_queued_comes_back(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, all_that_comes_back(test, r.dev), SMALL - 1);
 	KUNIT_EXPECT_EQ(test, mock_of(test)->reused, 0);
+}
+
+#ifdef CONFIG_HOTPLUG_CPU
+static void what_an_offline_cpu_queued_comes_back(struct kunit *test)
+{
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+	struct fixture *f = test->priv;
+	struct remote_unmap r;
+
+	/* F50 */
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	small_aperture(test);
+	lazy(test);
+	r.dev = platform(test);
+	take_all(test, r.dev, GRANULE);
+	while (f->nr) {
+		r.addr = f->addrs[--f->nr];
+		KUNIT_ASSERT_EQ(test, work_on_cpu(cpu, unmap_here, &r), 0);
+	}
+	KUNIT_ASSERT_EQ(test, remove_cpu(cpu), 0);
+	KUNIT_EXPECT_EQ(test, all_that_comes_back(test, r.dev), SMALL - 1);
+	KUNIT_EXPECT_EQ(test, mock_of(test)->reused, 0);
+	KUNIT_EXPECT_EQ(test, add_cpu(cpu), 0);
+}
+#endif
+
+/* Map and unmap on one CPU, while others do the same. */
+struct traffic {
+	struct work_struct work;
+	struct device *dev;
+	struct rnd_state rnd;
+	unsigned int times;
+	bool failed;
+};
+
+static void do_traffic(struct work_struct *work)
+{
+	struct traffic *t = container_of(work, struct traffic, work);
+	struct {
+		dma_addr_t addr;
+		size_t size;
+	} live[16] = { };
+	unsigned int i, n;
+
+	for (n = 0; n < t->times; n++) {
+		i = prandom_u32_state(&t->rnd) % ARRAY_SIZE(live);
+		if (live[i].size) {
+			unmap_mmio(t->dev, live[i].addr, live[i].size);
+			live[i].size = 0;
+			continue;
+		}
+		live[i].size = (1 + prandom_u32_state(&t->rnd) % 9) * GRANULE;
+		live[i].addr = map_mmio(t->dev, MMIO, live[i].size);
+		if (dma_mapping_error(t->dev, live[i].addr)) {
+			t->failed = true;
+			live[i].size = 0;
+		}
+		if (n % 32 == 0)
+			cond_resched();
+	}
+	for (i = 0; i < ARRAY_SIZE(live); i++)
+		if (live[i].size)
+			unmap_mmio(t->dev, live[i].addr, live[i].size);
+}
+
+#define TRAFFIC	4
+
+static struct traffic *start_traffic(struct kunit *test, struct device *dev)
+{
+	struct traffic *t = kunit_kcalloc(test, TRAFFIC, sizeof(*t), GFP_KERNEL);
+	unsigned int i, cpu = cpumask_first(cpu_online_mask);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	for (i = 0; i < TRAFFIC; i++) {
+		t[i].dev = dev;
+		t[i].times = 1500;
+		prandom_seed_state(&t[i].rnd, i + 1);
+		INIT_WORK(&t[i].work, do_traffic);
+		schedule_work_on(cpu, &t[i].work);
+		cpu = cpumask_next(cpu, cpu_online_mask);
+		if (cpu >= nr_cpu_ids)
+			cpu = cpumask_first(cpu_online_mask);
+	}
+	return t;
+}
+
+static void end_traffic(struct kunit *test, struct traffic *t)
+{
+	struct mock_iommu *mock = mock_of(test);
+	unsigned int i;
+
+	for (i = 0; i < TRAFFIC; i++) {
+		flush_work(&t[i].work);
+		KUNIT_EXPECT_FALSE(test, t[i].failed);
+	}
+	KUNIT_EXPECT_EQ(test, mock_live_pages(t->dev), 0);
+	KUNIT_EXPECT_EQ(test, mock->collisions, 0);
+	KUNIT_EXPECT_EQ(test, mock->reused, 0);
+}
+
+static void cpus_map_and_unmap_at_the_same_time(struct kunit *test)
+{
+	struct device *dev = platform(test);
+
+	/* F56, F59, F61, F139 */
+	end_traffic(test, start_traffic(test, dev));
+	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+}
+
+static void cpus_map_and_unmap_lazily_at_the_same_time(struct kunit *test)
+{
+	struct device *dev;
+
+	/* F48, F49, F51 */
+	lazy(test);
+	mock_of(test)->config.tables = true;
+	dev = platform(test);
+	end_traffic(test, start_traffic(test, dev));
+	KUNIT_EXPECT_EQ(test, mock_tables_freed_early(mock_of(test)), 0);
+}
+
+static void a_domain_in_use_can_be_made_lazy(struct kunit *test)
+{
+	struct device *dev = platform(test);
+	struct traffic *t = start_traffic(test, dev);
+
+	/* F47 */
+	KUNIT_EXPECT_EQ(test, set_group_type(dev, "DMA-FQ"), 0);
+	end_traffic(test, t);
+	KUNIT_EXPECT_TRUE(test, unmap_is_lazy(test, dev));
 }
 
 /* Unmap something in the middle of a flush that the timer began. */
@@ -3032,6 +3216,62 @@ static void a_failed_list_is_as_it_was(struct kunit *test)
 	unmap_list(test, dev, l, DMA_TO_DEVICE);
 }
 
+static void a_failed_padded_list_is_as_it_was(struct kunit *test)
+{
+	struct mock_iommu *mock = mock_of(test);
+	struct device *dev;
+	struct list *l;
+	unsigned int n;
+
+	/* F57, F84, F86, B24 */
+	small_aperture(test);
+	dev = platform(test);
+	dma_set_max_seg_size(dev, SZ_64K);
+	dma_set_seg_boundary(dev, SZ_16K - 1);
+	l = new_list(test, across_a_boundary, ARRAY_SIZE(across_a_boundary));
+	for (n = 0; n < l->granules / GRANULE; n++) {
+		mock->faults.map_budget = n;
+		KUNIT_EXPECT_NE(test, dma_map_sgtable(dev, &l->sgt,
+						      DMA_TO_DEVICE, 0), 0);
+		expect_entries_kept(test, l);
+		KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+		KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+	}
+	mock->faults.map_budget = MOCK_NEVER;
+	KUNIT_EXPECT_EQ(test, take_all(test, dev, GRANULE), SMALL - 1);
+}
+
+static void a_list_may_exceed_4_gib(struct kunit *test)
+{
+	struct device *dev = platform(test);
+	u8 *buffer = new_buffer(test, SZ_2M);
+	struct scatterlist sgl[5], *seg;
+	int i, nents;
+	u64 sum = 0;
+
+	/* F84, D4: never touched, so it need not be there */
+	dma_set_max_seg_size(dev, UINT_MAX);
+	dma_set_seg_boundary(dev, DMA_BIT_MASK(32));
+	sg_init_table(sgl, 5);
+	for (i = 0; i < 5; i++)
+		sg_set_page(&sgl[i], virt_to_page(buffer), SZ_1G, 0);
+	nents = dma_map_sg(dev, sgl, 5, DMA_TO_DEVICE);
+	KUNIT_ASSERT_GT(test, nents, 0);
+	for_each_sg(sgl, seg, nents, i) {
+		dma_addr_t first = sg_dma_address(seg);
+		dma_addr_t last = first + sg_dma_len(seg) - 1;
+
+		KUNIT_EXPECT_EQ(test, upper_32_bits(first), upper_32_bits(last));
+		KUNIT_EXPECT_EQ(test, phys_at(dev, first), virt_to_phys(buffer));
+		KUNIT_EXPECT_EQ(test, phys_at(dev, last),
+				virt_to_phys(buffer) + SZ_1G - 1);
+		sum += sg_dma_len(seg);
+	}
+	KUNIT_EXPECT_EQ(test, sum, 5ULL * SZ_1G);
+	dma_unmap_sg(dev, sgl, 5, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+}
+
 static void a_list_without_addresses_left_is_out_of_memory(struct kunit *test)
 {
 	static const struct piece pieces[] = { { 5, GRANULE }, { 0, GRANULE } };
@@ -3864,6 +4104,32 @@ static void coherent_memory_maps_to_user_space(struct kunit *test)
 	}
 }
 
+static void memory_without_kernel_mapping_maps_to_user_space(struct kunit *test)
+{
+	struct mapped_file *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+	u8 *seen = kunit_kzalloc(test, 5 * PAGE_SIZE, GFP_KERNEL);
+	unsigned int page;
+
+	/* F106, B20: what user space sees is what the device wrote */
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	m->dev = platform(test);
+	m->size = 5 * PAGE_SIZE;
+	m->cpu = dma_alloc_attrs(m->dev, m->size, &m->addr, GFP_KERNEL,
+				 DMA_ATTR_NO_KERNEL_MAPPING);
+	KUNIT_ASSERT_NOT_NULL(test, m->cpu);
+	for (page = 0; page < 5; page++) {
+		seen[page * PAGE_SIZE] = page + 1;
+		KUNIT_EXPECT_EQ(test, 0,
+				mock_dma_write(m->dev, m->addr + page * PAGE_SIZE,
+					       &seen[page * PAGE_SIZE], 1));
+	}
+	expect_user_sees(test, m, seen, 0);
+	expect_user_sees(test, m, seen, 1);
+	dma_free_attrs(m->dev, m->size, m->cpu, m->addr,
+		       DMA_ATTR_NO_KERNEL_MAPPING);
+}
+
 static void noncontiguous_memory_maps_to_user_space(struct kunit *test)
 {
 	struct mapped_file *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
@@ -3889,22 +4155,32 @@ static void noncontiguous_memory_maps_to_user_space(struct kunit *test)
 
 static void a_table_of_coherent_memory_lists_its_pages(struct kunit *test)
 {
-	static const gfp_t gfps[] = { GFP_KERNEL, GFP_ATOMIC };
+	static const struct {
+		gfp_t gfp;
+		unsigned long attrs;
+	} ways[] = {
+		{ GFP_KERNEL, 0 },
+		{ GFP_ATOMIC, 0 },
+		{ GFP_KERNEL, DMA_ATTR_FORCE_CONTIGUOUS },
+		{ GFP_KERNEL, DMA_ATTR_NO_KERNEL_MAPPING },
+	};
 	struct device *dev = platform(test);
 	const size_t size = 5 * PAGE_SIZE;
 	unsigned int i, n;
 
 	/* F107 */
-	for (i = 0; i < ARRAY_SIZE(gfps); i++) {
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
 		struct scatterlist *sg;
 		struct sg_table sgt;
 		dma_addr_t addr;
 		size_t sum = 0;
 		void *cpu;
 
-		cpu = dma_alloc_coherent(dev, size, &addr, gfps[i]);
+		cpu = dma_alloc_attrs(dev, size, &addr, ways[i].gfp,
+				      ways[i].attrs);
 		KUNIT_ASSERT_NOT_NULL(test, cpu);
-		KUNIT_ASSERT_EQ(test, dma_get_sgtable(dev, &sgt, cpu, addr, size),
+		KUNIT_ASSERT_EQ(test, dma_get_sgtable_attrs(dev, &sgt, cpu, addr,
+							    size, ways[i].attrs),
 				0);
 		for_each_sg(sgt.sgl, sg, sgt.orig_nents, n) {
 			KUNIT_EXPECT_EQ(test, sg_phys(sg), phys_at(dev, addr + sum));
@@ -3912,7 +4188,7 @@ static void a_table_of_coherent_memory_lists_its_pages(struct kunit *test)
 		}
 		KUNIT_EXPECT_EQ(test, sum, size);
 		sg_free_table(&sgt);
-		dma_free_coherent(dev, size, cpu, addr);
+		dma_free_attrs(dev, size, cpu, addr, ways[i].attrs);
 	}
 }
 
@@ -4070,25 +4346,31 @@ static void a_doorbell_that_cannot_be_mapped_leaves_nothing(struct kunit *test)
 			DOORBELL);
 }
 
-static void detach(void *data)
+static void a_device_whose_init_failed_may_ask_for_doorbells(struct kunit *test)
 {
-	struct iommu_domain *domain = data;
-	struct device *dev = domain->handler_token;
+	struct device *dev = new_platform(test);
+	struct msi_desc desc = { .dev = dev };
 
-	iommu_detach_device(domain, dev);
-	iommu_domain_free(domain);
+	/* F1, F20, F111: its domain has no addresses to give */
+	if (IS_ENABLED(CONFIG_IOMMU_DMA_STOCK))
+		kunit_skip(test, "stock dereferences NULL");
+	small_aperture(test);
+	KUNIT_ASSERT_EQ(test, add_with_range(test, dev, SZ_1G, SZ_1M), 0);
+	KUNIT_ASSERT_FALSE(test, use_dma_iommu(dev));
+	if (!iommu_dma_prepare_msi(&desc, DOORBELL))
+		KUNIT_EXPECT_EQ(test, (int)desc.iommu_msi_shift, 0);
+	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
 }
 
-/* Attach a domain of its own to a device, as VFIO does. */
+/* A domain of its own for a device, as VFIO makes; to be detached and freed. */
 static struct iommu_domain *own_domain(struct kunit *test, struct device *dev)
 {
 	struct iommu_domain *domain = iommu_paging_domain_alloc(dev);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
-	domain->handler_token = dev;
 	if (iommu_attach_device(domain, dev)) {
 		iommu_domain_free(domain);
-		KUNIT_FAIL(test, "the domain cannot be attached");
+		kunit_skip(test, "the domain cannot be attached");
 	}
 	return domain;
 }
@@ -4115,7 +4397,8 @@ static void an_msi_cookie_gives_addresses_in_a_row(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, doorbell(test, dev, DOORBELL + 3 * PAGE_SIZE),
 			SZ_128M + 2 * PAGE_SIZE + 0x40);
 	KUNIT_EXPECT_EQ(test, phys_at(dev, SZ_128M), MMIO);
-	detach(domain);
+	iommu_detach_device(domain, dev);
+	iommu_domain_free(domain);
 }
 #endif
 
@@ -4264,6 +4547,24 @@ static void an_unmap_of_address_0_is_reported(struct kunit *test)
 }
 
 /* stock fails this */
+static void a_sync_of_a_wrong_address_is_reported(struct kunit *test)
+{
+	struct device *dev = untrusted_pci(test);
+	u8 *buffer = new_buffer(test, GRANULE);
+	dma_addr_t addr = map(test, dev, buffer, 100, DMA_FROM_DEVICE);
+	int before;
+
+	expect_warning(test, "sync of IOVA");
+	before = atomic_read(&console.warnings);
+	iommu_dma_sync_single_for_cpu(dev, addr + 8 * GRANULE, 100,
+				      DMA_FROM_DEVICE);
+	KUNIT_EXPECT_EQ(test, atomic_read(&console.warnings), before + 1);
+	dma_sync_single_for_cpu(dev, addr, 100, DMA_FROM_DEVICE);
+	dma_unmap_single(dev, addr, 100, DMA_FROM_DEVICE);
+	KUNIT_EXPECT_EQ(test, atomic_read(&console.warnings), before + 1);
+}
+
+/* stock fails this */
 static void an_unmap_that_falls_short_is_reported(struct kunit *test)
 {
 	struct mock_iommu *mock = mock_of(test);
@@ -4330,6 +4631,7 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(a_software_msi_region_is_handed_out),
 	KUNIT_CASE(regions_of_each_device_of_a_group_are_kept),
 	KUNIT_CASE(an_msi_region_of_a_later_device_is_kept),
+	KUNIT_CASE(a_region_in_use_keeps_a_later_device_out),
 	KUNIT_CASE(nothing_is_reserved_that_firmware_does_not_name),
 #ifdef CONFIG_PCI
 	KUNIT_CASE(windows_of_a_host_bridge_are_not_handed_out),
@@ -4356,14 +4658,22 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(a_contiguous_buffer_is_mapped_with_large_pages),
 	KUNIT_CASE(an_offset_buffer_is_mapped_with_large_pages),
 	KUNIT_CASE(large_pages_give_way_to_scarce_addresses),
+	KUNIT_CASE(a_mapping_may_exceed_4_gib),
 	KUNIT_CASE(every_mapping_of_random_size_is_exact),
 	KUNIT_CASE(lazy_unmaps_do_not_flush),
 	KUNIT_CASE(a_full_flush_queue_is_flushed),
 	KUNIT_CASE(a_shadowing_iommu_gets_one_large_queue),
+	KUNIT_CASE(a_live_domain_gets_the_large_queue_too),
 	KUNIT_CASE(the_timer_flushes_what_is_queued),
 	KUNIT_CASE(the_timer_of_a_large_queue_flushes),
 	KUNIT_CASE(no_address_is_used_again_before_a_flush),
 	KUNIT_CASE(what_each_cpu_queued_comes_back),
+#ifdef CONFIG_HOTPLUG_CPU
+	KUNIT_CASE(what_an_offline_cpu_queued_comes_back),
+#endif
+	KUNIT_CASE(cpus_map_and_unmap_at_the_same_time),
+	KUNIT_CASE(cpus_map_and_unmap_lazily_at_the_same_time),
+	KUNIT_CASE(a_domain_in_use_can_be_made_lazy),
 	KUNIT_CASE(an_unmap_during_a_flush_waits_for_the_next),
 	KUNIT_CASE(tables_are_freed_after_a_flush),
 	KUNIT_CASE(a_lazy_domain_goes_with_its_queue_full),
@@ -4426,6 +4736,8 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(padding_to_a_boundary_maps_no_memory),
 	KUNIT_CASE(a_padded_list_unmaps_without_a_warning),
 	KUNIT_CASE(a_failed_list_is_as_it_was),
+	KUNIT_CASE(a_failed_padded_list_is_as_it_was),
+	KUNIT_CASE(a_list_may_exceed_4_gib),
 	KUNIT_CASE(a_list_without_addresses_left_is_out_of_memory),
 	KUNIT_CASE(an_entry_too_long_for_its_granules_is_invalid),
 	KUNIT_CASE(a_list_can_be_mapped_again),
@@ -4465,6 +4777,7 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(noncontiguous_memory_takes_single_pages),
 	KUNIT_CASE(mappings_to_user_space_stay_within_the_buffer),
 	KUNIT_CASE(coherent_memory_maps_to_user_space),
+	KUNIT_CASE(memory_without_kernel_mapping_maps_to_user_space),
 	KUNIT_CASE(noncontiguous_memory_maps_to_user_space),
 	KUNIT_CASE(a_table_of_coherent_memory_lists_its_pages),
 	KUNIT_CASE(the_merge_boundary_is_the_granule),
@@ -4478,6 +4791,7 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(doorbells_of_a_hardware_window_stay_where_they_are),
 	KUNIT_CASE(without_translation_messages_stay_as_they_are),
 	KUNIT_CASE(a_doorbell_that_cannot_be_mapped_leaves_nothing),
+	KUNIT_CASE(a_device_whose_init_failed_may_ask_for_doorbells),
 	KUNIT_CASE(an_msi_cookie_gives_addresses_in_a_row),
 #endif
 	KUNIT_CASE(an_unmap_of_a_wrong_address_is_reported),
@@ -4486,6 +4800,7 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(a_second_unmap_of_a_resource_is_reported),
 	KUNIT_CASE(a_second_unmap_in_lazy_mode_is_reported),
 	KUNIT_CASE(an_unmap_of_address_0_is_reported),
+	KUNIT_CASE(a_sync_of_a_wrong_address_is_reported),
 	KUNIT_CASE(an_unmap_that_falls_short_is_reported),
 	{}
 };

@@ -858,6 +858,8 @@ struct device *mock_pci_create(struct mock_iommu *mock)
 	dev->release = mock_pci_release;
 	dev->dma_mask = &pci->pdev.dma_mask;
 	dev->dma_parms = &pci->pdev.dma_parms;
+	/* As the PCI core has it. */
+	dma_set_seg_boundary(dev, DMA_BIT_MASK(32));
 	if (dev_set_name(dev, "dmamap-test-pci.%d",
 			 atomic_inc_return(&mock_ids)) ||
 	    adopt(mock, dev, true)) {
