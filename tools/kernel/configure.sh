@@ -74,6 +74,18 @@ dropped_ok()
 	done <<<"$1"
 }
 
+# copy_objects FROM TO: a build directory under another name.
+copy_objects()
+{
+	rm -rf "$2.part"
+	cp -a "$1" "$2.part"
+	# objtool is named by its full path; were it made again, every object
+	# would be.
+	{ grep -rlIZF "$1/" "$2.part/tools" || true; } 2>/dev/null |
+		xargs -0r sed -i "s|$1/|$2/|g"
+	mv "$2.part" "$2"
+}
+
 # configure OBJECTS ARCH PROFILE STACK, from the tree. A new directory starts as
 # a copy of one that differs in the stack only, if there is one: flipping the
 # choices rebuilds few files.
@@ -85,13 +97,7 @@ configure()
 	for twin in "$out/$2-$3-new" "$out/$2-$3-stock"; do
 		[ ! -e "$objects" ] && [ -e "$twin/$image" ] || continue
 		say "starting from a copy of build/${twin##*/}"
-		rm -rf "$objects.part"
-		cp -a "$twin" "$objects.part"
-		# objtool is named by its full path; were it made again, every
-		# object would be.
-		{ grep -rlIZF "$twin/" "$objects.part/tools" || true; } \
-			2>/dev/null | xargs -0r sed -i "s|$twin/|$objects/|g"
-		mv "$objects.part" "$objects"
+		copy_objects "$twin" "$objects"
 	done
 	mapfile -t files < <(fragments "$2" "$3" "$4")
 	apply_fragments "$tree" "$objects" "${files[@]}"

@@ -118,7 +118,7 @@ kmake()
 	KBUILD_BUILD_USER=build KBUILD_BUILD_HOST=build \
 	KBUILD_BUILD_TIMESTAMP='2024-01-01' \
 	nice -n 3 make -C "$source" O="$objects" ARCH="$karch" \
-		CROSS_COMPILE="$cross" CC="$cc" HOSTCC="${cc/$cross/}" \
+		CROSS_COMPILE="$cross" CC="$cc" HOSTCC=gcc \
 		-j"$jobs" --no-print-directory "$@"
 }
 
