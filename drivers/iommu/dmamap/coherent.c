@@ -271,6 +271,7 @@ static struct page *alloc_piece(struct device *dev, size_t size,
 				void **cpu_addr, gfp_t gfp, unsigned long attrs)
 {
 	pgprot_t prot = dma_pgprot(dev, PAGE_KERNEL, attrs);
+	void *caller = __builtin_return_address(0);
 	bool coherent = dev_is_dma_coherent(dev);
 	struct page *page;
 
@@ -287,8 +288,7 @@ static struct page *alloc_piece(struct device *dev, size_t size,
 	if (coherent && !PageHighMem(page)) {
 		*cpu_addr = page_address(page);
 	} else {
-		*cpu_addr = dma_common_contiguous_remap(page, size, prot,
-						__builtin_return_address(0));
+		*cpu_addr = dma_common_contiguous_remap(page, size, prot, caller);
 		if (!*cpu_addr) {
 			dma_free_contiguous(dev, page, size);
 			return NULL;

@@ -87,18 +87,20 @@ int iommu_get_dma_cookie(struct iommu_domain *domain)
  */
 int iommu_get_msi_cookie(struct iommu_domain *domain, dma_addr_t base)
 {
-	struct iommu_dma_cookie *cookie;
+	struct iommu_dma_cookie *cookie = NULL;
+	int ret = -EINVAL;
 
-	if (domain->type != IOMMU_DOMAIN_UNMANAGED)
-		return -EINVAL;
-	if (domain->iova_cookie)
-		return -EEXIST;
-	cookie = cookie_create(domain, DMAMAP_MSI);
-	if (!cookie)
-		return -ENOMEM;
-	cookie->msi_next = base;
-	domain->iova_cookie = cookie;
-	return 0;
+	if (domain->type == IOMMU_DOMAIN_UNMANAGED)
+		ret = domain->iova_cookie ? -EEXIST : 0;
+	if (!ret) {
+		cookie = cookie_create(domain, DMAMAP_MSI);
+		ret = cookie ? 0 : -ENOMEM;
+	}
+	if (cookie) {
+		cookie->msi_next = base;
+		domain->iova_cookie = cookie;
+	}
+	return ret;
 }
 EXPORT_SYMBOL(iommu_get_msi_cookie);
 
@@ -246,6 +248,7 @@ int iommu_dma_init_fq(struct iommu_domain *domain)
 	} else if (!cookie->queue) {
 		ret = make_queue(cookie, false);
 	}
+	/* Who reads it sees a complete queue. */
 	if (!ret)
 		smp_store_release(&cookie->fq, cookie->queue);
 unlock:

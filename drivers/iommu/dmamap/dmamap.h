@@ -117,7 +117,7 @@ struct iommu_dma_cookie {
 	bool ready;
 	bool may_defer;
 	dma_addr_t msi_next;
-	struct mutex lock;
+	struct mutex lock; /* devices joining, doorbells */
 	struct list_head doorbells;
 	struct list_head reserved;
 	struct dmamap_fq *queue;

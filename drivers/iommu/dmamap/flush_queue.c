@@ -81,7 +81,7 @@ struct fq_entry {
  * @entries: the ring
  */
 struct dmamap_ring {
-	spinlock_t lock;
+	spinlock_t lock; /* all that follows */
 	u32 head;
 	u32 tail;
 	u32 depth;
@@ -329,50 +329,51 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 	fq_arm(fq);
 }
 
-/* Call @call for each ring there is. */
-static void fq_for_each_ring(struct dmamap_fq *fq,
-			     void (*call)(struct dmamap_ring *ring, int cpu,
-					  void *arg), void *arg)
+/* The rings there are, one a call: *@cpu is -1 at first. %NULL after the last. */
+static struct dmamap_ring *fq_next_ring(struct dmamap_fq *fq, int *cpu)
 {
 	struct dmamap_ring *ring;
-	int cpu;
 
 	if (fq->single)
-		return call(fq->single, WORK_CPU_UNBOUND, arg);
-	for_each_possible_cpu(cpu) {
-		ring = READ_ONCE(*per_cpu_ptr(fq->rings, cpu));
+		return (*cpu)++ < 0 ? fq->single : NULL;
+	for (;;) {
+		*cpu = cpumask_next(*cpu, cpu_possible_mask);
+		if (*cpu >= nr_cpu_ids)
+			return NULL;
+		ring = READ_ONCE(*per_cpu_ptr(fq->rings, *cpu));
 		if (ring)
-			call(ring, cpu, arg);
+			return ring;
 	}
 }
 
-static void ring_start_drain(struct dmamap_ring *ring, int cpu, void *unused)
+static bool ring_idle(struct dmamap_ring *ring)
 {
-	if (READ_ONCE(ring->head) == READ_ONCE(ring->tail) &&
-	    list_empty_careful(&ring->tables) &&
-	    list_empty_careful(&ring->fresh))
-		return;
-	/* Should the CPU go away now, the work runs on another one. */
-	if (cpu == WORK_CPU_UNBOUND || cpu_online(cpu))
-		queue_work_on(cpu, fq_workqueue, &ring->drain);
-	else
-		ring_drain(ring);
+	return READ_ONCE(ring->head) == READ_ONCE(ring->tail) &&
+	       list_empty_careful(&ring->tables) &&
+	       list_empty_careful(&ring->fresh);
 }
 
 static void fq_work(struct work_struct *work)
 {
 	struct dmamap_fq *fq = container_of(to_delayed_work(work),
 					    struct dmamap_fq, work);
+	struct dmamap_ring *ring;
+	int cpu = -1;
 
 	/* What is queued from here on may miss the invalidation: it arms again. */
 	xchg(&fq->armed, 0);
 	fq_invalidate(fq);
-	fq_for_each_ring(fq, ring_start_drain, NULL);
-}
-
-static void ring_drain_now(struct dmamap_ring *ring, int cpu, void *unused)
-{
-	ring_drain(ring);
+	while ((ring = fq_next_ring(fq, &cpu))) {
+		if (ring_idle(ring))
+			continue;
+		/* Should the CPU go away now, the work runs on another one. */
+		if (fq->single)
+			queue_work(fq_workqueue, &ring->drain);
+		else if (cpu_online(cpu))
+			queue_work_on(cpu, fq_workqueue, &ring->drain);
+		else
+			ring_drain(ring);
+	}
 }
 
 /**
@@ -385,19 +386,12 @@ static void ring_drain_now(struct dmamap_ring *ring, int cpu, void *unused)
  */
 void dmamap_fq_drain(struct dmamap_fq *fq)
 {
+	struct dmamap_ring *ring;
+	int cpu = -1;
+
 	fq_invalidate(fq);
-	fq_for_each_ring(fq, ring_drain_now, NULL);
-}
-
-static void ring_look(struct dmamap_ring *ring, int cpu, void *arg)
-{
-	struct dmamap_fq_state *state = arg;
-	u32 entries = READ_ONCE(ring->tail) - READ_ONCE(ring->head);
-
-	state->rings++;
-	state->entries += entries;
-	if (entries)
-		state->age = max(state->age, jiffies - READ_ONCE(ring->since));
+	while ((ring = fq_next_ring(fq, &cpu)))
+		ring_drain(ring);
 }
 
 /**
@@ -407,10 +401,21 @@ static void ring_look(struct dmamap_ring *ring, int cpu, void *arg)
  */
 void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state)
 {
+	struct dmamap_ring *ring;
+	int cpu = -1;
+
 	*state = (struct dmamap_fq_state){
 		.flushes = atomic_read(&fq->finished),
 	};
-	fq_for_each_ring(fq, ring_look, state);
+	while ((ring = fq_next_ring(fq, &cpu))) {
+		u32 entries = READ_ONCE(ring->tail) - READ_ONCE(ring->head);
+
+		state->rings++;
+		state->entries += entries;
+		if (entries)
+			state->age = max(state->age,
+					 jiffies - READ_ONCE(ring->since));
+	}
 }
 
 /**
@@ -456,11 +461,6 @@ free_fq:
 	return NULL;
 }
 
-static void ring_stop(struct dmamap_ring *ring, int cpu, void *unused)
-{
-	cancel_work_sync(&ring->drain);
-}
-
 /**
  * dmamap_fq_stop - no work of the queue runs any more
  * @fq: the queue, or %NULL; nobody adds to it
@@ -469,17 +469,14 @@ static void ring_stop(struct dmamap_ring *ring, int cpu, void *unused)
  */
 void dmamap_fq_stop(struct dmamap_fq *fq)
 {
+	struct dmamap_ring *ring;
+	int cpu = -1;
+
 	if (!fq)
 		return;
 	cancel_delayed_work_sync(&fq->work);
-	fq_for_each_ring(fq, ring_stop, NULL);
-}
-
-static void ring_destroy(struct dmamap_ring *ring, int cpu, void *unused)
-{
-	iommu_put_pages_list(&ring->tables);
-	iommu_put_pages_list(&ring->fresh);
-	kvfree(ring);
+	while ((ring = fq_next_ring(fq, &cpu)))
+		cancel_work_sync(&ring->drain);
 }
 
 /**
@@ -493,9 +490,16 @@ static void ring_destroy(struct dmamap_ring *ring, int cpu, void *unused)
  */
 void dmamap_fq_destroy(struct dmamap_fq *fq)
 {
+	struct dmamap_ring *ring;
+	int cpu = -1;
+
 	if (!fq)
 		return;
-	fq_for_each_ring(fq, ring_destroy, NULL);
+	while ((ring = fq_next_ring(fq, &cpu))) {
+		iommu_put_pages_list(&ring->tables);
+		iommu_put_pages_list(&ring->fresh);
+		kvfree(ring);
+	}
 	free_percpu(fq->rings);
 	kfree(fq);
 }
