@@ -1566,7 +1566,7 @@ static void a_live_mapping_survives_others_beside_it(struct kunit *test)
 		if (IS_ERR(kthread_run_on_cpu(churn_thread, &churns[started],
 					      nth_cpu(started), "dmamap_edu/%u")))
 			break;
-	for (i = 0; i < max(4U, READ_ONCE(rounds)); i++) {
+	for (i = 0; i < max(4U, READ_ONCE(rounds) / 10); i++) {
 		fill(data, CHUNK, i);
 		edu_load(edu, data, CHUNK);
 		edu_write(edu, dma + PAGE_SIZE - CHUNK / 2, 0, CHUNK);
