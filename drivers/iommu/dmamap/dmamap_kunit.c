@@ -59,6 +59,9 @@ struct console_watch {
 struct fixture {
 	struct mock_iommu *mock;
 	struct rnd_state rnd;
+	/* What take_all() mapped, and for whom. */
+	struct device *taker;
+	size_t taken;
 	dma_addr_t addrs[2 * SMALL];
 	unsigned long nr;
 	bool may_warn;
@@ -110,6 +113,8 @@ static void dmamap_suite_exit(struct kunit_suite *suite)
 	tracepoint_synchronize_unregister();
 }
 
+static void give_back(struct kunit *test);
+
 static int dmamap_test_init(struct kunit *test)
 {
 	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
@@ -136,6 +141,8 @@ static void dmamap_test_exit(struct kunit *test)
 	if (!f)
 		return;
 	console.name = NULL;
+	f->mock->faults.unmap_budget = MOCK_NEVER;
+	give_back(test);
 	KUNIT_EXPECT_EQ_MSG(test, f->mock->strays, 0,
 			    "calls that no IOMMU driver expects");
 	if (!f->may_warn)
@@ -275,7 +282,9 @@ static dma_addr_t map(struct kunit *test, struct device *dev, void *buffer,
 
 static dma_addr_t map_mmio(struct device *dev, phys_addr_t phys, size_t size)
 {
-	return dma_map_resource(dev, phys, size, DMA_BIDIRECTIONAL, 0);
+	dma_addr_t addr = dma_map_resource(dev, phys, size, DMA_BIDIRECTIONAL, 0);
+
+	return dma_mapping_error(dev, addr) ? DMA_MAPPING_ERROR : addr;
 }
 
 static void unmap_mmio(struct device *dev, dma_addr_t addr, size_t size)
@@ -290,6 +299,8 @@ static unsigned long take_all(struct kunit *test, struct device *dev,
 	struct fixture *f = test->priv;
 	dma_addr_t addr;
 
+	f->taker = dev;
+	f->taken = size;
 	f->nr = 0;
 	while (f->nr < ARRAY_SIZE(f->addrs)) {
 		addr = map_mmio(dev, MMIO + f->nr * size, size);
@@ -300,12 +311,12 @@ static unsigned long take_all(struct kunit *test, struct device *dev,
 	return f->nr;
 }
 
-static void give_back(struct kunit *test, struct device *dev, size_t size)
+static void give_back(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
 	while (f->nr)
-		unmap_mmio(dev, f->addrs[--f->nr], size);
+		unmap_mmio(f->taker, f->addrs[--f->nr], f->taken);
 }
 
 /* With all that is left mapped, no address may have two owners. */
@@ -314,7 +325,7 @@ static void expect_no_address_twice(struct kunit *test, struct device *dev)
 	take_all(test, dev, GRANULE);
 	KUNIT_EXPECT_EQ_MSG(test, mock_of(test)->collisions, 0,
 			    "addresses handed out while in use");
-	give_back(test, dev, GRANULE);
+	give_back(test);
 }
 
 /* All of a small aperture but granule 0 and those of [start, end). */
@@ -330,7 +341,7 @@ static void expect_all_used_but(struct kunit *test, struct device *dev,
 				    addr && (addr < start || addr >= end),
 				    "address %#lx", addr);
 	}
-	give_back(test, dev, GRANULE);
+	give_back(test);
 }
 
 static void expect_reads(struct kunit *test, struct device *dev,
@@ -890,7 +901,7 @@ static void a_direct_region_is_mapped_and_not_handed_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, take_all(test, dev, GRANULE), SMALL - 1 - 16 - 2);
 	for (addr = SZ_64K; addr < SZ_128K + SZ_8K; addr += GRANULE)
 		KUNIT_EXPECT_EQ(test, phys_at(dev, addr), addr);
-	give_back(test, dev, GRANULE);
+	give_back(test);
 	KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), SZ_64K + SZ_8K);
 }
 
@@ -1170,22 +1181,25 @@ static void an_aperture_not_forced_limits_nothing(struct kunit *test)
 static void pci_devices_get_32_bit_addresses_first(struct kunit *test)
 {
 	struct device *dev = trusted_pci(test);
-	dma_addr_t addr = map_mmio(dev, MMIO, GRANULE);
+	dma_addr_t addr = map_mmio(dev, MMIO, GRANULE), large[5];
 	unsigned int i;
 
 	/* F31 */
 	KUNIT_EXPECT_LE(test, addr, DMA_BIT_MASK(32));
 	KUNIT_EXPECT_TRUE(test, dev->iommu->pci_32bit_workaround);
 	unmap_mmio(dev, addr, GRANULE);
-	for (i = 0; i < 5; i++) {
-		addr = map_mmio(dev, MMIO + i * SZ_1G, SZ_1G);
-		KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, addr));
+	for (i = 0; i < ARRAY_SIZE(large); i++) {
+		large[i] = map_mmio(dev, MMIO + i * SZ_1G, SZ_1G);
+		KUNIT_ASSERT_NE(test, large[i], DMA_MAPPING_ERROR);
 	}
 	/* Now there is no room left below 4 GiB, and it is not tried again. */
-	KUNIT_EXPECT_GT(test, addr, DMA_BIT_MASK(32));
+	KUNIT_EXPECT_GT(test, large[i - 1], DMA_BIT_MASK(32));
 	KUNIT_EXPECT_FALSE(test, dev->iommu->pci_32bit_workaround);
 	addr = map_mmio(dev, MMIO, 8 * GRANULE);
 	KUNIT_EXPECT_GT(test, addr, DMA_BIT_MASK(32));
+	unmap_mmio(dev, addr, 8 * GRANULE);
+	while (i)
+		unmap_mmio(dev, large[--i], SZ_1G);
 }
 
 static void forcedac_gives_pci_devices_high_addresses(struct kunit *test)
@@ -1226,7 +1240,7 @@ static void with_no_address_left_mapping_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, take_all(test, dev, GRANULE), SMALL - 1);
 	addr = map_mmio(dev, MMIO, GRANULE);
 	KUNIT_EXPECT_EQ(test, addr, DMA_MAPPING_ERROR);
-	give_back(test, dev, GRANULE);
+	give_back(test);
 	KUNIT_EXPECT_EQ(test, take_all(test, dev, GRANULE), SMALL - 1);
 }
 
@@ -1253,7 +1267,7 @@ static void freed_small_ranges_serve_large_requests(struct kunit *test)
 	small_aperture(test);
 	dev = platform(test);
 	KUNIT_EXPECT_EQ(test, take_all(test, dev, GRANULE), SMALL - 1);
-	give_back(test, dev, GRANULE);
+	give_back(test);
 	KUNIT_EXPECT_EQ(test, take_all(test, dev, SZ_64K), SMALL / 16 - 1);
 }
 
@@ -1269,6 +1283,7 @@ static void addresses_are_naturally_aligned(struct kunit *test)
 		KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, addr));
 		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(addr, GRANULE *
 						   roundup_pow_of_two(pages)));
+		unmap_mmio(dev, addr, pages * GRANULE);
 	}
 }
 
@@ -1283,7 +1298,8 @@ static void a_page_above_1_gib_does_not_take_2_gib(struct kunit *test)
 	config_of(test)->aperture_end = 2ULL * SZ_1G + SZ_256M - 1;
 	dev = platform(test);
 	addr = map_mmio(dev, MMIO + SZ_2M, SZ_1G + GRANULE);
-	KUNIT_EXPECT_FALSE(test, dma_mapping_error(dev, addr));
+	KUNIT_ASSERT_NE(test, addr, DMA_MAPPING_ERROR);
+	unmap_mmio(dev, addr, SZ_1G + GRANULE);
 }
 
 /* stock fails this */
@@ -1297,26 +1313,29 @@ static void a_large_mapping_fails_only_without_a_hole(struct kunit *test)
 	config_of(test)->aperture_end = 2ULL * SZ_1G + SZ_256M - 1;
 	dev = platform(test);
 	addr = map_mmio(dev, MMIO, SZ_1G + GRANULE);
-	KUNIT_EXPECT_FALSE(test, dma_mapping_error(dev, addr));
+	KUNIT_ASSERT_NE(test, addr, DMA_MAPPING_ERROR);
+	unmap_mmio(dev, addr, SZ_1G + GRANULE);
 }
 
 static void a_large_mapping_crosses_no_4_gib_boundary(struct kunit *test)
 {
 	const size_t size = SZ_1G + SZ_512M + GRANULE;
 	struct device *dev;
+	dma_addr_t addrs[8];
 	unsigned int i;
 
 	/* F34, D4 */
 	config_of(test)->aperture_end = 32ULL * SZ_1G - 1;
 	dev = platform(test);
 	dma_set_seg_boundary(dev, DMA_BIT_MASK(32));
-	for (i = 0; i < 8; i++) {
-		dma_addr_t addr = map_mmio(dev, MMIO + i * 2ULL * SZ_1G, size);
-
-		KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, addr));
-		KUNIT_EXPECT_EQ(test, upper_32_bits(addr),
-				upper_32_bits(addr + size - 1));
+	for (i = 0; i < ARRAY_SIZE(addrs); i++) {
+		addrs[i] = map_mmio(dev, MMIO + i * 2ULL * SZ_1G, size);
+		KUNIT_ASSERT_NE(test, addrs[i], DMA_MAPPING_ERROR);
+		KUNIT_EXPECT_EQ(test, upper_32_bits(addrs[i]),
+				upper_32_bits(addrs[i] + size - 1));
 	}
+	while (i)
+		unmap_mmio(dev, addrs[--i], size);
 }
 
 static void a_contiguous_buffer_is_mapped_with_large_pages(struct kunit *test)
@@ -1545,7 +1564,7 @@ static unsigned long all_that_comes_back(struct kunit *test, struct device *dev)
 		most = max(nr, most);
 		if (most == SMALL - 1)
 			break;
-		give_back(test, dev, GRANULE);
+		give_back(test);
 		msleep(20);
 	}
 	return most;
@@ -1562,7 +1581,7 @@ static void no_address_is_used_again_before_a_flush(struct kunit *test)
 	dev = platform(test);
 	for (i = 0; i < 20; i++) {
 		take_all(test, dev, GRANULE);
-		give_back(test, dev, GRANULE);
+		give_back(test);
 	}
 	KUNIT_EXPECT_EQ(test, mock_of(test)->reused, 0);
 	KUNIT_EXPECT_EQ(test, mock_of(test)->collisions, 0);
@@ -1944,6 +1963,35 @@ static void after_an_unmap_nothing_is_reached(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
 	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
 	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_SYNC), 1);
+}
+
+/* In the middle of the invalidation: is there an address again? */
+static void map_in_sync(struct mock_iommu *mock, enum mock_op op)
+{
+	struct remote_unmap *r = mock->in_flush_data;
+
+	r->addr = map_mmio(r->dev, MMIO, GRANULE);
+}
+
+static void an_address_is_free_after_its_invalidation(struct kunit *test)
+{
+	struct mock_iommu *mock = mock_of(test);
+	struct fixture *f = test->priv;
+	struct remote_unmap r;
+
+	/* F59, F61 */
+	small_aperture(test);
+	r.dev = platform(test);
+	take_all(test, r.dev, GRANULE);
+	mock->in_flush_data = &r;
+	mock->in_flush = map_in_sync;
+	unmap_mmio(r.dev, f->addrs[--f->nr], GRANULE);
+	mock->in_flush = NULL;
+	KUNIT_EXPECT_EQ(test, r.addr, DMA_MAPPING_ERROR);
+	KUNIT_EXPECT_EQ(test, mock->reused, 0);
+	r.addr = map_mmio(r.dev, MMIO, GRANULE);
+	KUNIT_ASSERT_NE(test, r.addr, DMA_MAPPING_ERROR);
+	unmap_mmio(r.dev, r.addr, GRANULE);
 }
 
 static void an_unmap_that_grows_to_a_large_page_is_fine(struct kunit *test)
@@ -2692,7 +2740,6 @@ static void with_no_slot_left_mapping_fails(struct kunit *test)
 	u8 *buffer = new_buffer(test, SZ_512K);
 	struct fixture *f = test->priv;
 	dma_addr_t addr;
-	int i;
 
 	/* F73, D1 */
 	for (f->nr = 0; f->nr < ARRAY_SIZE(f->addrs); f->nr++) {
@@ -2704,8 +2751,8 @@ static void with_no_slot_left_mapping_fails(struct kunit *test)
 	}
 	KUNIT_EXPECT_LT(test, f->nr, ARRAY_SIZE(f->addrs));
 	KUNIT_EXPECT_GT(test, f->nr, 0);
-	for (i = 0; i < f->nr; i++)
-		dma_unmap_single(dev, f->addrs[i], size, DMA_TO_DEVICE);
+	while (f->nr)
+		dma_unmap_single(dev, f->addrs[--f->nr], size, DMA_TO_DEVICE);
 	addr = map(test, dev, buffer, size, DMA_TO_DEVICE);
 	dma_unmap_single(dev, addr, size, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
@@ -3227,7 +3274,7 @@ static void a_failed_list_is_as_it_was(struct kunit *test)
 	mock->faults.sync_map = false;
 	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
 	KUNIT_EXPECT_EQ(test, take_all(test, dev, GRANULE), SMALL - 1);
-	give_back(test, dev, GRANULE);
+	give_back(test);
 	map_list(test, dev, l, DMA_TO_DEVICE);
 	expect_mapped(test, dev, l);
 	unmap_list(test, dev, l, DMA_TO_DEVICE);
@@ -3634,6 +3681,7 @@ static void expect_shared(struct kunit *test, struct device *dev, u8 *cpu,
 static void check_alloc(struct kunit *test, struct device *dev, size_t size,
 			gfp_t gfp, unsigned long attrs)
 {
+	unsigned long syncs = mock_count(mock_of(test), MOCK_SYNC);
 	size_t whole = PAGE_ALIGN(size);
 	dma_addr_t addr;
 	u8 *cpu;
@@ -3649,6 +3697,7 @@ static void check_alloc(struct kunit *test, struct device *dev, size_t size,
 	dma_free_attrs(dev, size, cpu, addr, attrs);
 	KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), 0);
 	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+	KUNIT_EXPECT_EQ(test, mock_count(mock_of(test), MOCK_SYNC), syncs + 1);
 }
 
 static const size_t alloc_sizes[] = {
@@ -3661,7 +3710,7 @@ static void coherent_memory_is_zeroed_aligned_and_shared(struct kunit *test)
 	struct device *dev = platform(test);
 	unsigned int i, round;
 
-	/* F94, F95, F100, F101, D5: the second time from what was freed */
+	/* F94, F95, F100 to F102, D5: the second time from what was freed */
 	for (round = 0; round < 2; round++)
 		for (i = 0; i < ARRAY_SIZE(alloc_sizes); i++)
 			check_alloc(test, dev, alloc_sizes[i], GFP_KERNEL, 0);
@@ -3724,18 +3773,25 @@ static void coherent_memory_is_both_ways_and_privileged_if_asked(struct kunit *t
 static void coherent_memory_obeys_the_coherent_mask(struct kunit *test)
 {
 	struct device *dev = platform(test);
-	static const gfp_t gfps[] = { GFP_KERNEL, GFP_ATOMIC };
+	static const struct {
+		gfp_t gfp;
+		size_t size;	/* not the same: addresses are cached by size */
+	} cases[] = {
+		{ GFP_KERNEL, SZ_64K }, { GFP_ATOMIC, SZ_32K },
+	};
 	dma_addr_t addr;
 	unsigned int i;
 	void *cpu;
 
 	/* F95, F98, D5 */
 	KUNIT_ASSERT_EQ(test, dma_set_coherent_mask(dev, DMA_BIT_MASK(28)), 0);
-	for (i = 0; i < ARRAY_SIZE(gfps); i++) {
-		cpu = dma_alloc_coherent(dev, SZ_64K, &addr, gfps[i]);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t size = cases[i].size;
+
+		cpu = dma_alloc_coherent(dev, size, &addr, cases[i].gfp);
 		KUNIT_ASSERT_NOT_NULL(test, cpu);
-		KUNIT_EXPECT_LE(test, addr + SZ_64K - 1, DMA_BIT_MASK(28));
-		dma_free_coherent(dev, SZ_64K, cpu, addr);
+		KUNIT_EXPECT_LE(test, addr + size - 1, DMA_BIT_MASK(28));
+		dma_free_coherent(dev, size, cpu, addr);
 	}
 }
 
@@ -3785,7 +3841,7 @@ static void a_failed_coherent_allocation_leaves_nothing(struct kunit *test)
 							ways[i].attrs));
 		KUNIT_EXPECT_EQ(test, ((struct fixture *)test->priv)->nr,
 				SMALL - 1);
-		give_back(test, dev, GRANULE);
+		give_back(test);
 	}
 }
 
@@ -3915,7 +3971,7 @@ static void dirty_some_pages(struct kunit *test)
 	unsigned int i, nr;
 
 	for (nr = 0; nr < ARRAY_SIZE(pages); nr++) {
-		pages[nr] = __get_free_pages(GFP_KERNEL | __GFP_HIGHMEM, nr % 4);
+		pages[nr] = __get_free_pages(GFP_KERNEL, nr % 4);
 		if (!pages[nr])
 			break;
 		memset((void *)pages[nr], 0xdd, PAGE_SIZE << (nr % 4));
@@ -4013,43 +4069,64 @@ static void noncontiguous_memory_takes_single_pages(struct kunit *test)
  * Mapping to user space, and tables of coherent memory.
  */
 
-static void mappings_to_user_space_stay_within_the_buffer(struct kunit *test)
+/* Pages of a buffer of 3 that a mapping to user space may not ask for. */
+static const struct {
+	unsigned long first, pages;
+} beyond_3[] = {
+	{ 0, 4 }, { 2, 2 }, { 3, 1 }, { ULONG_MAX, 1 }, { ULONG_MAX - 1, 3 },
+};
+
+static struct vm_area_struct vma_beyond_3(unsigned int i)
+{
+	return (struct vm_area_struct){
+		.vm_start = SZ_1M,
+		.vm_end = SZ_1M + beyond_3[i].pages * PAGE_SIZE,
+		.vm_pgoff = beyond_3[i].first,
+	};
+}
+
+static void coherent_memory_is_mapped_to_user_space_within_bounds(struct kunit *test)
+{
+	static const gfp_t gfps[] = { GFP_KERNEL, GFP_ATOMIC };
+	struct device *dev = platform(test);
+	const size_t size = 3 * PAGE_SIZE;
+	unsigned int i, j;
+
+	/* F106 */
+	for (i = 0; i < ARRAY_SIZE(gfps); i++) {
+		dma_addr_t addr;
+		void *cpu;
+
+		cpu = dma_alloc_coherent(dev, size, &addr, gfps[i]);
+		KUNIT_ASSERT_NOT_NULL(test, cpu);
+		for (j = 0; j < ARRAY_SIZE(beyond_3); j++) {
+			struct vm_area_struct vma = vma_beyond_3(j);
+
+			KUNIT_EXPECT_EQ(test, -ENXIO,
+					dma_mmap_coherent(dev, &vma, cpu, addr,
+							  size));
+		}
+		dma_free_coherent(dev, size, cpu, addr);
+	}
+}
+
+static void noncontiguous_memory_is_mapped_to_user_space_within_bounds(struct kunit *test)
 {
 	struct device *dev = platform(test);
-	struct vm_area_struct vma = { .vm_start = SZ_1M };
+	const size_t size = 3 * PAGE_SIZE;
 	struct sg_table *sgt;
-	dma_addr_t addr;
-	void *cpu;
+	unsigned int i;
 
-	/* F104, F106 */
-	cpu = dma_alloc_coherent(dev, 3 * PAGE_SIZE, &addr, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, cpu);
-	sgt = dma_alloc_noncontiguous(dev, 3 * PAGE_SIZE, DMA_FROM_DEVICE,
-				      GFP_KERNEL, 0);
+	/* F104 */
+	sgt = dma_alloc_noncontiguous(dev, size, DMA_FROM_DEVICE, GFP_KERNEL, 0);
 	KUNIT_ASSERT_NOT_NULL(test, sgt);
+	for (i = 0; i < ARRAY_SIZE(beyond_3); i++) {
+		struct vm_area_struct vma = vma_beyond_3(i);
 
-	vma.vm_end = vma.vm_start + 4 * PAGE_SIZE;
-	KUNIT_EXPECT_EQ(test, -ENXIO, dma_mmap_coherent(dev, &vma, cpu, addr,
-							3 * PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, -ENXIO, dma_mmap_noncontiguous(dev, &vma,
-							     3 * PAGE_SIZE, sgt));
-	vma.vm_end = vma.vm_start + 2 * PAGE_SIZE;
-	vma.vm_pgoff = 2;
-	KUNIT_EXPECT_EQ(test, -ENXIO, dma_mmap_coherent(dev, &vma, cpu, addr,
-							3 * PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, -ENXIO, dma_mmap_noncontiguous(dev, &vma,
-							     3 * PAGE_SIZE, sgt));
-	vma.vm_end = vma.vm_start + PAGE_SIZE;
-	vma.vm_pgoff = 3;
-	KUNIT_EXPECT_EQ(test, -ENXIO, dma_mmap_coherent(dev, &vma, cpu, addr,
-							3 * PAGE_SIZE));
-	vma.vm_pgoff = ULONG_MAX;
-	KUNIT_EXPECT_EQ(test, -ENXIO, dma_mmap_coherent(dev, &vma, cpu, addr,
-							3 * PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, -ENXIO, dma_mmap_noncontiguous(dev, &vma,
-							     3 * PAGE_SIZE, sgt));
-	dma_free_noncontiguous(dev, 3 * PAGE_SIZE, sgt, DMA_FROM_DEVICE);
-	dma_free_coherent(dev, 3 * PAGE_SIZE, cpu, addr);
+		KUNIT_EXPECT_EQ(test, -ENXIO,
+				dma_mmap_noncontiguous(dev, &vma, size, sgt));
+	}
+	dma_free_noncontiguous(dev, size, sgt, DMA_FROM_DEVICE);
 }
 
 /* A file whose mmap() maps a buffer of a device. */
@@ -4358,7 +4435,7 @@ static void a_doorbell_that_cannot_be_mapped_leaves_nothing(struct kunit *test)
 	mock->faults.map_budget = MOCK_NEVER;
 	KUNIT_EXPECT_EQ(test, take_all(test, dev, GRANULE), SMALL - 1);
 	KUNIT_EXPECT_EQ(test, iommu_dma_prepare_msi(&desc, DOORBELL), -ENOMEM);
-	give_back(test, dev, GRANULE);
+	give_back(test);
 	KUNIT_EXPECT_EQ(test, phys_at(dev, doorbell(test, dev, DOORBELL)),
 			DOORBELL);
 }
@@ -4700,6 +4777,7 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(a_mapping_covers_the_granules_it_touches),
 	KUNIT_CASE(an_offset_may_lead_to_another_page),
 	KUNIT_CASE(after_an_unmap_nothing_is_reached),
+	KUNIT_CASE(an_address_is_free_after_its_invalidation),
 	KUNIT_CASE(an_unmap_that_grows_to_a_large_page_is_fine),
 	KUNIT_CASE(an_alignment_above_the_granule_is_refused),
 	KUNIT_CASE(a_failed_map_leaves_nothing),
@@ -4792,7 +4870,8 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(noncontiguous_memory_is_mapped_one_way),
 	KUNIT_CASE(a_failed_noncontiguous_allocation_leaves_nothing),
 	KUNIT_CASE(noncontiguous_memory_takes_single_pages),
-	KUNIT_CASE(mappings_to_user_space_stay_within_the_buffer),
+	KUNIT_CASE(coherent_memory_is_mapped_to_user_space_within_bounds),
+	KUNIT_CASE(noncontiguous_memory_is_mapped_to_user_space_within_bounds),
 	KUNIT_CASE(coherent_memory_maps_to_user_space),
 	KUNIT_CASE(memory_without_kernel_mapping_maps_to_user_space),
 	KUNIT_CASE(noncontiguous_memory_maps_to_user_space),
