@@ -24,9 +24,9 @@
  *      device has, if it is no longer than that boundary is apart.  A range
  *      that is longer starts on such a multiple.
  *
- *    When there is no such place below the limit any place is taken that
- *    natural alignment allows, which keeps the second promise: an aligned
- *    range cannot cross what is at least as aligned.
+ *    When there is no such place below the limit a smaller page has to do, and
+ *    at last any place that natural alignment allows, which keeps the second
+ *    promise: an aligned range cannot cross what is at least as aligned.
  */
 
 #include <linux/sizes.h>
@@ -34,23 +34,10 @@
 #include "dmamap.h"
 
 #ifdef CONFIG_IOVA_GAP_TREE
-/*
- * The largest page size of which [phys, phys + size) contains a page, other
- * than the smallest; 0 when there is none.
- */
-static unsigned long useful_page(unsigned long sizes, phys_addr_t phys,
-				 size_t size)
+/* Does [phys, phys + size) contain a whole, aligned page? */
+static bool contains_page(phys_addr_t phys, size_t size, unsigned long page)
 {
-	/* Without the smallest. */
-	sizes &= sizes - 1;
-	while (sizes) {
-		unsigned long page = 1UL << __fls(sizes);
-
-		if (page <= size && ALIGN(phys, page) - phys <= size - page)
-			return page;
-		sizes &= ~page;
-	}
-	return 0;
+	return page <= size && ALIGN(phys, page) - phys <= size - page;
 }
 
 /* A place as theory 3 wants it, 0 when natural alignment is as good. */
@@ -59,23 +46,34 @@ static unsigned long alloc_placed(struct iommu_domain *domain, size_t size,
 				  const struct dmamap_target *target)
 {
 	struct iova_domain *iovad = &domain->iova_cookie->iovad;
+	/* What the caches hold is aligned to its size. */
+	bool aligned = size <= iova_rcache_range();
+	unsigned long pages = domain->pgsize_bitmap, pfn = 0;
 	unsigned int shift = iova_shift(iovad);
-	struct iova_place place;
-	unsigned long page;
 
 	if (!target->piece || size - 1 > target->boundary)
 		return 0;
-	page = useful_page(domain->pgsize_bitmap, target->phys, target->piece);
-	/* What the caches hold is aligned to its size. */
-	if (size <= iova_rcache_range() &&
-	    (!page || !(target->phys & (page - 1))))
-		return 0;
-	if (!page)
-		page = iovad->granule;
-	place.align_mask = (page - 1) >> shift;
-	place.colour = (target->phys & (page - 1)) >> shift;
-	place.boundary_mask = target->boundary >> shift;
-	return iova_alloc_placed(iovad, size >> shift, limit_pfn, &place);
+
+	/* The largest page that helps, or one less so if there is no place. */
+	while (!pfn && pages) {
+		unsigned long page = 1UL << __fls(pages);
+		unsigned long colour = target->phys & (page - 1);
+		struct iova_place place = {
+			.align_mask = (page - 1) >> shift,
+			.colour = colour >> shift,
+			.boundary_mask = target->boundary >> shift,
+		};
+
+		pages &= ~page;
+		if (pages ? !contains_page(target->phys, target->piece, page) :
+			    aligned)
+			continue;
+		if (aligned && !colour)
+			break;
+		pfn = iova_alloc_placed(iovad, size >> shift, limit_pfn,
+					&place);
+	}
+	return pfn;
 }
 #else
 static unsigned long alloc_placed(struct iommu_domain *domain, size_t size,

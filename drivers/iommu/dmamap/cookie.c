@@ -117,6 +117,7 @@ static void cookie_reset(struct iommu_dma_cookie *cookie)
 	memset(&cookie->iovad, 0, sizeof(cookie->iovad));
 	cookie->fq = NULL;
 	cookie->queue = NULL;
+	cookie->shadowed = false;
 	cookie->ready = false;
 }
 
@@ -176,11 +177,12 @@ static int init_addresses(struct iommu_dma_cookie *cookie,
 	return 0;
 }
 
-static int make_queue(struct iommu_dma_cookie *cookie, bool single)
+static int make_queue(struct iommu_dma_cookie *cookie)
 {
 	struct dmamap_fq *fq;
 
-	fq = dmamap_fq_create(cookie->domain, &cookie->iovad, single);
+	fq = dmamap_fq_create(cookie->domain, &cookie->iovad,
+			      cookie->shadowed);
 	if (!fq) {
 		pr_warn("dmamap: no memory for a flush queue, unmaps stay strict\n");
 		return -ENOMEM;
@@ -204,8 +206,10 @@ static void settle_laziness(struct iommu_dma_cookie *cookie, struct device *dev)
 
 	if (!device_may_defer(dev))
 		cookie->may_defer = false;
+	if (dev->iommu->shadow_on_flush)
+		cookie->shadowed = true;
 	if (lazy && cookie->may_defer && !cookie->queue &&
-	    make_queue(cookie, dev->iommu->shadow_on_flush))
+	    make_queue(cookie))
 		lazy = false;
 	if (lazy && !cookie->may_defer) {
 		atomic_inc(&cookie->refused_lazy);
@@ -246,7 +250,7 @@ int iommu_dma_init_fq(struct iommu_domain *domain)
 		atomic_inc(&cookie->refused_lazy);
 		ret = -EPERM;
 	} else if (!cookie->queue) {
-		ret = make_queue(cookie, false);
+		ret = make_queue(cookie);
 	}
 	/* Who reads it sees a complete queue. */
 	if (!ret)

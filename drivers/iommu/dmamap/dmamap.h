@@ -97,6 +97,7 @@ enum dmamap_kind {
  * @ready: @iovad is set up; under @lock
  * @may_defer: every device that joined is trusted and behind an IOMMU that can
  *	defer invalidations; under @lock
+ * @shadowed: the IOMMU of a device shadows the page table; under @lock
  * @msi_next: next free address, for %DMAMAP_MSI; under @lock
  * @lock: devices join one at a time, doorbells are made one at a time
  * @doorbells: of &struct dmamap_doorbell; under @lock
@@ -116,6 +117,7 @@ struct iommu_dma_cookie {
 	enum dmamap_kind kind;
 	bool ready;
 	bool may_defer;
+	bool shadowed;
 	dma_addr_t msi_next;
 	struct mutex lock; /* devices joining, doorbells */
 	struct list_head doorbells;

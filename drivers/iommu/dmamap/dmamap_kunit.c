@@ -881,7 +881,9 @@ static void a_region_of_no_length_reserves_nothing(struct kunit *test)
 	if (IS_ENABLED(CONFIG_IOMMU_DMA_STOCK))
 		kunit_skip(test, "stock corrupts its tree");
 	small_aperture(test);
+	mock_add_region(mock_of(test), NULL, 0, 0, IOMMU_RESV_RESERVED);
 	mock_add_region(mock_of(test), NULL, SZ_64K, 0, IOMMU_RESV_RESERVED);
+	mock_add_region(mock_of(test), NULL, SZ_64K + 100, 0, IOMMU_RESV_MSI);
 	dev = platform(test);
 	expect_all_used_but(test, dev, 0, 0);
 }

@@ -153,7 +153,8 @@ free_address:
  * @msi_addr: physical address of the doorbell
  *
  * Context: process; may sleep.
- * Return: 0, also where nothing is to be done, or -ENOMEM.
+ * Return: 0, also where nothing is to be done; -ENOMEM, -EINVAL when the device
+ * could not join its domain.
  */
 int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 {
@@ -162,6 +163,7 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 	struct dmamap_doorbell *doorbell;
 	struct iommu_dma_cookie *cookie;
 	size_t granule;
+	int ret = 0;
 
 	cookie = domain ? domain->iova_cookie : NULL;
 	if (!cookie) {
@@ -169,17 +171,25 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 		return 0;
 	}
 
+	mutex_lock(&cookie->lock);
+	/* The device could not join its domain. */
+	if (cookie->kind == DMAMAP_IOVA && !cookie->ready) {
+		ret = -EINVAL;
+		goto unlock;
+	}
 	granule = doorbell_granule(cookie);
 	msi_addr = ALIGN_DOWN(msi_addr, granule);
-	mutex_lock(&cookie->lock);
 	doorbell = doorbell_find(cookie, msi_addr);
 	if (!doorbell)
 		doorbell = doorbell_map(domain, dev, msi_addr);
-	if (doorbell)
+	if (!doorbell)
+		ret = -ENOMEM;
+	else
 		msi_desc_set_iommu_msi_iova(desc, doorbell->addr,
 					    ilog2(granule));
+unlock:
 	mutex_unlock(&cookie->lock);
-	return doorbell ? 0 : -ENOMEM;
+	return ret;
 }
 
 /**

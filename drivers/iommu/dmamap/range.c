@@ -228,7 +228,8 @@ static bool may_be_ours(struct iommu_domain *domain, dma_addr_t addr,
 	unsigned long pfn = iova_pfn(iovad, addr);
 
 	return size && pfn >= iovad->start_pfn && addr + size - 1 >= addr &&
-	       addr + size - 1 <= domain->geometry.aperture_end;
+	       (addr + size - 1 <= domain->geometry.aperture_end ||
+		!domain->geometry.force_aperture);
 }
 
 /*
