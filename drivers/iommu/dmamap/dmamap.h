@@ -46,8 +46,8 @@
  *    Nothing that is valid is lost, nothing handed out twice.
  *
  *    The report needs a page table that says what it cleared.  Drivers whose
- *    domains do so set iommu_domain_ops.exact_unmap; for the others the
- *    translation of the first and the last granule is looked up before.
+ *    domains do so set iommu_domain_ops.exact_unmap, or .exact_ends; for the
+ *    others the first and the last granule are looked up before.
  *
  * 6. Locks, outermost first:
  *
@@ -217,6 +217,16 @@ void dmamap_address_free(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 void dmamap_address_suspect(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 			    size_t size);
 
+/* Is every free validated? Then unmaps are, too, before anything is cleared. */
+static inline bool dmamap_checking(void)
+{
+#ifdef CONFIG_IOVA_GAP_TREE
+	return iova_check;
+#else
+	return false;
+#endif
+}
+
 /**
  * dmamap_address_allocated - is this range allocated, as far as we want to know?
  * @iovad: addresses of a domain
@@ -229,7 +239,7 @@ static inline bool dmamap_address_allocated(struct iova_domain *iovad,
 					    dma_addr_t addr, size_t size)
 {
 #ifdef CONFIG_IOVA_GAP_TREE
-	if (unlikely(iova_check))
+	if (unlikely(dmamap_checking()))
 		return iova_allocated(iovad, iova_pfn(iovad, addr),
 				      size >> iova_shift(iovad));
 #endif

@@ -145,7 +145,7 @@ static void warn_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 32);
 
 	if (__ratelimit(&limit))
-		dev_WARN(dev, "unmap of IOVA %pad, %zu bytes: %zu bytes of it were mapped\n",
+		dev_WARN(dev, "unmap of IOVA %pad, %zu bytes: %zu bytes were cleared\n",
 			 &addr, size, cleared);
 }
 
@@ -232,16 +232,13 @@ static bool may_be_ours(struct iommu_domain *domain, dma_addr_t addr,
 		!domain->geometry.force_aperture);
 }
 
-/*
- * Is [addr, addr + size) mapped at both ends, as far as the driver would not
- * find out by itself?
- */
-static __always_inline bool looks_mapped(struct iommu_domain *domain,
-					 dma_addr_t addr, size_t size)
+/* Is [addr, addr + size) mapped at both ends? */
+static noinline bool looks_mapped(struct iommu_domain *domain, dma_addr_t addr,
+				  size_t size)
 {
 	size_t granule = domain->iova_cookie->iovad.granule;
 
-	return (domain->ops->exact_first || iommu_iova_to_phys(domain, addr)) &&
+	return iommu_iova_to_phys(domain, addr) &&
 	       (size == granule ||
 		iommu_iova_to_phys(domain, addr + size - granule));
 }
@@ -255,8 +252,8 @@ static __always_inline void removal_clear(struct dmamap_removal *removal,
 	removal->asked += size ?: 1;
 	if (unlikely(removal->refused || !may_be_ours(domain, addr, size)))
 		return;
-	if (!domain->ops->exact_unmap &&
-	    unlikely(!looks_mapped(domain, addr, size)))
+	if (!domain->ops->exact_unmap && !domain->ops->exact_ends &&
+	    !looks_mapped(domain, addr, size))
 		return;
 	removal->cleared += clear(domain, addr, size, &removal->gather);
 }

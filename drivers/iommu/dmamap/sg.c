@@ -50,31 +50,40 @@ struct layout {
 	struct dmamap_target target;
 };
 
-/* Bytes to leave out so that @len more after @total do not cross a boundary. */
-static size_t gap_before(size_t total, size_t len, unsigned long boundary)
+/*
+ * Bytes to leave out so that @len more after @total do not cross a boundary.
+ * Most lists are shorter than the first one is away.
+ */
+static __always_inline size_t gap_before(size_t total, size_t len,
+					 unsigned long boundary)
 {
-	size_t used = total & boundary;
+	size_t used;
 
+	if (likely(total + len - 1 <= boundary))
+		return 0;
+	used = total & boundary;
 	if (!used || len - 1 <= boundary - used)
 		return 0;
 	return boundary - used + 1;
 }
 
-static int widen(struct iova_domain *iovad, struct scatterlist *s)
+/* Returns what it takes then, 0 when that is no length of an entry any more. */
+static __always_inline unsigned int widen(unsigned long mask,
+					  struct scatterlist *s)
 {
-	unsigned int offset = iova_offset(iovad, s->offset);
-	size_t len = iova_align(iovad, (size_t)s->length + offset);
+	unsigned int offset = s->offset & mask;
+	unsigned long len = (s->length + offset + mask) & ~mask;
 
-	if (overflows_type(len, s->length))
-		return -EINVAL;
+	if (unlikely(overflows_type(len, s->length)))
+		return 0;
 	sg_dma_address(s) = offset;
 	sg_dma_len(s) = s->length;
 	s->offset -= offset;
 	s->length = len;
-	return 0;
+	return len;
 }
 
-static void narrow(struct scatterlist *s)
+static __always_inline void narrow(struct scatterlist *s)
 {
 	s->offset += sg_dma_address(s);
 	s->length = sg_dma_len(s);
@@ -131,37 +140,45 @@ static int classify(struct pci_p2pdma_map_state *state, struct device *dev,
 static int lay_out(struct device *dev, struct scatterlist *sgl, int nents,
 		   struct layout *layout)
 {
-	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
+	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
 	unsigned long boundary = dma_get_seg_boundary(dev);
 	struct pci_p2pdma_map_state p2pdma = { };
+	size_t total = 0, gaps = 0, piece = 0, gap;
+	phys_addr_t phys = 0;
 	struct scatterlist *s;
-	bool piece = true;
-	size_t gap;
+	unsigned int len;
 	int i, ret;
 
-	*layout = (struct layout){ .target.boundary = boundary };
 	for_each_sg(sgl, s, nents, i) {
 		ret = classify(&p2pdma, dev, s);
-		if (ret > 0)
+		if (unlikely(ret > 0))
 			continue;
-		if (!ret)
-			ret = widen(iovad, s);
-		if (ret) {
-			restore(sgl, nents, i);
-			return ret;
-		}
+		if (unlikely(ret < 0))
+			goto restore;
+		ret = -EINVAL;
+		len = widen(mask, s);
+		if (unlikely(!len && s->length))
+			goto restore;
 
-		gap = gap_before(layout->total, s->length, boundary);
-		if (!layout->total)
-			layout->target.phys = sg_phys(s);
-		else if (gap || sg_phys(s) != layout->target.phys + layout->total)
-			piece = false;
-		layout->gaps += gap;
-		layout->total += gap + s->length;
-		if (piece)
-			layout->target.piece = layout->total;
+		gap = gap_before(total, len, boundary);
+		if (!total)
+			phys = sg_phys(s);
+		/* The first piece ends where one does not follow the other. */
+		if (piece == total && !gap && sg_phys(s) == phys + total)
+			piece += len;
+		gaps += gap;
+		total += gap + len;
 	}
+	layout->total = total;
+	layout->gaps = gaps;
+	layout->target.phys = phys;
+	layout->target.piece = piece;
+	layout->target.boundary = boundary;
 	return 0;
+
+restore:
+	restore(sgl, nents, i);
+	return ret;
 }
 
 /* Map a list that has gaps, run by run between them. */
@@ -236,52 +253,48 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 		  dma_addr_t addr, unsigned long boundary)
 {
-	unsigned int max_len = dma_get_max_seg_size(dev);
+	unsigned int max_len = dma_get_max_seg_size(dev), room = 0;
 	struct scatterlist *s, *seg = NULL;
-	size_t total = 0;
-	bool open = false;
+	size_t total = 0, gap;
 	int i, count = 0;
 
 	for_each_sg(sgl, s, nents, i) {
-		unsigned int offset = sg_dma_address(s);
-		unsigned int len = sg_dma_len(s);
-		dma_addr_t bus = sg_dma_address(s);
-		bool is_bus = sg_dma_is_bus_address(s);
-		unsigned int wide = s->length;
-		dma_addr_t at;
-		size_t gap;
+		unsigned int len = sg_dma_len(s), wide = s->length, offset;
+		dma_addr_t at = sg_dma_address(s);
 
-		if (is_bus)
+		if (unlikely(sg_dma_is_bus_address(s))) {
 			sg_dma_unmark_bus_address(s);
-		else
-			narrow(s);
-		clear_dma(s);
-
-		if (is_bus) {
+			clear_dma(s);
 			seg = seg ? sg_next(seg) : sgl;
-			sg_dma_address(seg) = bus;
+			sg_dma_address(seg) = at;
 			sg_dma_len(seg) = len;
 			sg_dma_mark_bus_address(seg);
 			count++;
-			open = false;
+			room = 0;
 			continue;
 		}
 
+		offset = at;
+		narrow(s);
+		clear_dma(s);
 		gap = gap_before(total, wide, boundary);
 		at = addr + total + gap;
 		total += gap + wide;
 
-		/* open: the segment reaches to where this entry begins. */
-		if (open && !gap && !offset && (at & boundary) &&
-		    len <= max_len - sg_dma_len(seg)) {
+		/* room: bytes that may follow the segment, none when it is closed. */
+		if (len <= room && !gap && !offset && (at & boundary)) {
 			sg_dma_len(seg) += len;
+			room -= len;
 		} else {
 			seg = seg ? sg_next(seg) : sgl;
 			sg_dma_address(seg) = at + offset;
 			sg_dma_len(seg) = len;
 			count++;
+			room = max_len > len ? max_len - len : 0;
 		}
-		open = offset + len == wide && sg_dma_len(seg) <= max_len;
+		/* Short of its granule, nothing can follow. */
+		if (offset + len != wide)
+			room = 0;
 	}
 	return count;
 }
@@ -409,7 +422,8 @@ void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 			enum dma_data_direction dir, unsigned long attrs)
 {
 	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
-	dma_addr_t first, start = 0, end = 0;
+	dma_addr_t first = 0, start = 0, end = 0;
+	unsigned long mask = iova_mask(iovad);
 	struct dmamap_removal removal;
 	struct scatterlist *s;
 	size_t size;
@@ -419,11 +433,11 @@ void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		unmap_bounced(dev, sgl, nents, dir, attrs);
 		return;
 	}
-	/* Nothing when all of it was in reach without the IOMMU. */
-	first = list_extent(iovad, sgl, nents, &size);
-
 	dmamap_removal_start(&removal, dev, false);
-	removal.refused = !dmamap_address_allocated(iovad, first, size);
+	if (unlikely(dmamap_checking())) {
+		first = list_extent(iovad, sgl, nents, &size);
+		removal.refused = !dmamap_address_allocated(iovad, first, size);
+	}
 	for_each_sg(sgl, s, nents, i) {
 		dma_addr_t at = sg_dma_address(s);
 
@@ -433,19 +447,22 @@ void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		}
 		if (!sg_dma_len(s))
 			break;
-		at -= iova_offset(iovad, at);
+		at &= ~mask;
 		if (at != end) {
-			if (end)
+			if (!end)
+				first = at;
+			else
 				dmamap_removal_clear(&removal, start,
 						     end - start);
 			start = at;
 		}
-		end = iova_align(iovad, sg_dma_address(s) + sg_dma_len(s));
+		end = (sg_dma_address(s) + sg_dma_len(s) + mask) & ~mask;
 	}
-	if (!size)
+	/* All of it was in reach without the IOMMU. */
+	if (!end)
 		return;
 	dmamap_removal_clear(&removal, start, end - start);
-	if (dmamap_removal_end(&removal, dev, first, size) &&
+	if (dmamap_removal_end(&removal, dev, first, end - first) &&
 	    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		dmamap_cache_to_cpu(dev, sgl, nents, dir);
 }
