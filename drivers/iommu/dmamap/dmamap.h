@@ -182,6 +182,9 @@ struct dmamap_removal {
 };
 
 /* range.c */
+int dmamap_run_map(struct iommu_domain *domain, dma_addr_t addr,
+		   phys_addr_t phys, size_t size, int prot);
+int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size);
 dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 			    int prot, u64 limit);
 bool dmamap_range_unmap(struct device *dev, dma_addr_t addr, size_t size,

@@ -38,10 +38,9 @@
 /*
  * What is shorter than the second smallest page of the IOMMU is a row of the
  * smallest: there is nothing to choose, and the driver is called directly.
- * On failure nothing stays mapped.
  */
-static int install(struct iommu_domain *domain, dma_addr_t addr,
-		   phys_addr_t phys, size_t size, int prot)
+static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
+				   phys_addr_t phys, size_t size, int prot)
 {
 	const struct iommu_domain_ops *ops = domain->ops;
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
@@ -59,12 +58,59 @@ static int install(struct iommu_domain *domain, dma_addr_t addr,
 				     GFP_ATOMIC, &mapped);
 		done += mapped;
 	} while (!ret && done < size);
-	if (!ret && ops->iotlb_sync_map)
-		ret = ops->iotlb_sync_map(domain, addr, size);
 	if (unlikely(ret))
 		iommu_unmap(domain, addr, done);
 	else
 		trace_map(addr, phys, size);
+	return ret;
+}
+
+/**
+ * dmamap_run_map - install translations of a piece of memory
+ * @domain: the domain
+ * @addr: first address, at a granule
+ * @phys: first byte, at a granule
+ * @size: bytes, whole granules
+ * @prot: IOMMU_* flags
+ *
+ * The IOMMU need not see them before dmamap_run_sync().
+ *
+ * Context: any.
+ * Return: 0, or what the IOMMU driver returns: then nothing is mapped.
+ */
+int dmamap_run_map(struct iommu_domain *domain, dma_addr_t addr,
+		   phys_addr_t phys, size_t size, int prot)
+{
+	return map_run(domain, addr, phys, size, prot);
+}
+
+/**
+ * dmamap_run_sync - have the IOMMU see new translations
+ * @domain: the domain
+ * @addr: first address
+ * @size: bytes
+ *
+ * Context: any.
+ * Return: 0, or what the IOMMU driver returns.
+ */
+int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size)
+{
+	if (!domain->ops->iotlb_sync_map)
+		return 0;
+	return domain->ops->iotlb_sync_map(domain, addr, size);
+}
+
+/* Both; on failure nothing stays mapped. */
+static __always_inline int install(struct iommu_domain *domain, dma_addr_t addr,
+				   phys_addr_t phys, size_t size, int prot)
+{
+	int ret = map_run(domain, addr, phys, size, prot);
+
+	if (likely(!ret)) {
+		ret = dmamap_run_sync(domain, addr, size);
+		if (unlikely(ret))
+			iommu_unmap(domain, addr, size);
+	}
 	return ret;
 }
 

@@ -9,17 +9,15 @@
  *    it, each with the granules that it touches. Where that makes the end of
  *    one entry and the beginning of the next meet, the device sees one segment.
  *
- * 2. The IOMMU core maps a list whose entries are whole granules. So each is
- *    widened to that in place, what it was being kept in its DMA fields, which
- *    nobody uses yet: the offset in the granule as its address, the length as
- *    its length. finish() or restore() make the list what it was.
+ * 2. The list is gone through three times: to add up what it takes, to map
+ *    it, and to fill in the segments. Offsets and lengths of its entries are
+ *    never changed; an error clears the DMA fields.
  *
  * 3. No segment may cross a segment boundary of the device. Where an entry
  *    would, addresses up to the boundary are left out before it: a gap, with
  *    nothing behind it. A range longer than the distance of boundaries begins
- *    at one, so where they fall follows from the lengths alone. gap_before()
- *    is asked the same questions when the list is laid out, mapped, and
- *    finished, and gives the same answers.
+ *    at one, so where they fall follows from the lengths alone: gap_before()
+ *    gives the same answers each time.
  *
  * 4. At unmap the segments are what is left. Those that touch are cleared in
  *    one go; all is invalidated once.
@@ -41,12 +39,10 @@
 /**
  * struct layout - a list laid out in a range of addresses
  * @total: bytes of the range
- * @gaps: bytes of it that are left out
  * @target: what it begins with
  */
 struct layout {
 	size_t total;
-	size_t gaps;
 	struct dmamap_target target;
 };
 
@@ -67,26 +63,11 @@ static __always_inline size_t gap_before(size_t total, size_t len,
 	return boundary - used + 1;
 }
 
-/* Returns what it takes then, 0 when that is no length of an entry any more. */
-static __always_inline unsigned int widen(unsigned long mask,
-					  struct scatterlist *s)
+/* Bytes of the granules that an entry touches; @mask is that of a granule. */
+static __always_inline size_t wide_len(struct scatterlist *s,
+				       unsigned long mask)
 {
-	unsigned int offset = s->offset & mask;
-	unsigned long len = (s->length + offset + mask) & ~mask;
-
-	if (unlikely(overflows_type(len, s->length)))
-		return 0;
-	sg_dma_address(s) = offset;
-	sg_dma_len(s) = s->length;
-	s->offset -= offset;
-	s->length = len;
-	return len;
-}
-
-static __always_inline void narrow(struct scatterlist *s)
-{
-	s->offset += sg_dma_address(s);
-	s->length = sg_dma_len(s);
+	return ((size_t)s->length + (s->offset & mask) + mask) & ~mask;
 }
 
 static void clear_dma(struct scatterlist *s)
@@ -102,17 +83,13 @@ static void unmark_bounced(struct scatterlist *sgl)
 #endif
 }
 
-/* The list as it was; @done entries of it were widened or have bus addresses. */
-static void restore(struct scatterlist *sgl, int nents, int done)
+static void clear_list(struct scatterlist *sgl, int nents)
 {
 	struct scatterlist *s;
 	int i;
 
 	for_each_sg(sgl, s, nents, i) {
-		if (sg_dma_is_bus_address(s))
-			sg_dma_unmark_bus_address(s);
-		else if (i < done)
-			narrow(s);
+		sg_dma_unmark_bus_address(s);
 		clear_dma(s);
 	}
 }
@@ -136,17 +113,16 @@ static int classify(struct pci_p2pdma_map_state *state, struct device *dev,
 	}
 }
 
-/* Widen all entries and add them up. On error the list is as it was. */
+/* Add up what a list takes, and give bus addresses to what needs no more. */
 static int lay_out(struct device *dev, struct scatterlist *sgl, int nents,
 		   struct layout *layout)
 {
 	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
 	unsigned long boundary = dma_get_seg_boundary(dev);
 	struct pci_p2pdma_map_state p2pdma = { };
-	size_t total = 0, gaps = 0, piece = 0, gap;
-	phys_addr_t phys = 0;
+	size_t total = 0, piece = 0, gap, len;
+	phys_addr_t phys = 0, at;
 	struct scatterlist *s;
-	unsigned int len;
 	int i, ret;
 
 	for_each_sg(sgl, s, nents, i) {
@@ -154,119 +130,120 @@ static int lay_out(struct device *dev, struct scatterlist *sgl, int nents,
 		if (unlikely(ret > 0))
 			continue;
 		if (unlikely(ret < 0))
-			goto restore;
-		ret = -EINVAL;
-		len = widen(mask, s);
-		if (unlikely(!len && s->length))
-			goto restore;
+			return ret;
+		len = wide_len(s, mask);
+		if (unlikely(overflows_type(len, s->length)))
+			return -EINVAL;
 
 		gap = gap_before(total, len, boundary);
-		if (!total)
-			phys = sg_phys(s);
 		/* The first piece ends where one does not follow the other. */
-		if (piece == total && !gap && sg_phys(s) == phys + total)
-			piece += len;
-		gaps += gap;
+		if (piece == total && !gap) {
+			at = sg_phys(s) & ~(phys_addr_t)mask;
+			if (!total)
+				phys = at;
+			if (at == phys + total)
+				piece += len;
+		}
 		total += gap + len;
 	}
 	layout->total = total;
-	layout->gaps = gaps;
 	layout->target.phys = phys;
 	layout->target.piece = piece;
 	layout->target.boundary = boundary;
 	return 0;
-
-restore:
-	restore(sgl, nents, i);
-	return ret;
 }
 
-/* Map a list that has gaps, run by run between them. */
-static int map_runs(struct iommu_domain *domain, dma_addr_t addr,
-		    struct scatterlist *sgl, int nents, int prot,
-		    unsigned long boundary)
+/* Undo what was mapped of a list before @end in its range. */
+static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr,
+		       struct scatterlist *sgl, int nents, size_t end,
+		       unsigned long boundary)
 {
-	struct scatterlist *s, *first = sgl;
-	size_t total = 0, start = 0;
-	int i, first_i = 0;
-	ssize_t ret;
+	unsigned long mask = iova_mask(&domain->iova_cookie->iovad);
+	struct scatterlist *s;
+	size_t total = 0, len;
+	int i;
 
 	for_each_sg(sgl, s, nents, i) {
-		size_t gap;
-
 		if (sg_dma_is_bus_address(s))
 			continue;
-		gap = gap_before(total, s->length, boundary);
-		if (gap) {
-			ret = iommu_map_sg(domain, addr + start, first,
-					   i - first_i, prot, GFP_ATOMIC);
-			if (ret != total - start)
-				goto undo;
-			first = s;
-			first_i = i;
-			start = total + gap;
-			total = start;
-		}
-		total += s->length;
+		len = wide_len(s, mask);
+		total += gap_before(total, len, boundary);
+		if (total >= end)
+			break;
+		iommu_unmap(domain, addr + total, len);
+		total += len;
 	}
-	ret = iommu_map_sg(domain, addr + start, first, nents - first_i, prot,
-			   GFP_ATOMIC);
-	if (ret == total - start)
-		return 0;
-undo:
-	if (ret > 0)
-		iommu_unmap(domain, addr + start, ret);
-	/* What was mapped before this run, between the gaps again. */
-	total = 0;
-	for_each_sg(sgl, s, first_i, i) {
-		if (sg_dma_is_bus_address(s))
-			continue;
-		total += gap_before(total, s->length, boundary);
-		iommu_unmap(domain, addr + total, s->length);
-		total += s->length;
-	}
-	return ret == -ENOMEM ? -ENOMEM : -EINVAL;
 }
 
-/* Map a list that is laid out at an address. */
+/* Map a list that is laid out at an address, in as few runs as it has. */
 static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 		    struct scatterlist *sgl, int nents, int prot,
 		    const struct layout *layout)
 {
-	ssize_t ret;
+	unsigned long mask = iova_mask(&domain->iova_cookie->iovad);
+	unsigned long boundary = layout->target.boundary;
+	phys_addr_t run_phys = layout->target.phys, phys;
+	size_t run = 0, run_len = 0, total = 0, gap, len;
+	int i, ret, split = nents;
+	struct scatterlist *s;
 
-	if (unlikely(layout->gaps))
-		return map_runs(domain, addr, sgl, nents, prot,
-				layout->target.boundary);
-	ret = iommu_map_sg(domain, addr, sgl, nents, prot, GFP_ATOMIC);
-	if (likely(ret == layout->total))
+	/* The last run is mapped below; it may be all there is. */
+	if (layout->target.piece == layout->total) {
+		run_len = layout->total;
+		split = 0;
+	}
+	for_each_sg(sgl, s, split, i) {
+		if (unlikely(sg_dma_is_bus_address(s)))
+			continue;
+		len = wide_len(s, mask);
+		gap = gap_before(total, len, boundary);
+		phys = sg_phys(s) & ~(phys_addr_t)mask;
+		if (gap || phys != run_phys + run_len) {
+			ret = dmamap_run_map(domain, addr + run, run_phys,
+					     run_len, prot);
+			if (unlikely(ret))
+				goto undo;
+			run = total + gap;
+			run_phys = phys;
+			run_len = 0;
+		}
+		run_len += len;
+		total += gap + len;
+	}
+	ret = dmamap_run_map(domain, addr + run, run_phys, run_len, prot);
+	if (unlikely(ret))
+		goto undo;
+	ret = dmamap_run_sync(domain, addr, layout->total);
+	if (likely(!ret))
 		return 0;
-	if (ret > 0)
-		iommu_unmap(domain, addr, ret);
+	run = layout->total;
+undo:
+	unmap_upto(domain, addr, sgl, nents, run, boundary);
 	return ret == -ENOMEM ? -ENOMEM : -EINVAL;
 }
 
-/*
- * Give the list its own offsets and lengths back, and fill the DMA fields of
- * the first entries with the segments. Returns how many there are.
- */
+/* Fill the DMA fields of the first entries with the segments; how many? */
 static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 		  dma_addr_t addr, unsigned long boundary)
 {
+	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
 	unsigned int max_len = dma_get_max_seg_size(dev), room = 0;
 	struct scatterlist *s, *seg = NULL;
-	size_t total = 0, gap;
 	int i, count = 0;
+	size_t gap;
 
 	for_each_sg(sgl, s, nents, i) {
-		unsigned int len = sg_dma_len(s), wide = s->length, offset;
-		dma_addr_t at = sg_dma_address(s);
+		unsigned int offset = s->offset & mask, len = s->length;
+		size_t wide = wide_len(s, mask);
 
 		if (unlikely(sg_dma_is_bus_address(s))) {
+			dma_addr_t bus = sg_dma_address(s);
+
+			len = sg_dma_len(s);
 			sg_dma_unmark_bus_address(s);
 			clear_dma(s);
 			seg = seg ? sg_next(seg) : sgl;
-			sg_dma_address(seg) = at;
+			sg_dma_address(seg) = bus;
 			sg_dma_len(seg) = len;
 			sg_dma_mark_bus_address(seg);
 			count++;
@@ -274,24 +251,25 @@ static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 			continue;
 		}
 
-		offset = at;
-		narrow(s);
 		clear_dma(s);
-		gap = gap_before(total, wide, boundary);
-		at = addr + total + gap;
-		total += gap + wide;
+		gap = 0;
+		/* addr is on a boundary if the list is longer than one. */
+		if (unlikely((addr & boundary) + wide - 1 > boundary))
+			gap = -addr & boundary;
+		addr += gap;
 
 		/* room: bytes that may follow the segment, none when it is closed. */
-		if (len <= room && !gap && !offset && (at & boundary)) {
+		if (len <= room && !gap && !offset && (addr & boundary)) {
 			sg_dma_len(seg) += len;
 			room -= len;
 		} else {
 			seg = seg ? sg_next(seg) : sgl;
-			sg_dma_address(seg) = at + offset;
+			sg_dma_address(seg) = addr + offset;
 			sg_dma_len(seg) = len;
 			count++;
 			room = max_len > len ? max_len - len : 0;
 		}
+		addr += wide;
 		/* Short of its granule, nothing can follow. */
 		if (offset + len != wide)
 			room = 0;
@@ -348,9 +326,7 @@ static int map_bounced(struct device *dev, struct scatterlist *sgl, int nents,
 
 undo:
 	unmap_bounced(dev, sgl, i, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
-	unmark_bounced(sgl);
-	for_each_sg(sgl, s, nents, i)
-		clear_dma(s);
+	clear_list(sgl, nents);
 	return ret;
 }
 
@@ -372,15 +348,15 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		dmamap_cache_to_device(dev, sgl, nents, dir);
 	ret = lay_out(dev, sgl, nents, &layout);
-	if (ret)
-		return ret;
+	if (unlikely(ret))
+		goto clear;
 
 	if (likely(layout.total)) {
 		addr = dmamap_address_alloc(domain, dev, layout.total,
 					    dma_get_mask(dev), &layout.target);
 		ret = -ENOMEM;
 		if (unlikely(!addr))
-			goto restore;
+			goto clear;
 		ret = map_list(domain, addr, sgl, nents, prot, &layout);
 		if (unlikely(ret))
 			goto free_address;
@@ -391,8 +367,8 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 
 free_address:
 	dmamap_address_free(domain->iova_cookie, addr, layout.total);
-restore:
-	restore(sgl, nents, nents);
+clear:
+	clear_list(sgl, nents);
 	return ret;
 }
 
