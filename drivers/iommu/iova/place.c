@@ -21,6 +21,7 @@
  *    does not touch what is there.
  */
 
+#include <linux/export.h>
 #include <linux/iova.h>
 
 #include "internal.h"
