@@ -359,6 +359,27 @@ static void a_reservation_grows_what_it_overlaps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats_of(f).counts.ranges, 3);
 }
 
+static void a_reservation_spans_more_ranges_than_a_batch(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct iova *iova, *last;
+	unsigned long pfn;
+
+	for (pfn = 12; pfn < 612; pfn += 3)
+		KUNIT_ASSERT_NOT_NULL(test, reserve_iova(&f->iovad, pfn, pfn));
+	last = reserve_iova(&f->iovad, 10, 615);
+	KUNIT_ASSERT_NOT_NULL(test, last);
+	for (pfn = 12; pfn < 612; pfn += 3) {
+		iova = find_iova(&f->iovad, pfn - 2);
+		KUNIT_ASSERT_NOT_NULL(test, iova);
+		KUNIT_EXPECT_EQ(test, iova->pfn_lo, pfn - 2);
+		KUNIT_EXPECT_EQ(test, iova->pfn_hi, pfn);
+	}
+	KUNIT_EXPECT_EQ(test, last->pfn_lo, 610);
+	KUNIT_EXPECT_EQ(test, last->pfn_hi, 615);
+	KUNIT_EXPECT_EQ(test, stats_of(f).counts.ranges, 201);
+}
+
 static void a_reservation_inside_another_gives_that(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -828,6 +849,7 @@ static struct kunit_case iova_cases[] = {
 	KUNIT_CASE(a_size_above_the_limit_fails),
 	KUNIT_CASE(ranges_that_do_not_overlap_are_reserved_apart),
 	KUNIT_CASE(a_reservation_grows_what_it_overlaps),
+	KUNIT_CASE(a_reservation_spans_more_ranges_than_a_batch),
 	KUNIT_CASE(a_reservation_inside_another_gives_that),
 	KUNIT_CASE(reserved_pages_are_not_handed_out),
 	KUNIT_CASE(a_reservation_beyond_the_space_is_refused),

@@ -450,6 +450,68 @@ static void reserving_merges_as_stock_does(void)
 	stock_ops.cache_put();
 }
 
+#define STEPS	1000UL	/* single pages to reserve across, every third one */
+
+static void take_pages_to_reserve_across(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < STEPS; i++)
+		expect(reserve_iova(iovad, 12 + 3 * i, 12 + 3 * i), "page %lu", i);
+}
+
+static void reserving_across_many_ranges_goes_in_steps(void)
+{
+	struct iova *iova, *last;
+	unsigned long holds, i;
+
+	begin(false);
+	take_pages_to_reserve_across();
+	holds = shim_irqs_off();
+	last = reserve_iova(iovad, 10, 12 + 3 * STEPS);
+	holds = shim_irqs_off() - holds;
+	expect(holds >= STEPS / IOVA_BATCH, "only %lu holds of the lock", holds);
+	for (i = 0; i < STEPS; i++) {
+		iova = find_iova(iovad, 10 + 3 * i);
+		expect(iova && iova->pfn_lo == 10 + 3 * i &&
+		       iova->pfn_hi == 12 + 3 * i, "range %lu", i);
+	}
+	expect(last && last->pfn_lo == 10 + 3 * STEPS &&
+	       last->pfn_hi == 12 + 3 * STEPS, "what is above them");
+	expect(stats_now().counts.ranges == STEPS + 1, "%lu ranges",
+	       stats_now().counts.ranges);
+	end();
+}
+
+static void take_the_highest_page(void)
+{
+	void (*again)(void) = shim_interrupt;
+	struct iova *iova;
+
+	shim_interrupt = NULL;
+	iova = alloc_iova(iovad, 1, 14 + 3 * STEPS, true);
+	if (iova)
+		take(iova->pfn_lo, 1);
+	shim_interrupt = again;
+}
+
+static void a_reservation_holds_whatever_comes_between_its_steps(void)
+{
+	unsigned long pfn, between = 0;
+
+	begin(false);
+	take_pages_to_reserve_across();
+	shim_interrupt = take_the_highest_page;
+	expect(reserve_iova(iovad, 10, 14 + 3 * STEPS), "reserve");
+	shim_interrupt = NULL;
+	for (pfn = 10; pfn <= 14 + 3 * STEPS; pfn++) {
+		between += owner[pfn];
+		expect(find_iova(iovad, pfn), "pfn %lu is not reserved", pfn);
+	}
+	expect(between > STEPS / IOVA_BATCH / 2, "only %lu came between", between);
+	end();
+}
+
 static void reserving_nonsense_is_refused(void)
 {
 	begin(false);
@@ -1077,6 +1139,8 @@ int main(int argc, char **argv)
 	run_test(a_domain_without_caches_works);
 	run_test(a_domain_can_be_used_again);
 	run_test(reserving_merges_as_stock_does);
+	run_test(reserving_across_many_ranges_goes_in_steps);
+	run_test(a_reservation_holds_whatever_comes_between_its_steps);
 	run_test(reserving_nonsense_is_refused);
 	run_test(find_knows_every_pfn_of_a_range);
 	run_test(freeing_what_is_not_allocated_is_refused);

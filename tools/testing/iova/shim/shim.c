@@ -45,6 +45,7 @@ __thread struct shim_cpu *shim_this_cpu = &shim_cpus[0];
 __thread unsigned long shim_cpu_offset;
 unsigned int shim_possible = 4;
 unsigned int shim_online_mask = 0xf;
+void (*shim_interrupt)(void);
 
 struct cpuhp_callback {
 	bool used;
@@ -88,6 +89,11 @@ void shim_cpu_up(unsigned int cpu)
 	pthread_mutex_lock(&hotplug);
 	WRITE_ONCE(shim_online_mask, shim_online_mask | 1U << cpu);
 	pthread_mutex_unlock(&hotplug);
+}
+
+unsigned long shim_irqs_off(void)
+{
+	return READ_ONCE(shim_this_cpu->irq) / 2;
 }
 
 static noinline void spin(raw_spinlock_t *lock)
