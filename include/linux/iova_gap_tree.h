@@ -69,7 +69,7 @@ struct iova_counts {
  *	all domains, while it must take the slow path (see rcache.c)
  * @detours: why frees leave the fast path, a bitmap: of each class whether
  *	ranges shorter than the class are live; whether ranges not aligned to
- *	their size are; and whether @spares run low
+ *	their size are; and whether memory that was made ready runs low
  * @rcache: caches of the domain, %NULL before iova_domain_init_rcaches()
  * @cpuhp_dead: link for the CPU hotplug callback
  * @lock: protects all that follows, and the members pfn_lo and pfn_hi of

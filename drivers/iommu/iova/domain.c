@@ -296,6 +296,7 @@ int iova_cache_get(void)
 		goto unlock;
 	}
 	iova_debugfs_init();
+	iova_pieces_fill();
 count:
 	iova_cache_users++;
 unlock:
@@ -316,6 +317,7 @@ void iova_cache_put(void)
 	    !--iova_cache_users) {
 		iova_debugfs_exit();
 		cpuhp_remove_multi_state(CPUHP_IOMMU_IOVA_DEAD);
+		iova_pieces_free();
 		iova_mem_exit();
 	}
 	mutex_unlock(&iova_cache_mutex);

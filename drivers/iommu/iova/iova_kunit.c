@@ -726,6 +726,28 @@ static void an_offline_cpu_keeps_no_range(struct kunit *test)
 }
 #endif
 
+/* Let what is asked for get ready. */
+static void wait_for_supply(struct fixture *f)
+{
+	flush_work(&f->iovad.rcache->supply);
+}
+
+static void magazines_are_ready_for_the_next_burst(struct kunit *test)
+{
+	const unsigned long burst = 2000;
+	struct fixture *f = test->priv;
+	int round;
+
+	for (round = 0; round < 4; round++) {
+		for (f->nr = 0; f->nr < burst; f->nr++)
+			f->pfns[f->nr] = alloc_iova_fast(&f->iovad, 1,
+							 ~0UL >> 12, true);
+		free_all(f, 1);
+		wait_for_supply(f);
+	}
+	KUNIT_EXPECT_GE(test, stats_of(f).all_cached, burst);
+}
+
 static void the_reaper_returns_all_that_is_idle(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -876,6 +898,7 @@ static struct kunit_case iova_cases[] = {
 #ifdef CONFIG_HOTPLUG_CPU
 	KUNIT_CASE(an_offline_cpu_keeps_no_range),
 #endif
+	KUNIT_CASE(magazines_are_ready_for_the_next_burst),
 	KUNIT_CASE_SLOW(the_reaper_returns_all_that_is_idle),
 	KUNIT_CASE_SLOW(cached_ranges_stay_below_twice_the_peak),
 	KUNIT_CASE(an_idle_domain_is_small),

@@ -22,8 +22,10 @@
  *    to unhook a magazine or to copy %IOVA_BATCH pfns; the tree's lock, as
  *    always, for %IOVA_BATCH operations.
  *
- * 4. The clock.  The work is armed when a magazine is made and goes on until
- *    there is none.  Once nothing has happened for longer than peaks are
+ *    Empty magazines that a whole window did not need are freed, too.
+ *
+ * 4. The clock.  The work is armed after magazines were made (supply.c), or
+ *    were missed, and goes on until there is none.  Once nothing has happened for longer than peaks are
  *    remembered, nothing is left to return, and each look comes twice as late
  *    as the one before, up to %QUIET_MAX doublings: a machine that sleeps with
  *    buffers mapped is hardly woken.  The timer is not deferrable: an idle CPU
@@ -196,6 +198,9 @@ static void reaper_work(struct work_struct *work)
 	unsigned int class, cpu;
 	bool any = false;
 
+	if (test_and_clear_bit(IOVA_SUPPLY_WANTED, &rcache->iovad->detours))
+		queue_work(system_unbound_wq, &rcache->supply);
+
 	for_each_possible_cpu(cpu)
 		any |= iova_cpu_count(per_cpu_ptr(rcache->cpus, cpu), cached,
 				      &seen);
@@ -214,6 +219,8 @@ static void reaper_work(struct work_struct *work)
 			reap_class(rcache, class, excess);
 		else if (!cached[class] && !depot->peak && !depot->old_peak)
 			free_idle_magazines(rcache, class);
+		if (new_window)
+			iova_depot_trim(depot);
 	}
 	if (any)
 		queue_delayed_work(system_wq, &rcache->reaper,

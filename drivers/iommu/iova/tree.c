@@ -204,15 +204,15 @@ struct iova *iova_tree_erase(struct iova_domain *iovad, struct iova *iova)
 		return iova;
 	iova->next_spare = iovad->spares;
 	WRITE_ONCE(iovad->spares, iova);
-	iovad->nr_spares++;
+	WRITE_ONCE(iovad->nr_spares, iovad->nr_spares + 1);
 	return NULL;
 }
 
 /* Let the next cheap free add spares, once there are frees to do so. */
 static void want_spares(struct iova_domain *iovad)
 {
-	if (iovad->rcache && !test_bit(IOVA_SPARES_WANTED, &iovad->detours))
-		set_bit(IOVA_SPARES_WANTED, &iovad->detours);
+	if (iovad->rcache)
+		iova_supply_want(iovad);
 }
 
 static struct iova *take_spare(struct iova_domain *iovad)
@@ -221,7 +221,7 @@ static struct iova *take_spare(struct iova_domain *iovad)
 
 	if (iova) {
 		WRITE_ONCE(iovad->spares, iova->next_spare);
-		iovad->nr_spares--;
+		WRITE_ONCE(iovad->nr_spares, iovad->nr_spares - 1);
 	}
 	if (iovad->nr_spares < IOVA_SPARES_LOW)
 		want_spares(iovad);
@@ -243,7 +243,6 @@ void iova_spares_add(struct iova_domain *iovad)
 	struct iova *list = NULL, *iova;
 	unsigned int nr;
 
-	clear_bit(IOVA_SPARES_WANTED, &iovad->detours);
 	/* Few at a time: one of them may refill the slab. */
 	for (nr = 0; nr < IOVA_SPARES_LOW / 2; nr++) {
 		iova = iova_mem_alloc();
@@ -258,7 +257,7 @@ void iova_spares_add(struct iova_domain *iovad)
 		list = iova->next_spare;
 		iova->next_spare = iovad->spares;
 		WRITE_ONCE(iovad->spares, iova);
-		iovad->nr_spares++;
+		WRITE_ONCE(iovad->nr_spares, iovad->nr_spares + 1);
 	}
 	iova_tree_unlock(iovad, &hold);
 }
@@ -277,7 +276,7 @@ void iova_spares_free(struct iova_domain *iovad)
 	iova_tree_lock(iovad, &hold);
 	list = iovad->spares;
 	WRITE_ONCE(iovad->spares, NULL);
-	iovad->nr_spares = 0;
+	WRITE_ONCE(iovad->nr_spares, 0);
 	iova_tree_unlock(iovad, &hold);
 
 	while ((iova = list)) {

@@ -624,6 +624,8 @@ static void reclaim_reaches_every_cache_only_when_asked(void)
 	for (i = 0; i < n; i++) {
 		shim_set_cpu(i % 4);
 		free_iova_fast(iovad, pfns[i], 1);
+		if (i % 64 == 63)
+			shim_run_works(0);
 	}
 	shim_set_cpu(2);
 	expect(!alloc_iova_fast(iovad, 4096, TOP, false), "found without a flush");
@@ -723,13 +725,58 @@ static void a_recent_peak_stays_cached(void)
 		misses = stats_now().counts.misses;
 		for (i = 0; i < 2000; i++)
 			pfns[i] = alloc_iova_fast(iovad, 2, ~0UL, true);
-		expect(!round || stats_now().counts.misses == misses,
+		/* The first frees of so many find no magazines for all. */
+		expect(round < 2 || stats_now().counts.misses == misses,
 		       "round %u: %lu misses", round,
 		       stats_now().counts.misses - misses);
 		for (i = 0; i < 2000; i++)
 			free_iova_fast(iovad, pfns[i], 2);
 		shim_run_works(50);
 	}
+	end();
+}
+
+/* How many of 3000 frees in a row the caches take. */
+static unsigned long cached_of_3000(void)
+{
+	static unsigned long pfns[3000];
+	unsigned long cached;
+	unsigned int i;
+
+	for (i = 0; i < 3000; i++)
+		pfns[i] = alloc_iova_fast(iovad, 1, ~0UL, true);
+	for (i = 0; i < 3000; i++)
+		free_iova_fast(iovad, pfns[i], 1);
+	cached = stats_now().all_cached;
+	shim_run_works(0);
+	return cached;
+}
+
+static void as_many_magazines_get_ready_as_were_missed(void)
+{
+	begin(true);
+	expect(cached_of_3000() < 1000, "more than there is memory for");
+	cached_of_3000();
+	expect(cached_of_3000() == 3000, "too few");
+	end();
+}
+
+static void magazines_are_ready_again_when_no_free_is_cheap(void)
+{
+	unsigned long pfns[64], i;
+
+	begin(true);
+	/* Nothing is ready, and nobody else will ask. */
+	iova_pieces_free();
+	for (i = 0; i < 64; i++)
+		pfns[i] = alloc_iova_fast(iovad, 1, ~0UL, true);
+	for (i = 0; i < 32; i++)
+		free_iova_fast(iovad, pfns[i], 1);
+	expect(!stats_now().all_cached, "cached without a magazine");
+	shim_run_works(200);
+	for (; i < 64; i++)
+		free_iova_fast(iovad, pfns[i], 1);
+	expect(stats_now().all_cached == 32, "%lu cached", stats_now().all_cached);
 	end();
 }
 
@@ -1151,6 +1198,8 @@ int main(int argc, char **argv)
 	run_test(an_idle_domain_is_small);
 	run_test(cached_stays_below_twice_the_peak);
 	run_test(a_recent_peak_stays_cached);
+	run_test(as_many_magazines_get_ready_as_were_missed);
+	run_test(magazines_are_ready_again_when_no_free_is_cheap);
 	run_test(every_hole_is_found_highest_first);
 	run_test(a_failure_changes_no_later_answer);
 	run_test(both_ways_of_one_size_mix);

@@ -659,7 +659,8 @@ bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *dwork,
 	return was;
 }
 
-bool cancel_work_sync(struct work_struct *work)
+/* From here on, until it is initialised again, the item is not queued. */
+bool disable_work_sync(struct work_struct *work)
 {
 	bool was = false;
 
@@ -672,6 +673,15 @@ bool cancel_work_sync(struct work_struct *work)
 		pthread_cond_wait(&work_done, &work_lock);
 	}
 	__atomic_store_n(&work->pending, 0, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&work_lock);
+	return was;
+}
+
+bool cancel_work_sync(struct work_struct *work)
+{
+	bool was = disable_work_sync(work);
+
+	pthread_mutex_lock(&work_lock);
 	WRITE_ONCE(work->cancelled, 0);
 	pthread_mutex_unlock(&work_lock);
 	return was;

@@ -31,6 +31,7 @@ bool shim_queue_work(struct work_struct *work, unsigned long delay);
 bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *work,
 		      unsigned long delay);
 bool cancel_work_sync(struct work_struct *work);
+bool disable_work_sync(struct work_struct *work);
 bool flush_work(struct work_struct *work);
 
 #define INIT_WORK(work, func)		shim_work_init(work, func)
