@@ -78,6 +78,7 @@ struct iova_counts {
  * @tree: every range: live, reserved and cached
  * @spares: ranges in no tree, for allocations to come
  * @nr_spares: length of @spares
+ * @least_spares: shortest @spares was, in the window of the reaper that runs
  * @counts: see &struct iova_counts
  * @suspects: frees under suspicion, see suspect.c
  * @suspect_work: resolves @suspects
@@ -96,6 +97,7 @@ struct iova_domain {
 	struct gap_tree tree;
 	struct iova *spares;
 	unsigned int nr_spares;
+	unsigned int least_spares;
 	struct iova_counts counts;
 	struct list_head suspects;
 	struct work_struct suspect_work;

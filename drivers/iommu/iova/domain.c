@@ -64,6 +64,7 @@ void init_iova_domain(struct iova_domain *iovad, unsigned long granule,
 	gap_tree_init(&iovad->tree, lowest);
 	iovad->spares = NULL;
 	iovad->nr_spares = 0;
+	iovad->least_spares = 0;
 	iovad->counts = (struct iova_counts){ };
 	iova_suspects_init(iovad);
 }
@@ -236,7 +237,7 @@ struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 		 "iova: reservation of pfns %#lx to %#lx refused\n",
 		 pfn_lo, pfn_hi))
 		return NULL;
-	iova = iova_mem_alloc();
+	iova = iova_mem_alloc(IOVA_NEED_GFP);
 	if (!iova)
 		return NULL;
 

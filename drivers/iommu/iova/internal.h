@@ -53,12 +53,15 @@
 #define IOVA_CLASSES		26
 
 /*
- * Ranges in no tree that a domain keeps: a page of them, about as many as the
- * slab allocator hands out between two visits to the page allocator.  When
- * they run low, the next free that is cheap otherwise adds some.
+ * Ranges in no tree that a domain has ready: 2 KiB at least, once it is in use,
+ * and at most 256 KiB or an eighth of its ranges (supply.c).  With so few left
+ * a cheap free adds some itself.
  */
-#define IOVA_SPARES		64U
+#define IOVA_SPARES_MIN		32U
+#define IOVA_SPARES_MAX		4096U
 #define IOVA_SPARES_LOW		8U
+/* What leaves the tree of a domain is kept up to here while nobody reaps. */
+#define IOVA_SPARES_UNREAPED	64U
 
 /* The bits of iova_domain.detours behind those of the classes. */
 #define IOVA_SUPPLY_WANTED	IOVA_CLASSES
@@ -181,6 +184,7 @@ struct iova_depot {
  * @reaper_seen: what the last run counted, to tell whether something happened
  * @supply: see supply.c
  * @supplied: when @supply last ran, in jiffies
+ * @spares_goal: how many spare ranges are to be ready; iova_domain.lock
  * @list: all domains with caches, for debugfs
  * @id: name of the domain in debugfs
  * @depots: of each class, made at its first use, gone with the domain
@@ -195,6 +199,7 @@ struct iova_rcache {
 	unsigned long reaper_seen;
 	struct work_struct supply;
 	unsigned long supplied;
+	unsigned int spares_goal;
 	unsigned int id;
 	struct list_head list;
 	struct iova_depot *depots[IOVA_CLASSES];
@@ -246,13 +251,16 @@ struct iova_tree_hold {
 /* tree.c */
 int iova_mem_init(void);
 void iova_mem_exit(void);
-struct iova *iova_mem_alloc(void);
+struct iova *iova_mem_alloc(gfp_t gfp);
 void iova_mem_free(struct iova *iova);
 void iova_tree_lock(struct iova_domain *iovad, struct iova_tree_hold *hold);
 void iova_tree_unlock(struct iova_domain *iovad, struct iova_tree_hold *hold);
 void iova_tree_account(struct iova_domain *iovad, struct iova *iova, int by);
 void iova_spares_free(struct iova_domain *iovad);
-void iova_spares_add(struct iova_domain *iovad);
+unsigned int iova_spares_add(struct iova_domain *iovad, unsigned int nr,
+			     gfp_t gfp);
+void iova_spares_fill(struct iova_domain *iovad, bool again);
+void iova_spares_trim(struct iova_domain *iovad);
 int iova_tree_insert(struct iova_domain *iovad, struct iova *iova);
 struct iova *iova_tree_erase(struct iova_domain *iovad, struct iova *iova);
 struct iova *iova_tree_find(struct iova_domain *iovad, unsigned long pfn);
@@ -370,7 +378,11 @@ static inline void iova_supply_want(struct iova_domain *iovad)
 		set_bit(IOVA_SUPPLY_WANTED, &iovad->detours);
 }
 
-/* How the supply is allocated: at leisure, and not at any price. */
+/*
+ * How an operation allocates what it cannot do without, and how supply is
+ * allocated: at leisure, and not at any price.
+ */
+#define IOVA_NEED_GFP		(GFP_ATOMIC | __GFP_NOWARN)
 #define IOVA_SUPPLY_GFP		(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
 
 #endif /* _IOVA_INTERNAL_H */

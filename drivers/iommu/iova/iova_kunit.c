@@ -748,6 +748,18 @@ static void magazines_are_ready_for_the_next_burst(struct kunit *test)
 	KUNIT_EXPECT_GE(test, stats_of(f).all_cached, burst);
 }
 
+static void ranges_are_ready_for_the_next_allocations(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	int i;
+
+	for (i = 0; i < 20; i++)
+		alloc_iova_fast(&f->iovad, 1, TOP, true);
+	free_iova_fast(&f->iovad, alloc_iova_fast(&f->iovad, 2, TOP, true), 2);
+	wait_for_supply(f);
+	KUNIT_EXPECT_GE(test, f->iovad.nr_spares, IOVA_SPARES_MIN);
+}
+
 static void the_reaper_returns_all_that_is_idle(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -899,6 +911,7 @@ static struct kunit_case iova_cases[] = {
 	KUNIT_CASE(an_offline_cpu_keeps_no_range),
 #endif
 	KUNIT_CASE(magazines_are_ready_for_the_next_burst),
+	KUNIT_CASE(ranges_are_ready_for_the_next_allocations),
 	KUNIT_CASE_SLOW(the_reaper_returns_all_that_is_idle),
 	KUNIT_CASE_SLOW(cached_ranges_stay_below_twice_the_peak),
 	KUNIT_CASE(an_idle_domain_is_small),

@@ -279,9 +279,11 @@ static enum put_result cached_put(struct iova_domain *iovad, unsigned int class,
 static void ask_for_supply(struct iova_domain *iovad)
 {
 	clear_bit(IOVA_SUPPLY_WANTED, &iovad->detours);
-	iova_supply_ask(iovad->rcache);
+	if (iova_supply_ask(iovad->rcache))
+		return;
+	/* It was asked for before, and is late: help out with a few. */
 	if (READ_ONCE(iovad->nr_spares) < IOVA_SPARES_LOW)
-		iova_spares_add(iovad);
+		iova_spares_add(iovad, IOVA_SPARES_LOW / 2, IOVA_NEED_GFP);
 }
 
 static bool cached_free(struct iova_domain *iovad, unsigned int class,
@@ -491,6 +493,7 @@ int iova_domain_init_rcaches(struct iova_domain *iovad)
 	if (!rcache)
 		return -ENOMEM;
 	rcache->iovad = iovad;
+	rcache->spares_goal = IOVA_SPARES_MIN;
 	iova_reaper_init(rcache);
 	iova_supply_init(rcache);
 	rcache->cpus = __alloc_percpu(sizeof(*rcache->cpus), cache_line_size());

@@ -22,14 +22,16 @@
  *    to unhook a magazine or to copy %IOVA_BATCH pfns; the tree's lock, as
  *    always, for %IOVA_BATCH operations.
  *
- *    Empty magazines that a whole window did not need are freed, too.
+ *    Empty magazines and spare ranges that a whole window did not need are
+ *    freed, too.
  *
  * 4. The clock.  The work is armed after magazines were made (supply.c), or
- *    were missed, and goes on until there is none.  Once nothing has happened for longer than peaks are
- *    remembered, nothing is left to return, and each look comes twice as late
- *    as the one before, up to %QUIET_MAX doublings: a machine that sleeps with
- *    buffers mapped is hardly woken.  The timer is not deferrable: an idle CPU
- *    would put it off, and the promise with it, for as long as it idles.
+ *    were missed, and goes on until there is none.  Once nothing has happened
+ *    for longer than peaks are remembered, nothing is left to return, and each
+ *    look comes twice as late as the one before, up to %QUIET_MAX doublings: a
+ *    machine that sleeps with buffers mapped is hardly woken.  The timer is not
+ *    deferrable: an idle CPU would put it off, and the promise with it, for as
+ *    long as it idles.
  */
 
 #include <linux/iova.h>
@@ -222,6 +224,8 @@ static void reaper_work(struct work_struct *work)
 		if (new_window)
 			iova_depot_trim(depot);
 	}
+	if (new_window)
+		iova_spares_trim(rcache->iovad);
 	if (any)
 		queue_delayed_work(system_wq, &rcache->reaper,
 				   next_interval(rcache, seen));

@@ -16,6 +16,10 @@
  *    them the pieces that all domains share (both depot.c).  An operation
  *    takes from there or does without: a range that finds no magazine goes to
  *    the tree, which is where the reaper would bring it if it stayed unused.
+ *    Besides, each domain in use has some ranges ready that are in no tree
+ *    (tree.c).  Those an allocation cannot do without: when it finds none it
+ *    allocates one, and so that this is rare, a cheap free that comes while the
+ *    work is late adds a few.
  *
  * 3. When.  Who takes something and leaves less than half of what should be
  *    ready says so by a bit of iova_domain.detours.  The next free that does no
@@ -23,10 +27,11 @@
  *    work here: operations that have more to do are not made longer still.
  *    Should there be no such free, the reaper queues it.
  *
- * 4. How much.  A class begins with one magazine ready.  Each time the work
- *    is asked for again within %SOON, it makes twice as many ready as before,
- *    and whenever ranges went without a magazine, as many more as they would
- *    have filled, up to a bound (depot.c).  What then a whole
+ * 4. How much.  A class begins with one magazine ready, a domain with 2 KiB of
+ *    ranges.  Each time the work is asked for again within %SOON, it makes
+ *    twice as many ready as before of what runs low, and whenever ranges went
+ *    without a magazine, as many more as they would have filled, up to a bound
+ *    (depot.c, internal.h).  What then a whole
  *    window of the reaper does not need is freed, and of an idle class all.
  */
 
@@ -50,6 +55,7 @@ static void supply_work(struct work_struct *work)
 	for (class = 0; class < IOVA_CLASSES; class++)
 		if (READ_ONCE(rcache->depots[class]))
 			iova_depot_fill(rcache, class, again);
+	iova_spares_fill(rcache->iovad, again);
 	iova_reaper_arm(rcache);
 }
 

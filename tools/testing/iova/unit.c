@@ -736,6 +736,75 @@ static void a_recent_peak_stays_cached(void)
 	end();
 }
 
+static void a_free_allocates_nothing(void)
+{
+	static unsigned long pfns[2000];
+	unsigned int i;
+
+	begin(true);
+	for (i = 0; i < 2000; i++)
+		pfns[i] = alloc_iova_fast(iovad, 1 + i % 100, ~0UL, true);
+	free_iova_fast(iovad, pfns[0], 1);
+	shim_run_works(0);
+	shim_fail_nth(1, true);
+	for (i = 1; i < 2000; i++) {
+		shim_set_cpu(i % 4);
+		free_iova_fast(iovad, pfns[i], 1 + i % 100);
+	}
+	shim_set_cpu(0);
+	expect(!shim_allocs(), "%lu allocations", shim_allocs());
+	shim_fail_nth(0, false);
+	expect(stats_now().all_cached > 200, "only %lu cached",
+	       stats_now().all_cached);
+	end();
+}
+
+/* While ranges come and go, or grow slowly, nobody waits for memory. */
+static void an_allocation_allocates_nothing_once_supply_came(void)
+{
+	unsigned long seed = 1, i;
+
+	begin(true);
+	for (i = 0; i < 200; i++)
+		alloc_iova_fast(iovad, 1, ~0UL, true);
+	free_iova_fast(iovad, alloc_iova_fast(iovad, 2, ~0UL, true), 2);
+	shim_run_works(0);
+	for (i = 0; i < 20000; i++) {
+		unsigned long size = 1 + below(&seed, 300);
+
+		shim_fail_nth(1, true);
+		alloc_iova_fast(iovad, 1, ~0UL, true);
+		free_iova_fast(iovad, alloc_iova_fast(iovad, size, ~0UL, true), size);
+		expect(!shim_allocs(), "%lu allocations after %lu rounds",
+		       shim_allocs(), i);
+		shim_fail_nth(0, false);
+		if (i % 3 == 0)
+			shim_run_works(1);
+	}
+	end();
+}
+
+static void spares_are_freed_and_not_needed_at_once(void)
+{
+	static unsigned long pfns[3000];
+	unsigned int i;
+	long before;
+
+	begin(true);
+	for (i = 0; i < 3000; i++)
+		pfns[i] = alloc_iova_fast(iovad, 1 + i % 100, ~0UL, true);
+	free_iova_fast(iovad, pfns[0], 1);
+	shim_run_works(0);
+	before = shim_bytes();
+	for (i = 1; i < 3000; i++)
+		free_iova(iovad, pfns[i]);
+	expect(shim_bytes() == before, "a free went to the slab allocator");
+	expect(iovad->nr_spares > 2900, "%u spares", iovad->nr_spares);
+	shim_run_works(3000);
+	expect(iovad->nr_spares <= IOVA_SPARES_MIN, "%u spares stay", iovad->nr_spares);
+	end();
+}
+
 /* How many of 3000 frees in a row the caches take. */
 static unsigned long cached_of_3000(void)
 {
@@ -777,6 +846,27 @@ static void magazines_are_ready_again_when_no_free_is_cheap(void)
 	for (; i < 64; i++)
 		free_iova_fast(iovad, pfns[i], 1);
 	expect(stats_now().all_cached == 32, "%lu cached", stats_now().all_cached);
+	end();
+}
+
+static void what_is_ready_and_not_needed_is_freed(void)
+{
+	unsigned long pfn;
+	long before, most;
+
+	begin(true);
+	/* One stays in use, so the domain is not idle. */
+	pfn = alloc_iova_fast(iovad, 1, ~0UL, true);
+	free_iova_fast(iovad, alloc_iova_fast(iovad, 1, ~0UL, true), 1);
+	shim_run_works(3000);
+	before = shim_bytes();
+	cached_of_3000();
+	cached_of_3000();
+	most = shim_bytes() - before;
+	shim_run_works(10000);
+	expect(shim_bytes() - before <= 1024, "%ld of %ld bytes stay",
+	       shim_bytes() - before, most);
+	free_iova_fast(iovad, pfn, 1);
 	end();
 }
 
@@ -1198,8 +1288,12 @@ int main(int argc, char **argv)
 	run_test(an_idle_domain_is_small);
 	run_test(cached_stays_below_twice_the_peak);
 	run_test(a_recent_peak_stays_cached);
+	run_test(a_free_allocates_nothing);
+	run_test(an_allocation_allocates_nothing_once_supply_came);
+	run_test(spares_are_freed_and_not_needed_at_once);
 	run_test(as_many_magazines_get_ready_as_were_missed);
 	run_test(magazines_are_ready_again_when_no_free_is_cheap);
+	run_test(what_is_ready_and_not_needed_is_freed);
 	run_test(every_hole_is_found_highest_first);
 	run_test(a_failure_changes_no_later_answer);
 	run_test(both_ways_of_one_size_mix);
