@@ -109,6 +109,7 @@ struct iova *alloc_iova(struct iova_domain *iovad, unsigned long size,
 	if (WARN_ONCE(!size, "iova: allocation of no pages\n"))
 		return NULL;
 	iova = iova_tree_alloc(iovad, size, limit_pfn, size_aligned);
+	iova_spares_want(iovad);
 	if (!iova) {
 		trace_iova_alloc_failed(iovad, limit_pfn, size);
 		return NULL;

@@ -67,6 +67,10 @@
 #define IOVA_SUPPLY_WANTED	IOVA_CLASSES
 #define IOVA_UNALIGNED		(IOVA_CLASSES + 1)
 
+/* Between two looks of the reaper, in jiffies; and what is soon, seen from there. */
+#define IOVA_REAPER_INTERVAL	msecs_to_jiffies(100)
+#define IOVA_SOON		(2 * IOVA_REAPER_INTERVAL)
+
 /* What one hold of the tree's lock may do, in tree operations. */
 #define IOVA_BATCH		16U
 
@@ -376,6 +380,16 @@ static inline void iova_supply_want(struct iova_domain *iovad)
 {
 	if (!test_bit(IOVA_SUPPLY_WANTED, &iovad->detours))
 		set_bit(IOVA_SUPPLY_WANTED, &iovad->detours);
+}
+
+/*
+ * The last spare range is gone: no free came in time to ask for more.  To wake
+ * the supply is too dear after a search of the tree, a timer has to do.
+ */
+static inline void iova_spares_want(struct iova_domain *iovad)
+{
+	if (unlikely(!READ_ONCE(iovad->spares)) && iovad->rcache)
+		iova_reaper_arm(iovad->rcache);
 }
 
 /*

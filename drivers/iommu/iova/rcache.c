@@ -217,6 +217,7 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 		iova = tree_alloc_rounded(iovad, size, limit_pfn);
 		if (!iova && flush_rcache && iovad->rcache)
 			iova = reclaim_and_alloc(iovad, size, limit_pfn);
+		iova_spares_want(iovad);
 		if (iova)
 			pfn = iova->pfn_lo;
 		if (iova && !pfn)

@@ -26,12 +26,12 @@
  *    freed, too.
  *
  * 4. The clock.  The work is armed after magazines were made (supply.c), or
- *    were missed, and goes on until there is none.  Once nothing has happened
- *    for longer than peaks are remembered, nothing is left to return, and each
- *    look comes twice as late as the one before, up to %QUIET_MAX doublings: a
- *    machine that sleeps with buffers mapped is hardly woken.  The timer is not
- *    deferrable: an idle CPU would put it off, and the promise with it, for as
- *    long as it idles.
+ *    were missed, and goes on until there is none and nothing happens.  Once
+ *    nothing has happened for longer than peaks are remembered, nothing is left
+ *    to return, and each look comes twice as late as the one before, up to
+ *    %QUIET_MAX doublings: a machine that sleeps with buffers mapped is hardly
+ *    woken.  The timer is not deferrable: an idle CPU would put it off, and the
+ *    promise with it, for as long as it idles.
  */
 
 #include <linux/iova.h>
@@ -40,7 +40,6 @@
 #include "internal.h"
 #include "trace.h"
 
-#define REAPER_INTERVAL		msecs_to_jiffies(100)
 #define TICKS_PER_WINDOW	10
 #define QUIET_MAX		8
 
@@ -55,10 +54,14 @@ void iova_reaper_arm(struct iova_rcache *rcache)
 	/* Bring a late look forward, once: moved again and again it never came. */
 	if (READ_ONCE(rcache->reaper_quiet) > 2 * TICKS_PER_WINDOW) {
 		WRITE_ONCE(rcache->reaper_quiet, 0);
-		mod_delayed_work(system_wq, &rcache->reaper, REAPER_INTERVAL);
+		mod_delayed_work(system_wq, &rcache->reaper,
+				 IOVA_REAPER_INTERVAL);
 		return;
 	}
-	queue_delayed_work(system_wq, &rcache->reaper, REAPER_INTERVAL);
+	/* Spare who asks again and again the atomic operation. */
+	if (!delayed_work_pending(&rcache->reaper))
+		queue_delayed_work(system_wq, &rcache->reaper,
+				   IOVA_REAPER_INTERVAL);
 }
 
 /* How long until the next look, when @seen has been counted by now. */
@@ -73,7 +76,7 @@ static unsigned long next_interval(struct iova_rcache *rcache,
 	rcache->reaper_seen = seen;
 	WRITE_ONCE(rcache->reaper_quiet,
 		   min(quiet, 2U * TICKS_PER_WINDOW + QUIET_MAX));
-	return REAPER_INTERVAL << min_t(unsigned int, late, QUIET_MAX);
+	return IOVA_REAPER_INTERVAL << min_t(unsigned int, late, QUIET_MAX);
 }
 
 /* Give back up to @excess ranges of the depot. */
@@ -226,7 +229,8 @@ static void reaper_work(struct work_struct *work)
 	}
 	if (new_window)
 		iova_spares_trim(rcache->iovad);
-	if (any)
+	/* Who only allocates has no magazine, and is not idle. */
+	if (any || seen != rcache->reaper_seen)
 		queue_delayed_work(system_wq, &rcache->reaper,
 				   next_interval(rcache, seen));
 	else

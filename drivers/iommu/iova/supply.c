@@ -25,14 +25,15 @@
  *    ready says so by a bit of iova_domain.detours.  The next free that does no
  *    more than put a range into a magazine, mostly the same one, queues the
  *    work here: operations that have more to do are not made longer still.
- *    Should there be no such free, the reaper queues it.
+ *    Should there be no such free, the reaper queues it, and an allocation that
+ *    is left without a spare range sees to it that there is a reaper.
  *
  * 4. How much.  A class begins with one magazine ready, a domain with 2 KiB of
- *    ranges.  Each time the work is asked for again within %SOON, it makes
+ *    ranges.  Each time the work is asked for again within %IOVA_SOON, it makes
  *    twice as many ready as before of what runs low, and whenever ranges went
  *    without a magazine, as many more as they would have filled, up to a bound
- *    (depot.c, internal.h).  What then a whole
- *    window of the reaper does not need is freed, and of an idle class all.
+ *    (depot.c, internal.h).  What then a whole window of the reaper does not
+ *    need is freed, and of an idle class all.
  */
 
 #include <linux/iova.h>
@@ -40,14 +41,11 @@
 
 #include "internal.h"
 
-/* As long as the reaper sleeps between two looks. */
-#define SOON	msecs_to_jiffies(100)
-
 static void supply_work(struct work_struct *work)
 {
 	struct iova_rcache *rcache = container_of(work, struct iova_rcache,
 						  supply);
-	bool again = time_before(jiffies, rcache->supplied + SOON);
+	bool again = time_before(jiffies, rcache->supplied + IOVA_SOON);
 	unsigned int class;
 
 	rcache->supplied = jiffies;
@@ -66,7 +64,7 @@ static void supply_work(struct work_struct *work)
 void iova_supply_init(struct iova_rcache *rcache)
 {
 	INIT_WORK(&rcache->supply, supply_work);
-	rcache->supplied = jiffies - SOON;
+	rcache->supplied = jiffies - IOVA_SOON;
 }
 
 /**

@@ -227,7 +227,8 @@ struct iova *iova_tree_erase(struct iova_domain *iovad, struct iova *iova)
 	gap_tree_erase(&iovad->tree, &iova->gap);
 	iova_tree_account(iovad, iova, -1);
 
-	if (iovad->nr_spares >= most_spares(iovad))
+	if (iovad->nr_spares >= IOVA_SPARES_UNREAPED &&
+	    iovad->nr_spares >= most_spares(iovad))
 		return iova;
 	push_spare(iovad, iova);
 	return NULL;

@@ -784,6 +784,23 @@ static void an_allocation_allocates_nothing_once_supply_came(void)
 	end();
 }
 
+/* Operations of the fast API count their allocations, work items do not. */
+static void growing_alone_hardly_allocates(void)
+{
+	unsigned long allocs = 0, i;
+
+	begin(true);
+	for (i = 0; i < 5000; i++) {
+		shim_fail_nth(~0UL, false);
+		alloc_iova_fast(iovad, 1 + i % 7, ~0UL, true);
+		allocs += shim_allocs();
+		shim_fail_nth(0, false);
+		shim_run_works(1);
+	}
+	expect(allocs < 500, "%lu allocations", allocs);
+	end();
+}
+
 static void spares_are_freed_and_not_needed_at_once(void)
 {
 	static unsigned long pfns[3000];
@@ -1290,6 +1307,7 @@ int main(int argc, char **argv)
 	run_test(a_recent_peak_stays_cached);
 	run_test(a_free_allocates_nothing);
 	run_test(an_allocation_allocates_nothing_once_supply_came);
+	run_test(growing_alone_hardly_allocates);
 	run_test(spares_are_freed_and_not_needed_at_once);
 	run_test(as_many_magazines_get_ready_as_were_missed);
 	run_test(magazines_are_ready_again_when_no_free_is_cheap);
