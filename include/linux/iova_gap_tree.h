@@ -69,7 +69,7 @@ struct iova_counts {
  *	all domains, while it must take the slow path (see rcache.c)
  * @detours: why frees leave the fast path, a bitmap: of each class whether
  *	ranges shorter than the class are live; whether ranges not aligned to
- *	their size are; and whether @spares run low
+ *	their size are; and whether memory that was made ready runs low
  * @rcache: caches of the domain, %NULL before iova_domain_init_rcaches()
  * @cpuhp_dead: link for the CPU hotplug callback
  * @lock: protects all that follows, and the members pfn_lo and pfn_hi of
@@ -78,6 +78,7 @@ struct iova_counts {
  * @tree: every range: live, reserved and cached
  * @spares: ranges in no tree, for allocations to come
  * @nr_spares: length of @spares
+ * @least_spares: shortest @spares was, in the window of the reaper that runs
  * @counts: see &struct iova_counts
  * @suspects: frees under suspicion, see suspect.c
  * @suspect_work: resolves @suspects
@@ -96,6 +97,7 @@ struct iova_domain {
 	struct gap_tree tree;
 	struct iova *spares;
 	unsigned int nr_spares;
+	unsigned int least_spares;
 	struct iova_counts counts;
 	struct list_head suspects;
 	struct work_struct suspect_work;

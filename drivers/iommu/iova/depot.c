@@ -22,6 +22,13 @@
  *    pays a pointer.  Nothing here is needed for a free to succeed: without
  *    memory for a depot or a magazine the range goes to the tree.
  *
+ *    No operation allocates either, for the memory allocator may have to move
+ *    a block of pages for the 128 bytes that are asked of it.  Each depot has
+ *    some empty magazines ready; behind those are a few pieces, shared by all
+ *    domains, of which a depot or a magazine of the smallest size is made.
+ *    The second half of them is for CPUs that have no magazine of the class
+ *    yet.  See supply.c for how many are ready and where they come from.
+ *
  * 4. Peaks.  What is in flight of a class cannot be counted on the fast path
  *    for free, but at every exchange it is at most what the tree holds less
  *    what the depot holds.  The reaper takes its bound from there.
@@ -39,6 +46,80 @@
 #define CAPACITY_MAX	CAPACITY(1024)
 /* Waits that say the magazines are too small. */
 #define CONTENDED	16
+/* Empty magazines ready: at least, and at most in bytes, of each class in use. */
+#define READY_MIN	1U
+#define READY_BYTES	SZ_32K
+
+/* 8 KiB: a few classes come into use on each CPU of a small machine at once. */
+#define PIECES		64U
+#define PIECE_BYTES	max(128UL, sizeof(struct iova_depot))
+
+struct piece {
+	struct piece *next;
+};
+
+static DEFINE_RAW_SPINLOCK(pieces_lock);
+static struct piece *pieces;
+static unsigned int nr_pieces;
+
+static void put_piece(void *memory)
+{
+	struct piece *piece = memory;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pieces_lock, flags);
+	piece->next = pieces;
+	pieces = piece;
+	WRITE_ONCE(nr_pieces, nr_pieces + 1);
+	raw_spin_unlock_irqrestore(&pieces_lock, flags);
+}
+
+/* Leave the last @keep to others. */
+static void *take_piece(unsigned int keep)
+{
+	struct piece *piece = NULL;
+	unsigned long flags;
+
+	if (READ_ONCE(nr_pieces) <= keep)
+		return NULL;
+	raw_spin_lock_irqsave(&pieces_lock, flags);
+	if (nr_pieces > keep) {
+		piece = pieces;
+		pieces = piece->next;
+		WRITE_ONCE(nr_pieces, nr_pieces - 1);
+	}
+	raw_spin_unlock_irqrestore(&pieces_lock, flags);
+	return piece;
+}
+
+/**
+ * iova_pieces_fill - have pieces ready for depots and magazines
+ *
+ * As many as memory allows.
+ *
+ * Context: process; may sleep.
+ */
+void iova_pieces_fill(void)
+{
+	while (READ_ONCE(nr_pieces) < PIECES) {
+		void *piece = kmalloc(PIECE_BYTES, IOVA_SUPPLY_GFP);
+
+		if (!piece)
+			return;
+		put_piece(piece);
+	}
+}
+
+/**
+ * iova_pieces_free - free all pieces; no domain with caches is left
+ */
+void iova_pieces_free(void)
+{
+	void *piece;
+
+	while ((piece = take_piece(0)))
+		kfree(piece);
+}
 
 static unsigned long depot_lock(struct iova_depot *depot)
 	__acquires(&depot->lock)
@@ -71,8 +152,8 @@ static void depot_unlock(struct iova_depot *depot, unsigned long flags)
  * @rcache: caches of a domain
  * @class: the class
  *
- * Context: any; no lock of the allocator held.
- * Return: the depot, %NULL without memory.
+ * Context: any; not with the lock of a depot or iova_domain.lock held.
+ * Return: the depot, %NULL when no memory is ready for it.
  */
 struct iova_depot *iova_depot_make(struct iova_rcache *rcache,
 				   unsigned int class)
@@ -81,39 +162,29 @@ struct iova_depot *iova_depot_make(struct iova_rcache *rcache,
 
 	if (depot)
 		return depot;
-	depot = kzalloc(sizeof(*depot), GFP_ATOMIC | __GFP_NOWARN);
+	depot = take_piece(0);
 	if (!depot)
 		return NULL;
+	*depot = (struct iova_depot){ .capacity = CAPACITY_MIN, .goal = READY_MIN };
 	raw_spin_lock_init(&depot->lock);
-	depot->capacity = CAPACITY_MIN;
 	other = cmpxchg(&rcache->depots[class], NULL, depot);
 	if (other) {
-		kfree(depot);
+		put_piece(depot);
 		return other;
 	}
 	return depot;
 }
 
-/**
- * iova_magazine_alloc - make an empty magazine
- * @depot: depot of its class
- *
- * Context: any; no lock of the allocator held.
- * Return: the magazine, %NULL without memory.
- */
-struct iova_magazine *iova_magazine_alloc(struct iova_depot *depot)
+static unsigned int magazine_bytes(unsigned int capacity)
 {
-	unsigned int capacity = READ_ONCE(depot->capacity);
-	struct iova_magazine *mag;
+	return sizeof(struct iova_magazine) + capacity * sizeof(unsigned long);
+}
 
-	mag = kmalloc(struct_size(mag, pfns, capacity),
-		      GFP_ATOMIC | __GFP_NOWARN);
-	if (!mag)
-		return NULL;
+static void magazine_init(struct iova_magazine *mag, unsigned int capacity)
+{
 	mag->next = NULL;
 	mag->count = 0;
 	mag->capacity = capacity;
-	return mag;
 }
 
 static void note_peak(struct iova_rcache *rcache, unsigned int class,
@@ -154,28 +225,67 @@ struct iova_magazine *iova_depot_get_full(struct iova_rcache *rcache,
 	return mag;
 }
 
-/**
- * iova_depot_get_empty - take a magazine with nothing in it
- * @depot: the depot
- *
- * Context: any; not with iova_domain.lock held.
- * Return: the magazine, %NULL when there is none.
- */
-struct iova_magazine *iova_depot_get_empty(struct iova_depot *depot)
+static void push_empty(struct iova_depot *depot, struct iova_magazine *mag)
 {
-	struct iova_magazine *mag;
-	unsigned long flags;
+	mag->next = depot->empty;
+	WRITE_ONCE(depot->empty, mag);
+	depot->nr_empty++;
+}
 
-	if (!READ_ONCE(depot->empty))
-		return NULL;
-	flags = depot_lock(depot);
-	mag = depot->empty;
+static struct iova_magazine *pop_empty(struct iova_depot *depot)
+{
+	struct iova_magazine *mag = depot->empty;
+
 	if (mag) {
 		WRITE_ONCE(depot->empty, mag->next);
 		depot->nr_empty--;
+		depot->least_empty = min(depot->least_empty, depot->nr_empty);
 		mag->next = NULL;
 	}
-	depot_unlock(depot, flags);
+	return mag;
+}
+
+/* A magazine is wanted, and there is no empty one: make one of a piece. */
+static struct iova_magazine *make_empty(struct iova_depot *depot, bool first)
+{
+	struct iova_magazine *mag = take_piece(first ? 0 : PIECES / 2);
+
+	depot->lacking += mag ? CAPACITY_MIN : 1;
+	if (mag)
+		magazine_init(mag, CAPACITY_MIN);
+	return mag;
+}
+
+static bool runs_low(const struct iova_depot *depot)
+{
+	return 2 * depot->nr_empty < depot->goal;
+}
+
+/**
+ * iova_depot_get_empty - take a magazine with nothing in it
+ * @rcache: caches of a domain
+ * @class: the class
+ * @first: whether the CPU has no magazine of the class yet
+ *
+ * Context: any; not with iova_domain.lock held.
+ * Return: the magazine, %NULL when none is ready.
+ */
+struct iova_magazine *iova_depot_get_empty(struct iova_rcache *rcache,
+					   unsigned int class, bool first)
+{
+	struct iova_depot *depot = iova_depot_make(rcache, class);
+	struct iova_magazine *mag = NULL;
+	unsigned long flags;
+	bool low = true;
+
+	if (depot) {
+		flags = depot_lock(depot);
+		mag = pop_empty(depot) ?: make_empty(depot, first);
+		low = runs_low(depot);
+		depot_unlock(depot, flags);
+	}
+	if (low)
+		iova_supply_want(rcache->iovad);
 	return mag;
 }
 
@@ -199,9 +309,7 @@ void iova_depot_put(struct iova_rcache *rcache, unsigned int class,
 		WRITE_ONCE(depot->full, mag);
 		WRITE_ONCE(depot->cached, depot->cached + mag->count);
 	} else {
-		mag->next = depot->empty;
-		WRITE_ONCE(depot->empty, mag);
-		depot->nr_empty++;
+		push_empty(depot, mag);
 	}
 	depot_unlock(depot, flags);
 }
@@ -314,5 +422,80 @@ void iova_depots_destroy(struct iova_rcache *rcache)
 		}
 		kfree(depot);
 		rcache->depots[class] = NULL;
+	}
+}
+
+/* How many magazines to add, and of which capacity. */
+static unsigned int plan_supply(struct iova_depot *depot, bool again,
+				unsigned int *capacity)
+{
+	unsigned int goal = depot->goal;
+
+	if (runs_low(depot)) {
+		if (again)
+			goal *= 2;
+		goal += depot->lacking / depot->capacity;
+		depot->goal = min_t(unsigned int, goal,
+				    READY_BYTES / magazine_bytes(depot->capacity));
+	}
+	depot->lacking = 0;
+	*capacity = depot->capacity;
+	return depot->goal - min(depot->goal, depot->nr_empty);
+}
+
+/**
+ * iova_depot_fill - have empty magazines ready
+ * @rcache: caches of a domain
+ * @class: the class; its depot exists
+ * @again: the last time was not long ago, so it was too few
+ *
+ * As many as memory allows.
+ *
+ * Context: process; may sleep.
+ */
+void iova_depot_fill(struct iova_rcache *rcache, unsigned int class, bool again)
+{
+	struct iova_depot *depot = rcache->depots[class];
+	unsigned long flags = depot_lock(depot);
+	unsigned int capacity, nr = plan_supply(depot, again, &capacity);
+
+	depot_unlock(depot, flags);
+	while (nr--) {
+		struct iova_magazine *mag = kmalloc(magazine_bytes(capacity),
+						    IOVA_SUPPLY_GFP);
+
+		if (!mag)
+			return;
+		magazine_init(mag, capacity);
+		iova_depot_put(rcache, class, mag);
+	}
+}
+
+/**
+ * iova_depot_trim - free empty magazines that nobody needed for a window
+ * @depot: the depot
+ *
+ * Once in a window.
+ *
+ * Context: any; no lock of the allocator held.
+ */
+void iova_depot_trim(struct iova_depot *depot)
+{
+	unsigned long flags = depot_lock(depot);
+	unsigned int idle = min(depot->least_empty, depot->nr_empty);
+	struct iova_magazine *mag;
+
+	depot->goal = max(depot->goal - min(depot->goal, idle), READY_MIN);
+	if (!depot->peak && !depot->old_peak)
+		depot->goal = READY_MIN;
+	idle = min(idle, depot->nr_empty - min(depot->nr_empty, depot->goal));
+	depot->least_empty = depot->nr_empty - idle;
+	depot_unlock(depot, flags);
+
+	while (idle--) {
+		flags = depot_lock(depot);
+		mag = pop_empty(depot);
+		depot_unlock(depot, flags);
+		kfree(mag);
 	}
 }

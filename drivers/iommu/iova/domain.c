@@ -64,6 +64,7 @@ void init_iova_domain(struct iova_domain *iovad, unsigned long granule,
 	gap_tree_init(&iovad->tree, lowest);
 	iovad->spares = NULL;
 	iovad->nr_spares = 0;
+	iovad->least_spares = 0;
 	iovad->counts = (struct iova_counts){ };
 	iova_suspects_init(iovad);
 }
@@ -108,6 +109,7 @@ struct iova *alloc_iova(struct iova_domain *iovad, unsigned long size,
 	if (WARN_ONCE(!size, "iova: allocation of no pages\n"))
 		return NULL;
 	iova = iova_tree_alloc(iovad, size, limit_pfn, size_aligned);
+	iova_spares_want(iovad);
 	if (!iova) {
 		trace_iova_alloc_failed(iovad, limit_pfn, size);
 		return NULL;
@@ -178,14 +180,19 @@ void free_iova(struct iova_domain *iovad, unsigned long pfn)
 EXPORT_SYMBOL_GPL(free_iova);
 
 /*
- * Let every range that overlaps [*lo, hi] take in the hole below it.  Return
- * the range that reaches up to @hi; without one, %NULL, and *lo is where what
- * is left to reserve begins.
+ * Let ranges that overlap [*lo, hi] take in the hole below them, the lowest
+ * first, and move *lo past each.  Return the last one: when it does not reach
+ * up to @hi, the batch is full and there may be more.  Return %NULL when what
+ * is left, [*lo, hi], is one hole.
+ *
+ * A batch is what the lock may be held for; two of its operations are for the
+ * search here, and for what the caller puts into that hole.
  */
 static struct iova *grow_overlapping(struct iova_domain *iovad,
 				     unsigned long *lo, unsigned long hi)
 {
 	struct gap_node *node = gap_tree_find_from(&iovad->tree, *lo);
+	unsigned int left = IOVA_BATCH - 2;
 
 	for (; node && node->first <= hi; node = gap_tree_next(node)) {
 		struct iova *iova = container_of(node, struct iova, gap);
@@ -195,9 +202,9 @@ static struct iova *grow_overlapping(struct iova_domain *iovad,
 			gap_tree_grow_down(&iovad->tree, node, *lo);
 			iova_tree_account(iovad, iova, 1);
 		}
-		if (node->last >= hi)
-			return iova;
 		*lo = node->last + 1;
+		if (node->last >= hi || !--left)
+			return iova;
 	}
 	return NULL;
 }
@@ -212,6 +219,10 @@ static struct iova *grow_overlapping(struct iova_domain *iovad,
  * grows downwards to fill the hole below it, and what is left above the last
  * becomes a range of its own.  Afterwards every pfn asked for is taken.
  *
+ * Where many overlap, the lock is let go of now and then.  What is allocated
+ * meanwhile, above the pfns reached, overlaps like what was allocated before;
+ * nothing can be below them.
+ *
  * Context: any.
  * Return: the range that holds @pfn_hi; %NULL, with nothing changed, without
  * memory, or with a warning when the pfns are no range of the address space.
@@ -221,23 +232,27 @@ struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 {
 	struct iova_tree_hold hold;
 	struct iova *iova, *found;
+	bool more;
 
 	if (WARN(pfn_hi < pfn_lo || pfn_hi > U64_MAX >> iova_shift(iovad),
 		 "iova: reservation of pfns %#lx to %#lx refused\n",
 		 pfn_lo, pfn_hi))
 		return NULL;
-	iova = iova_mem_alloc();
+	iova = iova_mem_alloc(IOVA_NEED_GFP);
 	if (!iova)
 		return NULL;
 
-	iova_tree_lock(iovad, &hold);
-	found = grow_overlapping(iovad, &pfn_lo, pfn_hi);
-	if (!found) {
-		iova->pfn_lo = pfn_lo;
-		iova->pfn_hi = pfn_hi;
-		iova_tree_insert(iovad, iova);
-	}
-	iova_tree_unlock(iovad, &hold);
+	do {
+		iova_tree_lock(iovad, &hold);
+		found = grow_overlapping(iovad, &pfn_lo, pfn_hi);
+		if (!found) {
+			iova->pfn_lo = pfn_lo;
+			iova->pfn_hi = pfn_hi;
+			iova_tree_insert(iovad, iova);
+		}
+		more = found && found->pfn_hi < pfn_hi;
+		iova_tree_unlock(iovad, &hold);
+	} while (more);
 
 	if (!found)
 		return iova;
@@ -283,6 +298,7 @@ int iova_cache_get(void)
 		goto unlock;
 	}
 	iova_debugfs_init();
+	iova_pieces_fill();
 count:
 	iova_cache_users++;
 unlock:
@@ -303,6 +319,7 @@ void iova_cache_put(void)
 	    !--iova_cache_users) {
 		iova_debugfs_exit();
 		cpuhp_remove_multi_state(CPUHP_IOMMU_IOVA_DEAD);
+		iova_pieces_free();
 		iova_mem_exit();
 	}
 	mutex_unlock(&iova_cache_mutex);

@@ -7,6 +7,7 @@
  *	place.c		ranges whose place the caller has a say in
  *	suspect.c	frees that something already found wrong
  *	rcache.c	alloc_iova_fast(), free_iova_fast(): per-CPU magazines
+ *	supply.c	has memory ready for the fast path's operations
  *	reaper.c	returns cached ranges that nobody needs
  *	stats.c		what caches hold, what a domain has done
  *	depot.c		full and empty magazines behind the per-CPU ones
@@ -20,11 +21,12 @@
  *	struct iova_cpu_cache	bit lock, interrupts disabled; its CPU's fast
  *				path only tries it
  *	struct iova_depot	raw, interrupts disabled; a few instructions
+ *	pieces_lock		depot.c, raw, likewise
  *	iova_domain.lock	the tree, interrupts disabled; at most
  *				%IOVA_BATCH tree operations at a time
  *
- * The second and third are never held while iova_domain.lock is taken or
- * memory is allocated or freed.
+ * All but the first are never held while memory is allocated or freed, and
+ * those between the first and the last never while the last is taken.
  */
 #ifndef _IOVA_INTERNAL_H
 #define _IOVA_INTERNAL_H
@@ -51,16 +53,23 @@
 #define IOVA_CLASSES		26
 
 /*
- * Ranges in no tree that a domain keeps: a page of them, about as many as the
- * slab allocator hands out between two visits to the page allocator.  When
- * they run low, the next free that is cheap otherwise adds some.
+ * Ranges in no tree that a domain has ready: 2 KiB at least, once it is in use,
+ * and at most 256 KiB or an eighth of its ranges (supply.c).  With so few left
+ * a cheap free adds some itself.
  */
-#define IOVA_SPARES		64U
+#define IOVA_SPARES_MIN		32U
+#define IOVA_SPARES_MAX		4096U
 #define IOVA_SPARES_LOW		8U
+/* What leaves the tree of a domain is kept up to here while nobody reaps. */
+#define IOVA_SPARES_UNREAPED	64U
 
 /* The bits of iova_domain.detours behind those of the classes. */
-#define IOVA_SPARES_WANTED	IOVA_CLASSES
+#define IOVA_SUPPLY_WANTED	IOVA_CLASSES
 #define IOVA_UNALIGNED		(IOVA_CLASSES + 1)
+
+/* Between two looks of the reaper, in jiffies; and what is soon, seen from there. */
+#define IOVA_REAPER_INTERVAL	msecs_to_jiffies(100)
+#define IOVA_SOON		(2 * IOVA_REAPER_INTERVAL)
 
 /* What one hold of the tree's lock may do, in tree operations. */
 #define IOVA_BATCH		16U
@@ -145,6 +154,9 @@ static_assert(sizeof(struct iova_cpu_cache) <= 256);
  * @capacity: capacity of new magazines
  * @contended: times @lock was found held since @capacity was last raised
  * @nr_empty: length of @empty
+ * @goal: how many of @empty are to be ready, see supply.c
+ * @lacking: ranges that found no magazine among them since the last supply
+ * @least_empty: shortest @empty was, in the window that runs
  * @cached: ranges in all of @full
  * @full: magazines with something in them
  * @empty: magazines with nothing in them
@@ -156,6 +168,9 @@ struct iova_depot {
 	unsigned int capacity;
 	unsigned int contended;
 	unsigned int nr_empty;
+	unsigned int goal;
+	unsigned int lacking;
+	unsigned int least_empty;
 	unsigned long cached;
 	struct iova_magazine *full;
 	struct iova_magazine *empty;
@@ -171,6 +186,9 @@ struct iova_depot {
  * @reaper_ticks: runs of @reaper
  * @reaper_quiet: how many of the last runs saw nothing happen
  * @reaper_seen: what the last run counted, to tell whether something happened
+ * @supply: see supply.c
+ * @supplied: when @supply last ran, in jiffies
+ * @spares_goal: how many spare ranges are to be ready; iova_domain.lock
  * @list: all domains with caches, for debugfs
  * @id: name of the domain in debugfs
  * @depots: of each class, made at its first use, gone with the domain
@@ -183,6 +201,9 @@ struct iova_rcache {
 	unsigned int reaper_ticks;
 	unsigned int reaper_quiet;
 	unsigned long reaper_seen;
+	struct work_struct supply;
+	unsigned long supplied;
+	unsigned int spares_goal;
 	unsigned int id;
 	struct list_head list;
 	struct iova_depot *depots[IOVA_CLASSES];
@@ -234,13 +255,16 @@ struct iova_tree_hold {
 /* tree.c */
 int iova_mem_init(void);
 void iova_mem_exit(void);
-struct iova *iova_mem_alloc(void);
+struct iova *iova_mem_alloc(gfp_t gfp);
 void iova_mem_free(struct iova *iova);
 void iova_tree_lock(struct iova_domain *iovad, struct iova_tree_hold *hold);
 void iova_tree_unlock(struct iova_domain *iovad, struct iova_tree_hold *hold);
 void iova_tree_account(struct iova_domain *iovad, struct iova *iova, int by);
 void iova_spares_free(struct iova_domain *iovad);
-void iova_spares_add(struct iova_domain *iovad);
+unsigned int iova_spares_add(struct iova_domain *iovad, unsigned int nr,
+			     gfp_t gfp);
+void iova_spares_fill(struct iova_domain *iovad, bool again);
+void iova_spares_trim(struct iova_domain *iovad);
 int iova_tree_insert(struct iova_domain *iovad, struct iova *iova);
 struct iova *iova_tree_erase(struct iova_domain *iovad, struct iova *iova);
 struct iova *iova_tree_find(struct iova_domain *iovad, unsigned long pfn);
@@ -261,10 +285,10 @@ void iova_refused(struct iova_domain *iovad, unsigned long pfn,
 /* depot.c */
 struct iova_depot *iova_depot_make(struct iova_rcache *rcache,
 				   unsigned int class);
-struct iova_magazine *iova_magazine_alloc(struct iova_depot *depot);
 struct iova_magazine *iova_depot_get_full(struct iova_rcache *rcache,
 					  unsigned int class);
-struct iova_magazine *iova_depot_get_empty(struct iova_depot *depot);
+struct iova_magazine *iova_depot_get_empty(struct iova_rcache *rcache,
+					   unsigned int class, bool first);
 void iova_depot_put(struct iova_rcache *rcache, unsigned int class,
 		    struct iova_magazine *mag);
 unsigned long iova_magazines_return(struct iova_rcache *rcache,
@@ -274,6 +298,11 @@ unsigned long iova_depot_drain(struct iova_rcache *rcache, unsigned int class);
 unsigned long iova_depot_drain_cpu(struct iova_rcache *rcache, unsigned int cpu,
 				   unsigned int class);
 void iova_depots_destroy(struct iova_rcache *rcache);
+void iova_depot_fill(struct iova_rcache *rcache, unsigned int class,
+		     bool again);
+void iova_depot_trim(struct iova_depot *depot);
+void iova_pieces_fill(void);
+void iova_pieces_free(void);
 
 /* stats.c */
 bool iova_cpu_count(struct iova_cpu_cache *cache, unsigned long *cached,
@@ -283,6 +312,10 @@ void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats);
 /* reaper.c */
 void iova_reaper_init(struct iova_rcache *rcache);
 void iova_reaper_arm(struct iova_rcache *rcache);
+
+/* supply.c */
+void iova_supply_init(struct iova_rcache *rcache);
+bool iova_supply_ask(struct iova_rcache *rcache);
 
 /* rcache.c */
 extern struct iova_cpu_cache __percpu iova_no_cache;
@@ -341,5 +374,29 @@ static __always_inline void iova_cache_unlock(struct iova_cpu_cache *cache)
 {
 	__clear_bit_unlock(0, &cache->lock);
 }
+
+/* Let the next free that is cheap otherwise ask for supply. */
+static inline void iova_supply_want(struct iova_domain *iovad)
+{
+	if (!test_bit(IOVA_SUPPLY_WANTED, &iovad->detours))
+		set_bit(IOVA_SUPPLY_WANTED, &iovad->detours);
+}
+
+/*
+ * The last spare range is gone: no free came in time to ask for more.  To wake
+ * the supply is too dear after a search of the tree, a timer has to do.
+ */
+static inline void iova_spares_want(struct iova_domain *iovad)
+{
+	if (unlikely(!READ_ONCE(iovad->spares)) && iovad->rcache)
+		iova_reaper_arm(iovad->rcache);
+}
+
+/*
+ * How an operation allocates what it cannot do without, and how supply is
+ * allocated: at leisure, and not at any price.
+ */
+#define IOVA_NEED_GFP		(GFP_ATOMIC | __GFP_NOWARN)
+#define IOVA_SUPPLY_GFP		(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
 
 #endif /* _IOVA_INTERNAL_H */

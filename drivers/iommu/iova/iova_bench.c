@@ -370,6 +370,26 @@ static struct bench *bench_create_filled(unsigned int nr, unsigned long limit)
 	return b;
 }
 
+/* Print what the operations of a case cost; @ops names those of @b->st, %NULL ends it. */
+static void bench_print(const struct bench *b, const char *what, const char *const *ops)
+{
+	unsigned int i;
+
+	for (i = 0; i < BENCH_STATS && ops[i]; i++)
+		stat_print(&b->st[i], what, ops[i]);
+}
+
+/* As bench_print(), where that depends on what lives, on the API and on the size. */
+static void bench_print_live(const struct bench *b, const char *what, bool fast,
+			     const char *pages, const char *const *ops)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s live=%u api=%s pages=%s", what, b->nr,
+		 fast ? "fast" : "tree", pages);
+	bench_print(b, name, ops);
+}
+
 /* Clock reads and loops are the instruments: what do they cost themselves? */
 
 #define CALIBRATE_ROUNDS	1000
@@ -467,9 +487,10 @@ static const unsigned int populations[] = { 1000, 10000, 100000, 1000000 };
 static int live_one(const char *what, unsigned int nr, bool fast, unsigned int lo,
 		    unsigned int hi)
 {
+	static const char *const ops[] = { "free", "alloc", "sequence", NULL };
 	struct bench *b = bench_create_filled(nr, LIMIT(48));
 	unsigned int op;
-	char name[64];
+	char pages[24];
 	u64 cost;
 
 	if (!b)
@@ -484,11 +505,8 @@ static int live_one(const char *what, unsigned int nr, bool fast, unsigned int l
 				    &b->st[1]);
 		stat_add(&b->st[2], cost);
 	}
-	snprintf(name, sizeof(name), "%s live=%u api=%s pages=%u-%u", what, nr,
-		 fast ? "fast" : "tree", lo, hi);
-	stat_print(&b->st[0], name, "free");
-	stat_print(&b->st[1], name, "alloc");
-	stat_print(&b->st[2], name, "sequence");
+	snprintf(pages, sizeof(pages), "%u-%u", lo, hi);
+	bench_print_live(b, what, fast, pages, ops);
 	bench_destroy(b);
 	return 0;
 }
@@ -518,10 +536,13 @@ static int bench_live(const char *what)
  */
 static int top_one(const char *what, unsigned int nr, bool fast, unsigned int size)
 {
+	static const char *const ops[] = {
+		"free-one", "alloc-large", "alloc-one", "free-large", "sequence",
+	};
 	struct bench *b = bench_create_filled(nr, LIMIT(48));
 	struct bench_range large;
 	unsigned int op;
-	char name[64];
+	char pages[12];
 	u64 cost;
 
 	if (!b)
@@ -537,13 +558,8 @@ static int top_one(const char *what, unsigned int nr, bool fast, unsigned int si
 		cost += timed_free(fast, &b->iovad, &large, &b->st[3]);
 		stat_add(&b->st[4], cost);
 	}
-	snprintf(name, sizeof(name), "%s live=%u api=%s pages=%u", what, nr,
-		 fast ? "fast" : "tree", size);
-	stat_print(&b->st[0], name, "free-one");
-	stat_print(&b->st[1], name, "alloc-large");
-	stat_print(&b->st[2], name, "alloc-one");
-	stat_print(&b->st[3], name, "free-large");
-	stat_print(&b->st[4], name, "sequence");
+	snprintf(pages, sizeof(pages), "%u", size);
+	bench_print_live(b, what, fast, pages, ops);
 	bench_destroy(b);
 	return 0;
 }
@@ -576,6 +592,9 @@ static int bench_top(const char *what)
  */
 static int bench_holes(const char *what)
 {
+	static const char *const ops[] = {
+		"alloc-one", "free-one", "alloc-two", "sequence", NULL
+	};
 	struct bench *b = bench_create_filled(LIMIT(32), LIMIT(32));
 	struct bench_range one, two;
 	unsigned int i, op;
@@ -601,10 +620,7 @@ static int bench_holes(const char *what)
 		if (two.pfn)
 			wrong++;
 	}
-	stat_print(&b->st[0], what, "alloc-one");
-	stat_print(&b->st[1], what, "free-one");
-	stat_print(&b->st[2], what, "alloc-two");
-	stat_print(&b->st[3], what, "sequence");
+	bench_print(b, what, ops);
 	pr_info("%s check=answers n=%u wrong=%llu\n", what, op, wrong);
 	bench_destroy(b);
 	return 0;
@@ -621,6 +637,7 @@ static int bench_holes(const char *what)
  */
 static int bench_age(const char *what)
 {
+	static const char *const ops[] = { "free", "alloc", "sequence", NULL };
 	struct bench *b = bench_create(AGE_LIVE);
 	struct bench_range *r;
 	unsigned int op;
@@ -649,9 +666,7 @@ static int bench_age(const char *what)
 					 &b->st[1]);
 		stat_add(&b->st[2], cost);
 	}
-	stat_print(&b->st[0], what, "free");
-	stat_print(&b->st[1], what, "alloc");
-	stat_print(&b->st[2], what, "sequence");
+	bench_print(b, what, ops);
 	bench_destroy(b);
 	return 0;
 }
@@ -689,6 +704,7 @@ static int bench_reserve(const char *what)
  */
 static int bench_exhaust(const char *what)
 {
+	static const char *const ops[] = { "alloc-first", "alloc-again", NULL };
 	struct bench *b = bench_create_filled(LIMIT(32), LIMIT(32));
 	struct bench_range large;
 	unsigned int i, op;
@@ -716,8 +732,7 @@ static int bench_exhaust(const char *what)
 			wrong += pfn == 0;
 		}
 	}
-	stat_print(&b->st[0], what, "alloc-first");
-	stat_print(&b->st[1], what, "alloc-again");
+	bench_print(b, what, ops);
 	pr_info("%s check=answers n=%u wrong=%llu\n", what, op, wrong);
 	bench_destroy(b);
 	return 0;

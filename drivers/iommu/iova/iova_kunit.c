@@ -359,6 +359,27 @@ static void a_reservation_grows_what_it_overlaps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats_of(f).counts.ranges, 3);
 }
 
+static void a_reservation_spans_more_ranges_than_a_batch(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct iova *iova, *last;
+	unsigned long pfn;
+
+	for (pfn = 12; pfn < 612; pfn += 3)
+		KUNIT_ASSERT_NOT_NULL(test, reserve_iova(&f->iovad, pfn, pfn));
+	last = reserve_iova(&f->iovad, 10, 615);
+	KUNIT_ASSERT_NOT_NULL(test, last);
+	for (pfn = 12; pfn < 612; pfn += 3) {
+		iova = find_iova(&f->iovad, pfn - 2);
+		KUNIT_ASSERT_NOT_NULL(test, iova);
+		KUNIT_EXPECT_EQ(test, iova->pfn_lo, pfn - 2);
+		KUNIT_EXPECT_EQ(test, iova->pfn_hi, pfn);
+	}
+	KUNIT_EXPECT_EQ(test, last->pfn_lo, 610);
+	KUNIT_EXPECT_EQ(test, last->pfn_hi, 615);
+	KUNIT_EXPECT_EQ(test, stats_of(f).counts.ranges, 201);
+}
+
 static void a_reservation_inside_another_gives_that(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -705,6 +726,40 @@ static void an_offline_cpu_keeps_no_range(struct kunit *test)
 }
 #endif
 
+/* Let what is asked for get ready. */
+static void wait_for_supply(struct fixture *f)
+{
+	flush_work(&f->iovad.rcache->supply);
+}
+
+static void magazines_are_ready_for_the_next_burst(struct kunit *test)
+{
+	const unsigned long burst = 2000;
+	struct fixture *f = test->priv;
+	int round;
+
+	for (round = 0; round < 4; round++) {
+		for (f->nr = 0; f->nr < burst; f->nr++)
+			f->pfns[f->nr] = alloc_iova_fast(&f->iovad, 1,
+							 ~0UL >> 12, true);
+		free_all(f, 1);
+		wait_for_supply(f);
+	}
+	KUNIT_EXPECT_GE(test, stats_of(f).all_cached, burst);
+}
+
+static void ranges_are_ready_for_the_next_allocations(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	int i;
+
+	for (i = 0; i < 20; i++)
+		alloc_iova_fast(&f->iovad, 1, TOP, true);
+	free_iova_fast(&f->iovad, alloc_iova_fast(&f->iovad, 2, TOP, true), 2);
+	wait_for_supply(f);
+	KUNIT_EXPECT_GE(test, f->iovad.nr_spares, IOVA_SPARES_MIN);
+}
+
 static void the_reaper_returns_all_that_is_idle(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -828,6 +883,7 @@ static struct kunit_case iova_cases[] = {
 	KUNIT_CASE(a_size_above_the_limit_fails),
 	KUNIT_CASE(ranges_that_do_not_overlap_are_reserved_apart),
 	KUNIT_CASE(a_reservation_grows_what_it_overlaps),
+	KUNIT_CASE(a_reservation_spans_more_ranges_than_a_batch),
 	KUNIT_CASE(a_reservation_inside_another_gives_that),
 	KUNIT_CASE(reserved_pages_are_not_handed_out),
 	KUNIT_CASE(a_reservation_beyond_the_space_is_refused),
@@ -854,6 +910,8 @@ static struct kunit_case iova_cases[] = {
 #ifdef CONFIG_HOTPLUG_CPU
 	KUNIT_CASE(an_offline_cpu_keeps_no_range),
 #endif
+	KUNIT_CASE(magazines_are_ready_for_the_next_burst),
+	KUNIT_CASE(ranges_are_ready_for_the_next_allocations),
 	KUNIT_CASE_SLOW(the_reaper_returns_all_that_is_idle),
 	KUNIT_CASE_SLOW(cached_ranges_stay_below_twice_the_peak),
 	KUNIT_CASE(an_idle_domain_is_small),

@@ -21,6 +21,7 @@
  *    does not touch what is there.
  */
 
+#include <linux/export.h>
 #include <linux/iova.h>
 
 #include "internal.h"
@@ -71,7 +72,7 @@ unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 
 	if (!size || room < size || size - 1 > place->boundary_mask)
 		return 0;
-	iova = iova_mem_alloc();
+	iova = iova_mem_alloc(IOVA_NEED_GFP);
 	if (!iova)
 		return 0;
 
@@ -110,7 +111,7 @@ EXPORT_SYMBOL_GPL(iova_alloc_placed);
 struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long pfn_lo,
 			       unsigned long pfn_hi)
 {
-	struct iova *iova = iova_mem_alloc();
+	struct iova *iova = iova_mem_alloc(IOVA_NEED_GFP);
 	struct iova_tree_hold hold;
 	bool drained = false;
 	int ret;

@@ -35,8 +35,10 @@
  *    a time (its own CPU, then each depot, then one other CPU after another)
  *    and tries again after each.  Nothing is remembered of a failure.
  *
- * 6. A free allocates magazines when it can and needs none to succeed.
- *    Memory is allocated with no lock held and interrupts as they were.
+ * 6. A free takes a magazine when one is ready, and needs none to succeed: it
+ *    allocates nothing.  What is ready, and how more gets ready, is told in
+ *    supply.c; a free that did no more than put a range into a magazine asks
+ *    for it, on behalf of all that have more to do.
  */
 
 #include <linux/cpu.h>
@@ -215,6 +217,7 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 		iova = tree_alloc_rounded(iovad, size, limit_pfn);
 		if (!iova && flush_rcache && iovad->rcache)
 			iova = reclaim_and_alloc(iovad, size, limit_pfn);
+		iova_spares_want(iovad);
 		if (iova)
 			pfn = iova->pfn_lo;
 		if (iova && !pfn)
@@ -229,10 +232,9 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 
 /* The loaded magazine is full, or there is none. */
 static bool cpu_free(struct iova_rcache *rcache, unsigned int class,
-		     unsigned long pfn, struct iova_magazine **spare)
+		     unsigned long pfn)
 {
 	struct iova_cpu_cache *cache = this_cpu_ptr(rcache->cpus);
-	struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
 	struct iova_magazine *mag, *empty;
 
 	iova_cache_lock(cache);
@@ -240,10 +242,7 @@ static bool cpu_free(struct iova_rcache *rcache, unsigned int class,
 	if (mag && !magazine_has_room(mag) && magazine_has_room(mag->next))
 		mag = swap_loaded(cache, class);
 	if (!magazine_has_room(mag)) {
-		empty = *spare;
-		*spare = NULL;
-		if (!empty && depot)
-			empty = iova_depot_get_empty(depot);
+		empty = iova_depot_get_empty(rcache, class, !mag);
 		if (!empty) {
 			iova_cache_unlock(cache);
 			return false;
@@ -264,44 +263,40 @@ static bool cpu_free(struct iova_rcache *rcache, unsigned int class,
 enum put_result { PUT_DONE, PUT_NO_ROOM, PUT_NOT_NOW };
 
 static enum put_result cached_put(struct iova_domain *iovad, unsigned int class,
-				  unsigned long pfn,
-				  struct iova_magazine **spare)
+				  unsigned long pfn)
 {
 	enum put_result ret = PUT_NOT_NOW;
 	unsigned long flags;
 
 	local_irq_save(flags);
 	if (caches_usable(iovad))
-		ret = cpu_free(iovad->rcache, class, pfn, spare) ?
-		      PUT_DONE : PUT_NO_ROOM;
+		ret = cpu_free(iovad->rcache, class, pfn) ? PUT_DONE :
+							    PUT_NO_ROOM;
 	local_irq_restore(flags);
 	return ret;
 }
 
-/* Put a range into the caches, making a magazine where that takes one. */
+/* Something runs low; the free at hand was cheap. */
+static void ask_for_supply(struct iova_domain *iovad)
+{
+	clear_bit(IOVA_SUPPLY_WANTED, &iovad->detours);
+	if (iova_supply_ask(iovad->rcache))
+		return;
+	/* It was asked for before, and is late: help out with a few. */
+	if (READ_ONCE(iovad->nr_spares) < IOVA_SPARES_LOW)
+		iova_spares_add(iovad, IOVA_SPARES_LOW / 2, IOVA_NEED_GFP);
+}
+
 static bool cached_free(struct iova_domain *iovad, unsigned int class,
 			unsigned long pfn)
 {
-	struct iova_rcache *rcache = iovad->rcache;
-	struct iova_magazine *spare = NULL;
-	struct iova_depot *depot;
-	enum put_result ret;
+	enum put_result ret = cached_put(iovad, class, pfn);
 
-	ret = cached_put(iovad, class, pfn, &spare);
-	if (ret == PUT_DONE && test_bit(IOVA_SPARES_WANTED, &iovad->detours))
-		iova_spares_add(iovad);
-	if (ret != PUT_NO_ROOM)
-		return ret == PUT_DONE;
-
-	depot = iova_depot_make(rcache, class);
-	if (!depot)
-		return false;
-	spare = iova_magazine_alloc(depot);
-	if (!spare)
-		return false;
-	ret = cached_put(iovad, class, pfn, &spare);
-	kfree(spare);
-	iova_reaper_arm(rcache);
+	if (ret == PUT_DONE && test_bit(IOVA_SUPPLY_WANTED, &iovad->detours))
+		ask_for_supply(iovad);
+	/* Should no cheap free come along, the reaper asks. */
+	if (ret == PUT_NO_ROOM)
+		iova_reaper_arm(iovad->rcache);
 	return ret == PUT_DONE;
 }
 
@@ -499,7 +494,9 @@ int iova_domain_init_rcaches(struct iova_domain *iovad)
 	if (!rcache)
 		return -ENOMEM;
 	rcache->iovad = iovad;
+	rcache->spares_goal = IOVA_SPARES_MIN;
 	iova_reaper_init(rcache);
+	iova_supply_init(rcache);
 	rcache->cpus = __alloc_percpu(sizeof(*rcache->cpus), cache_line_size());
 	if (!rcache->cpus) {
 		ret = -ENOMEM;
@@ -544,6 +541,8 @@ void iova_rcache_destroy(struct iova_domain *iovad)
 	iova_debugfs_del(rcache);
 	cpuhp_state_remove_instance_nocalls(CPUHP_IOMMU_IOVA_DEAD,
 					    &iovad->cpuhp_dead);
+	/* Each may queue the other. */
+	disable_work_sync(&rcache->supply);
 	cancel_delayed_work_sync(&rcache->reaper);
 	WRITE_ONCE(iovad->fast, &iova_no_cache);
 	iovad->rcache = NULL;

@@ -22,12 +22,16 @@
  *    to unhook a magazine or to copy %IOVA_BATCH pfns; the tree's lock, as
  *    always, for %IOVA_BATCH operations.
  *
- * 4. The clock.  The work is armed when a magazine is made and goes on until
- *    there is none.  Once nothing has happened for longer than peaks are
- *    remembered, nothing is left to return, and each look comes twice as late
- *    as the one before, up to %QUIET_MAX doublings: a machine that sleeps with
- *    buffers mapped is hardly woken.  The timer is not deferrable: an idle CPU
- *    would put it off, and the promise with it, for as long as it idles.
+ *    Empty magazines and spare ranges that a whole window did not need are
+ *    freed, too.
+ *
+ * 4. The clock.  The work is armed after magazines were made (supply.c), or
+ *    were missed, and goes on until there is none and nothing happens.  Once
+ *    nothing has happened for longer than peaks are remembered, nothing is left
+ *    to return, and each look comes twice as late as the one before, up to
+ *    %QUIET_MAX doublings: a machine that sleeps with buffers mapped is hardly
+ *    woken.  The timer is not deferrable: an idle CPU would put it off, and the
+ *    promise with it, for as long as it idles.
  */
 
 #include <linux/iova.h>
@@ -36,7 +40,6 @@
 #include "internal.h"
 #include "trace.h"
 
-#define REAPER_INTERVAL		msecs_to_jiffies(100)
 #define TICKS_PER_WINDOW	10
 #define QUIET_MAX		8
 
@@ -51,10 +54,14 @@ void iova_reaper_arm(struct iova_rcache *rcache)
 	/* Bring a late look forward, once: moved again and again it never came. */
 	if (READ_ONCE(rcache->reaper_quiet) > 2 * TICKS_PER_WINDOW) {
 		WRITE_ONCE(rcache->reaper_quiet, 0);
-		mod_delayed_work(system_wq, &rcache->reaper, REAPER_INTERVAL);
+		mod_delayed_work(system_wq, &rcache->reaper,
+				 IOVA_REAPER_INTERVAL);
 		return;
 	}
-	queue_delayed_work(system_wq, &rcache->reaper, REAPER_INTERVAL);
+	/* Spare who asks again and again the atomic operation. */
+	if (!delayed_work_pending(&rcache->reaper))
+		queue_delayed_work(system_wq, &rcache->reaper,
+				   IOVA_REAPER_INTERVAL);
 }
 
 /* How long until the next look, when @seen has been counted by now. */
@@ -69,7 +76,7 @@ static unsigned long next_interval(struct iova_rcache *rcache,
 	rcache->reaper_seen = seen;
 	WRITE_ONCE(rcache->reaper_quiet,
 		   min(quiet, 2U * TICKS_PER_WINDOW + QUIET_MAX));
-	return REAPER_INTERVAL << min_t(unsigned int, late, QUIET_MAX);
+	return IOVA_REAPER_INTERVAL << min_t(unsigned int, late, QUIET_MAX);
 }
 
 /* Give back up to @excess ranges of the depot. */
@@ -196,6 +203,9 @@ static void reaper_work(struct work_struct *work)
 	unsigned int class, cpu;
 	bool any = false;
 
+	if (test_and_clear_bit(IOVA_SUPPLY_WANTED, &rcache->iovad->detours))
+		queue_work(system_unbound_wq, &rcache->supply);
+
 	for_each_possible_cpu(cpu)
 		any |= iova_cpu_count(per_cpu_ptr(rcache->cpus, cpu), cached,
 				      &seen);
@@ -214,8 +224,13 @@ static void reaper_work(struct work_struct *work)
 			reap_class(rcache, class, excess);
 		else if (!cached[class] && !depot->peak && !depot->old_peak)
 			free_idle_magazines(rcache, class);
+		if (new_window)
+			iova_depot_trim(depot);
 	}
-	if (any)
+	if (new_window)
+		iova_spares_trim(rcache->iovad);
+	/* Who only allocates has no magazine, and is not idle. */
+	if (any || seen != rcache->reaper_seen)
 		queue_delayed_work(system_wq, &rcache->reaper,
 				   next_interval(rcache, seen));
 	else

@@ -12,9 +12,9 @@
  *
  * 2. The lock, iova_domain.lock, is held with interrupts disabled for at most
  *    %IOVA_BATCH tree operations, each O(log n).  Memory is allocated before
- *    it is taken and freed after it is released.  Up to %IOVA_SPARES struct
- *    iova that leave the tree are kept for the next allocations, so that a
- *    domain that neither grows nor shrinks does not visit the slab allocator.
+ *    it is taken and freed after it is released.  Some struct iova are kept
+ *    ready as spares: what leaves the tree, and what supply.c adds, so that an
+ *    operation rarely visits the slab allocator.
  *
  * 3. A free that names nothing allocated, or another size than is allocated
  *    there, is refused, counted and warned about; the tree stays as it was.
@@ -80,17 +80,18 @@ void iova_mem_exit(void)
 
 /**
  * iova_mem_alloc - allocate a range that is in no tree yet
+ * @gfp: %IOVA_NEED_GFP, or %IOVA_SUPPLY_GFP where one may sleep
  *
  * Context: any.
  * Return: the range, %NULL without memory or before iova_cache_get().
  */
-struct iova *iova_mem_alloc(void)
+struct iova *iova_mem_alloc(gfp_t gfp)
 {
 	struct iova *iova;
 
 	if (WARN_ONCE(!iova_mem, "iova: used before iova_cache_get()\n"))
 		return NULL;
-	iova = kmem_cache_alloc(iova_mem, GFP_ATOMIC | __GFP_NOWARN);
+	iova = kmem_cache_alloc(iova_mem, gfp);
 	if (iova && iova_check)
 		*cached_mark(iova) = false;
 	return iova;
@@ -185,6 +186,32 @@ static void settle_suspects(struct iova_domain *iovad, unsigned long pfn)
 			suspect->settled = true;
 }
 
+static void push_spare(struct iova_domain *iovad, struct iova *iova)
+{
+	iova->next_spare = iovad->spares;
+	WRITE_ONCE(iovad->spares, iova);
+	WRITE_ONCE(iovad->nr_spares, iovad->nr_spares + 1);
+}
+
+static struct iova *pop_spare(struct iova_domain *iovad)
+{
+	struct iova *iova = iovad->spares;
+
+	if (iova) {
+		WRITE_ONCE(iovad->spares, iova->next_spare);
+		WRITE_ONCE(iovad->nr_spares, iovad->nr_spares - 1);
+		iovad->least_spares = min(iovad->least_spares, iovad->nr_spares);
+	}
+	return iova;
+}
+
+/* Pages go back to the page allocator in bursts, too: rather by the reaper. */
+static unsigned int most_spares(struct iova_domain *iovad)
+{
+	return iovad->rcache && delayed_work_pending(&iovad->rcache->reaper) ?
+	       IOVA_SPARES_MAX : IOVA_SPARES_UNREAPED;
+}
+
 /**
  * iova_tree_erase - take a range out of the tree
  * @iovad: the domain, locked
@@ -200,67 +227,130 @@ struct iova *iova_tree_erase(struct iova_domain *iovad, struct iova *iova)
 	gap_tree_erase(&iovad->tree, &iova->gap);
 	iova_tree_account(iovad, iova, -1);
 
-	if (iovad->nr_spares >= IOVA_SPARES)
+	if (iovad->nr_spares >= IOVA_SPARES_UNREAPED &&
+	    iovad->nr_spares >= most_spares(iovad))
 		return iova;
-	iova->next_spare = iovad->spares;
-	WRITE_ONCE(iovad->spares, iova);
-	iovad->nr_spares++;
+	push_spare(iovad, iova);
 	return NULL;
 }
 
-/* Let the next cheap free add spares, once there are frees to do so. */
-static void want_spares(struct iova_domain *iovad)
+static bool spares_run_low(struct iova_domain *iovad)
 {
-	if (iovad->rcache && !test_bit(IOVA_SPARES_WANTED, &iovad->detours))
-		set_bit(IOVA_SPARES_WANTED, &iovad->detours);
+	return iovad->rcache &&
+	       2 * iovad->nr_spares < iovad->rcache->spares_goal;
 }
 
 static struct iova *take_spare(struct iova_domain *iovad)
 {
-	struct iova *iova = iovad->spares;
+	struct iova *iova = pop_spare(iovad);
 
-	if (iova) {
-		WRITE_ONCE(iovad->spares, iova->next_spare);
-		iovad->nr_spares--;
-	}
-	if (iovad->nr_spares < IOVA_SPARES_LOW)
-		want_spares(iovad);
+	if (spares_run_low(iovad))
+		iova_supply_want(iovad);
 	return iova;
 }
 
 /**
- * iova_spares_add - make the spare ranges of a domain last a little longer
+ * iova_spares_add - add spare ranges to a domain
  * @iovad: the domain, not locked
+ * @nr: how many
+ * @gfp: %IOVA_NEED_GFP, or %IOVA_SUPPLY_GFP where one may sleep
  *
- * So that an allocation rarely has to allocate memory, on top of its work on
- * the tree.
+ * Context: any that @gfp allows.
+ * Return: how many there was memory for.
+ */
+unsigned int iova_spares_add(struct iova_domain *iovad, unsigned int nr,
+			     gfp_t gfp)
+{
+	struct iova *first = NULL, *last = NULL, *iova;
+	struct iova_tree_hold hold;
+	unsigned int done;
+
+	for (done = 0; done < nr; done++) {
+		iova = iova_mem_alloc(gfp);
+		if (!iova)
+			break;
+		iova->next_spare = first;
+		first = iova;
+		if (!last)
+			last = iova;
+	}
+	if (!done)
+		return 0;
+
+	iova_tree_lock(iovad, &hold);
+	last->next_spare = iovad->spares;
+	WRITE_ONCE(iovad->spares, first);
+	WRITE_ONCE(iovad->nr_spares, iovad->nr_spares + done);
+	iova_tree_unlock(iovad, &hold);
+	return done;
+}
+
+/* How many spares to add. */
+static unsigned int plan_spares(struct iova_domain *iovad, bool again)
+{
+	unsigned int *goal = &iovad->rcache->spares_goal;
+	struct iova_tree_hold hold;
+	unsigned long most;
+	unsigned int nr;
+
+	iova_tree_lock(iovad, &hold);
+	most = clamp(iovad->counts.ranges / 8, (unsigned long)IOVA_SPARES_MIN,
+		     (unsigned long)IOVA_SPARES_MAX);
+	if (again && spares_run_low(iovad))
+		*goal = min_t(unsigned long, 2 * *goal, most);
+	nr = *goal - min(*goal, iovad->nr_spares);
+	iova_tree_unlock(iovad, &hold);
+	return nr;
+}
+
+/**
+ * iova_spares_fill - have spare ranges ready
+ * @iovad: the domain, not locked; it has caches
+ * @again: the last time was not long ago, so it was too few
+ *
+ * As many as memory allows.
+ *
+ * Context: process; may sleep.
+ */
+void iova_spares_fill(struct iova_domain *iovad, bool again)
+{
+	unsigned int nr = plan_spares(iovad, again), batch;
+
+	for (; nr; nr -= batch) {
+		batch = min(nr, IOVA_BATCH);
+		if (iova_spares_add(iovad, batch, IOVA_SUPPLY_GFP) < batch)
+			return;
+	}
+}
+
+/**
+ * iova_spares_trim - free spare ranges that nobody needed for a window
+ * @iovad: the domain, not locked; it has caches
+ *
+ * Once in a window of the reaper.
  *
  * Context: any.
  */
-void iova_spares_add(struct iova_domain *iovad)
+void iova_spares_trim(struct iova_domain *iovad)
 {
+	unsigned int *goal = &iovad->rcache->spares_goal;
 	struct iova_tree_hold hold;
-	struct iova *list = NULL, *iova;
-	unsigned int nr;
-
-	clear_bit(IOVA_SPARES_WANTED, &iovad->detours);
-	/* Few at a time: one of them may refill the slab. */
-	for (nr = 0; nr < IOVA_SPARES_LOW / 2; nr++) {
-		iova = iova_mem_alloc();
-		if (!iova)
-			break;
-		iova->next_spare = list;
-		list = iova;
-	}
+	unsigned int idle;
+	struct iova *iova;
 
 	iova_tree_lock(iovad, &hold);
-	while ((iova = list)) {
-		list = iova->next_spare;
-		iova->next_spare = iovad->spares;
-		WRITE_ONCE(iovad->spares, iova);
-		iovad->nr_spares++;
-	}
+	idle = min(iovad->least_spares, iovad->nr_spares);
+	*goal = max(*goal - min(*goal, idle), IOVA_SPARES_MIN);
+	idle = min(idle, iovad->nr_spares - min(iovad->nr_spares, *goal));
+	iovad->least_spares = iovad->nr_spares - idle;
 	iova_tree_unlock(iovad, &hold);
+
+	while (idle--) {
+		iova_tree_lock(iovad, &hold);
+		iova = pop_spare(iovad);
+		iova_tree_unlock(iovad, &hold);
+		iova_mem_free(iova);
+	}
 }
 
 /**
@@ -277,7 +367,9 @@ void iova_spares_free(struct iova_domain *iovad)
 	iova_tree_lock(iovad, &hold);
 	list = iovad->spares;
 	WRITE_ONCE(iovad->spares, NULL);
-	iovad->nr_spares = 0;
+	WRITE_ONCE(iovad->nr_spares, 0);
+	if (iovad->rcache)
+		iovad->rcache->spares_goal = IOVA_SPARES_MIN;
 	iova_tree_unlock(iovad, &hold);
 
 	while ((iova = list)) {
@@ -322,15 +414,15 @@ struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
 	/* Others may take the spares meanwhile: then this one allocates. */
 	for (;;) {
 		if (!READ_ONCE(iovad->spares)) {
-			unused = iova_mem_alloc();
+			unused = iova_mem_alloc(IOVA_NEED_GFP);
 			if (!unused)
 				return NULL;
 		}
 		iova_tree_lock(iovad, &hold);
 		if (!unused)
 			unused = take_spare(iovad);
-		else
-			want_spares(iovad);
+		else if (spares_run_low(iovad))
+			iova_supply_want(iovad);
 		if (unused)
 			break;
 		iova_tree_unlock(iovad, &hold);

@@ -450,6 +450,68 @@ static void reserving_merges_as_stock_does(void)
 	stock_ops.cache_put();
 }
 
+#define STEPS	1000UL	/* single pages to reserve across, every third one */
+
+static void take_pages_to_reserve_across(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < STEPS; i++)
+		expect(reserve_iova(iovad, 12 + 3 * i, 12 + 3 * i), "page %lu", i);
+}
+
+static void reserving_across_many_ranges_goes_in_steps(void)
+{
+	struct iova *iova, *last;
+	unsigned long holds, i;
+
+	begin(false);
+	take_pages_to_reserve_across();
+	holds = shim_irqs_off();
+	last = reserve_iova(iovad, 10, 12 + 3 * STEPS);
+	holds = shim_irqs_off() - holds;
+	expect(holds >= STEPS / IOVA_BATCH, "only %lu holds of the lock", holds);
+	for (i = 0; i < STEPS; i++) {
+		iova = find_iova(iovad, 10 + 3 * i);
+		expect(iova && iova->pfn_lo == 10 + 3 * i &&
+		       iova->pfn_hi == 12 + 3 * i, "range %lu", i);
+	}
+	expect(last && last->pfn_lo == 10 + 3 * STEPS &&
+	       last->pfn_hi == 12 + 3 * STEPS, "what is above them");
+	expect(stats_now().counts.ranges == STEPS + 1, "%lu ranges",
+	       stats_now().counts.ranges);
+	end();
+}
+
+static void take_the_highest_page(void)
+{
+	void (*again)(void) = shim_interrupt;
+	struct iova *iova;
+
+	shim_interrupt = NULL;
+	iova = alloc_iova(iovad, 1, 14 + 3 * STEPS, true);
+	if (iova)
+		take(iova->pfn_lo, 1);
+	shim_interrupt = again;
+}
+
+static void a_reservation_holds_whatever_comes_between_its_steps(void)
+{
+	unsigned long pfn, between = 0;
+
+	begin(false);
+	take_pages_to_reserve_across();
+	shim_interrupt = take_the_highest_page;
+	expect(reserve_iova(iovad, 10, 14 + 3 * STEPS), "reserve");
+	shim_interrupt = NULL;
+	for (pfn = 10; pfn <= 14 + 3 * STEPS; pfn++) {
+		between += owner[pfn];
+		expect(find_iova(iovad, pfn), "pfn %lu is not reserved", pfn);
+	}
+	expect(between > STEPS / IOVA_BATCH / 2, "only %lu came between", between);
+	end();
+}
+
 static void reserving_nonsense_is_refused(void)
 {
 	begin(false);
@@ -562,6 +624,8 @@ static void reclaim_reaches_every_cache_only_when_asked(void)
 	for (i = 0; i < n; i++) {
 		shim_set_cpu(i % 4);
 		free_iova_fast(iovad, pfns[i], 1);
+		if (i % 64 == 63)
+			shim_run_works(0);
 	}
 	shim_set_cpu(2);
 	expect(!alloc_iova_fast(iovad, 4096, TOP, false), "found without a flush");
@@ -661,13 +725,165 @@ static void a_recent_peak_stays_cached(void)
 		misses = stats_now().counts.misses;
 		for (i = 0; i < 2000; i++)
 			pfns[i] = alloc_iova_fast(iovad, 2, ~0UL, true);
-		expect(!round || stats_now().counts.misses == misses,
+		/* The first frees of so many find no magazines for all. */
+		expect(round < 2 || stats_now().counts.misses == misses,
 		       "round %u: %lu misses", round,
 		       stats_now().counts.misses - misses);
 		for (i = 0; i < 2000; i++)
 			free_iova_fast(iovad, pfns[i], 2);
 		shim_run_works(50);
 	}
+	end();
+}
+
+static void a_free_allocates_nothing(void)
+{
+	static unsigned long pfns[2000];
+	unsigned int i;
+
+	begin(true);
+	for (i = 0; i < 2000; i++)
+		pfns[i] = alloc_iova_fast(iovad, 1 + i % 100, ~0UL, true);
+	free_iova_fast(iovad, pfns[0], 1);
+	shim_run_works(0);
+	shim_fail_nth(1, true);
+	for (i = 1; i < 2000; i++) {
+		shim_set_cpu(i % 4);
+		free_iova_fast(iovad, pfns[i], 1 + i % 100);
+	}
+	shim_set_cpu(0);
+	expect(!shim_allocs(), "%lu allocations", shim_allocs());
+	shim_fail_nth(0, false);
+	expect(stats_now().all_cached > 200, "only %lu cached",
+	       stats_now().all_cached);
+	end();
+}
+
+/* While ranges come and go, or grow slowly, nobody waits for memory. */
+static void an_allocation_allocates_nothing_once_supply_came(void)
+{
+	unsigned long seed = 1, i;
+
+	begin(true);
+	for (i = 0; i < 200; i++)
+		alloc_iova_fast(iovad, 1, ~0UL, true);
+	free_iova_fast(iovad, alloc_iova_fast(iovad, 2, ~0UL, true), 2);
+	shim_run_works(0);
+	for (i = 0; i < 20000; i++) {
+		unsigned long size = 1 + below(&seed, 300);
+
+		shim_fail_nth(1, true);
+		alloc_iova_fast(iovad, 1, ~0UL, true);
+		free_iova_fast(iovad, alloc_iova_fast(iovad, size, ~0UL, true), size);
+		expect(!shim_allocs(), "%lu allocations after %lu rounds",
+		       shim_allocs(), i);
+		shim_fail_nth(0, false);
+		if (i % 3 == 0)
+			shim_run_works(1);
+	}
+	end();
+}
+
+/* Operations of the fast API count their allocations, work items do not. */
+static void growing_alone_hardly_allocates(void)
+{
+	unsigned long allocs = 0, i;
+
+	begin(true);
+	for (i = 0; i < 5000; i++) {
+		shim_fail_nth(~0UL, false);
+		alloc_iova_fast(iovad, 1 + i % 7, ~0UL, true);
+		allocs += shim_allocs();
+		shim_fail_nth(0, false);
+		shim_run_works(1);
+	}
+	expect(allocs < 500, "%lu allocations", allocs);
+	end();
+}
+
+static void spares_are_freed_and_not_needed_at_once(void)
+{
+	static unsigned long pfns[3000];
+	unsigned int i;
+	long before;
+
+	begin(true);
+	for (i = 0; i < 3000; i++)
+		pfns[i] = alloc_iova_fast(iovad, 1 + i % 100, ~0UL, true);
+	free_iova_fast(iovad, pfns[0], 1);
+	shim_run_works(0);
+	before = shim_bytes();
+	for (i = 1; i < 3000; i++)
+		free_iova(iovad, pfns[i]);
+	expect(shim_bytes() == before, "a free went to the slab allocator");
+	expect(iovad->nr_spares > 2900, "%u spares", iovad->nr_spares);
+	shim_run_works(3000);
+	expect(iovad->nr_spares <= IOVA_SPARES_MIN, "%u spares stay", iovad->nr_spares);
+	end();
+}
+
+/* How many of 3000 frees in a row the caches take. */
+static unsigned long cached_of_3000(void)
+{
+	static unsigned long pfns[3000];
+	unsigned long cached;
+	unsigned int i;
+
+	for (i = 0; i < 3000; i++)
+		pfns[i] = alloc_iova_fast(iovad, 1, ~0UL, true);
+	for (i = 0; i < 3000; i++)
+		free_iova_fast(iovad, pfns[i], 1);
+	cached = stats_now().all_cached;
+	shim_run_works(0);
+	return cached;
+}
+
+static void as_many_magazines_get_ready_as_were_missed(void)
+{
+	begin(true);
+	expect(cached_of_3000() < 1000, "more than there is memory for");
+	cached_of_3000();
+	expect(cached_of_3000() == 3000, "too few");
+	end();
+}
+
+static void magazines_are_ready_again_when_no_free_is_cheap(void)
+{
+	unsigned long pfns[64], i;
+
+	begin(true);
+	/* Nothing is ready, and nobody else will ask. */
+	iova_pieces_free();
+	for (i = 0; i < 64; i++)
+		pfns[i] = alloc_iova_fast(iovad, 1, ~0UL, true);
+	for (i = 0; i < 32; i++)
+		free_iova_fast(iovad, pfns[i], 1);
+	expect(!stats_now().all_cached, "cached without a magazine");
+	shim_run_works(200);
+	for (; i < 64; i++)
+		free_iova_fast(iovad, pfns[i], 1);
+	expect(stats_now().all_cached == 32, "%lu cached", stats_now().all_cached);
+	end();
+}
+
+static void what_is_ready_and_not_needed_is_freed(void)
+{
+	unsigned long pfn;
+	long before, most;
+
+	begin(true);
+	/* One stays in use, so the domain is not idle. */
+	pfn = alloc_iova_fast(iovad, 1, ~0UL, true);
+	free_iova_fast(iovad, alloc_iova_fast(iovad, 1, ~0UL, true), 1);
+	shim_run_works(3000);
+	before = shim_bytes();
+	cached_of_3000();
+	cached_of_3000();
+	most = shim_bytes() - before;
+	shim_run_works(10000);
+	expect(shim_bytes() - before <= 1024, "%ld of %ld bytes stay",
+	       shim_bytes() - before, most);
+	free_iova_fast(iovad, pfn, 1);
 	end();
 }
 
@@ -1077,6 +1293,8 @@ int main(int argc, char **argv)
 	run_test(a_domain_without_caches_works);
 	run_test(a_domain_can_be_used_again);
 	run_test(reserving_merges_as_stock_does);
+	run_test(reserving_across_many_ranges_goes_in_steps);
+	run_test(a_reservation_holds_whatever_comes_between_its_steps);
 	run_test(reserving_nonsense_is_refused);
 	run_test(find_knows_every_pfn_of_a_range);
 	run_test(freeing_what_is_not_allocated_is_refused);
@@ -1087,6 +1305,13 @@ int main(int argc, char **argv)
 	run_test(an_idle_domain_is_small);
 	run_test(cached_stays_below_twice_the_peak);
 	run_test(a_recent_peak_stays_cached);
+	run_test(a_free_allocates_nothing);
+	run_test(an_allocation_allocates_nothing_once_supply_came);
+	run_test(growing_alone_hardly_allocates);
+	run_test(spares_are_freed_and_not_needed_at_once);
+	run_test(as_many_magazines_get_ready_as_were_missed);
+	run_test(magazines_are_ready_again_when_no_free_is_cheap);
+	run_test(what_is_ready_and_not_needed_is_freed);
 	run_test(every_hole_is_found_highest_first);
 	run_test(a_failure_changes_no_later_answer);
 	run_test(both_ways_of_one_size_mix);

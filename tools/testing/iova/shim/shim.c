@@ -45,6 +45,7 @@ __thread struct shim_cpu *shim_this_cpu = &shim_cpus[0];
 __thread unsigned long shim_cpu_offset;
 unsigned int shim_possible = 4;
 unsigned int shim_online_mask = 0xf;
+void (*shim_interrupt)(void);
 
 struct cpuhp_callback {
 	bool used;
@@ -88,6 +89,11 @@ void shim_cpu_up(unsigned int cpu)
 	pthread_mutex_lock(&hotplug);
 	WRITE_ONCE(shim_online_mask, shim_online_mask | 1U << cpu);
 	pthread_mutex_unlock(&hotplug);
+}
+
+unsigned long shim_irqs_off(void)
+{
+	return READ_ONCE(shim_this_cpu->irq) / 2;
 }
 
 static noinline void spin(raw_spinlock_t *lock)
@@ -653,7 +659,8 @@ bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *dwork,
 	return was;
 }
 
-bool cancel_work_sync(struct work_struct *work)
+/* From here on, until it is initialised again, the item is not queued. */
+bool disable_work_sync(struct work_struct *work)
 {
 	bool was = false;
 
@@ -666,6 +673,15 @@ bool cancel_work_sync(struct work_struct *work)
 		pthread_cond_wait(&work_done, &work_lock);
 	}
 	__atomic_store_n(&work->pending, 0, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&work_lock);
+	return was;
+}
+
+bool cancel_work_sync(struct work_struct *work)
+{
+	bool was = disable_work_sync(work);
+
+	pthread_mutex_lock(&work_lock);
 	WRITE_ONCE(work->cancelled, 0);
 	pthread_mutex_unlock(&work_lock);
 	return was;

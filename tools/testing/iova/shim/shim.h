@@ -18,6 +18,10 @@ void shim_set_possible(unsigned int nr);
 void shim_cpu_down(unsigned int cpu);
 void shim_cpu_up(unsigned int cpu);
 
+/* How often this CPU had interrupts disabled, and what then comes as one. */
+unsigned long shim_irqs_off(void);
+extern void (*shim_interrupt)(void);
+
 /* Let the n-th allocation from here on fail, or all from it on; 0: none. */
 void shim_fail_nth(unsigned long n, bool all_after);
 /* Let one in @one_in allocations fail, at random; 0: none. */

@@ -45,6 +45,9 @@ static __always_inline int shim_fls64(u64 x)
 #define test_and_set_bit(nr, addr)					\
 	(!!(__atomic_fetch_or(shim_word(nr, addr), shim_bit(nr),	\
 			      __ATOMIC_SEQ_CST) & shim_bit(nr)))
+#define test_and_clear_bit(nr, addr)					\
+	(!!(__atomic_fetch_and(shim_word(nr, addr), ~shim_bit(nr),	\
+			       __ATOMIC_SEQ_CST) & shim_bit(nr)))
 #if defined(__x86_64__) && !defined(SHIM_SANITIZED)
 /* What a kernel has here; compilers make a loop of the builtin. */
 #define test_and_set_bit_lock(nr, addr)					\

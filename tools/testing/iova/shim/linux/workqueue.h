@@ -31,6 +31,7 @@ bool shim_queue_work(struct work_struct *work, unsigned long delay);
 bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *work,
 		      unsigned long delay);
 bool cancel_work_sync(struct work_struct *work);
+bool disable_work_sync(struct work_struct *work);
 bool flush_work(struct work_struct *work);
 
 #define INIT_WORK(work, func)		shim_work_init(work, func)
@@ -44,6 +45,8 @@ bool flush_work(struct work_struct *work);
 	shim_queue_work(&(dwork)->work, delay)
 #define queue_delayed_work(wq, dwork, delay)				\
 	shim_queue_work(&(dwork)->work, delay)
+#define delayed_work_pending(dwork)					\
+	__atomic_load_n(&(dwork)->work.pending, __ATOMIC_RELAXED)
 #define cancel_delayed_work_sync(dwork)	cancel_work_sync(&(dwork)->work)
 #define flush_delayed_work(dwork)	flush_work(&(dwork)->work)
 
