@@ -280,16 +280,17 @@ static dma_addr_t map(struct kunit *test, struct device *dev, void *buffer,
 	return addr;
 }
 
+/* Only to be read: then debugging lets registers be mapped more than once. */
 static dma_addr_t map_mmio(struct device *dev, phys_addr_t phys, size_t size)
 {
-	dma_addr_t addr = dma_map_resource(dev, phys, size, DMA_BIDIRECTIONAL, 0);
+	dma_addr_t addr = dma_map_resource(dev, phys, size, DMA_TO_DEVICE, 0);
 
 	return dma_mapping_error(dev, addr) ? DMA_MAPPING_ERROR : addr;
 }
 
 static void unmap_mmio(struct device *dev, dma_addr_t addr, size_t size)
 {
-	dma_unmap_resource(dev, addr, size, DMA_BIDIRECTIONAL, 0);
+	dma_unmap_resource(dev, addr, size, DMA_TO_DEVICE, 0);
 }
 
 /* Map @size bytes each time until nothing is left; remember the addresses. */

@@ -774,6 +774,7 @@ static void set_coherent(struct device *dev)
 static int adopt(struct mock_iommu *mock, struct device *dev, bool is_pci)
 {
 	struct mock_device *entry = kzalloc(sizeof(*entry), GFP_KERNEL);
+	int ret;
 
 	if (!entry)
 		return -ENOMEM;
@@ -781,9 +782,13 @@ static int adopt(struct mock_iommu *mock, struct device *dev, bool is_pci)
 	entry->is_pci = is_pci;
 	dev->platform_data = mock;
 	set_coherent(dev);
-	if (iommu_fwspec_init(dev, mock->iommu.fwnode)) {
+	mutex_lock(&iommu_probe_device_lock);
+	ret = iommu_fwspec_init(dev, mock->iommu.fwnode);
+	mutex_unlock(&iommu_probe_device_lock);
+	if (ret) {
+		dev->platform_data = NULL;
 		kfree(entry);
-		return -ENODEV;
+		return ret;
 	}
 	list_add_tail(&entry->link, &mock->devices);
 	return 0;
