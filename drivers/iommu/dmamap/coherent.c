@@ -124,41 +124,32 @@ static struct page **collect_pages(struct device *dev, unsigned int count,
 	return pages;
 }
 
-static bool is_one_piece(struct page **pages, unsigned int count)
-{
-	unsigned int i;
-
-	for (i = 1; i < count; i++)
-		if (pages[i] != pages[0] + i)
-			return false;
-	return true;
-}
-
-/* Map pages for the device at @addr; @sgt is filled in when given. */
+/* Map pages for the device, in as few runs as they have. @size: up to theirs. */
 static int map_pages(struct iommu_domain *domain, dma_addr_t addr, size_t size,
-		     struct page **pages, unsigned int count, int prot,
-		     gfp_t gfp, struct sg_table *sgt)
+		     struct page **pages, int prot, gfp_t gfp)
 {
-	struct sg_table table;
-	ssize_t mapped;
-	int ret;
+	size_t done = 0, run;
+	unsigned int i = 0;
+	int ret = 0;
 
-	if (!sgt && is_one_piece(pages, count))
-		return iommu_map(domain, addr, page_to_phys(pages[0]), size,
-				 prot, gfp);
-	ret = sg_alloc_table_from_pages(sgt ?: &table, pages, count, 0, size,
-					gfp);
-	if (ret)
-		return ret;
-	mapped = iommu_map_sg(domain, addr, (sgt ?: &table)->sgl,
-			      (sgt ?: &table)->orig_nents, prot, gfp);
-	if (mapped >= 0 && mapped < size) {
-		iommu_unmap(domain, addr, mapped);
-		mapped = -ENOMEM;
+	while (!ret && done < size) {
+		phys_addr_t phys = page_to_phys(pages[i]);
+
+		for (run = 0; done + run < size; run += PAGE_SIZE)
+			if (page_to_phys(pages[i++]) != phys + run) {
+				i--;
+				break;
+			}
+		run = min(run, size - done);
+		ret = dmamap_run_map(domain, addr + done, phys, run, prot, gfp);
+		if (!ret)
+			done += run;
 	}
-	if (!sgt || mapped < 0)
-		sg_free_table(sgt ?: &table);
-	return mapped < 0 ? mapped : 0;
+	if (!ret)
+		ret = dmamap_run_sync(domain, addr, size);
+	if (ret && done)
+		iommu_unmap(domain, addr, done);
+	return ret;
 }
 
 /* The device bypasses the caches: nothing may be left in them. */
@@ -170,7 +161,7 @@ static void prepare_pages(struct page **pages, unsigned int count)
 
 /*
  * Collect memory and map it for the device. Returns its pages, pages_of(@size)
- * of them or more when the IOMMU's smallest page is larger; %NULL on failure.
+ * of them, or %NULL. @sgt is filled in when it is given.
  */
 static struct page **alloc_mapped(struct device *dev, size_t size,
 				  dma_addr_t *addr, int prot, gfp_t gfp,
@@ -204,11 +195,16 @@ static struct page **alloc_mapped(struct device *dev, size_t size,
 		goto free_pages;
 	if (!(prot & IOMMU_CACHE))
 		prepare_pages(pages, count);
-	if (map_pages(domain, *addr, size, pages, count, prot,
-		      gfp & ~GFP_PLACE, sgt))
+	gfp &= ~GFP_PLACE;
+	if (sgt && sg_alloc_table_from_pages(sgt, pages, count, 0, size, gfp))
 		goto free_address;
+	if (map_pages(domain, *addr, size, pages, prot, gfp))
+		goto free_table;
 	return pages;
 
+free_table:
+	if (sgt)
+		sg_free_table(sgt);
 free_address:
 	dmamap_address_free(cookie, *addr, size);
 free_pages:

@@ -183,7 +183,7 @@ struct dmamap_removal {
 
 /* range.c */
 int dmamap_run_map(struct iommu_domain *domain, dma_addr_t addr,
-		   phys_addr_t phys, size_t size, int prot);
+		   phys_addr_t phys, size_t size, int prot, gfp_t gfp);
 int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size);
 dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 			    int prot, u64 limit);

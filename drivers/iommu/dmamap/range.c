@@ -40,7 +40,8 @@
  * smallest: there is nothing to choose, and the driver is called directly.
  */
 static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
-				   phys_addr_t phys, size_t size, int prot)
+				   phys_addr_t phys, size_t size, int prot,
+				   gfp_t gfp)
 {
 	const struct iommu_domain_ops *ops = domain->ops;
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
@@ -49,13 +50,13 @@ static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
 	int ret;
 
 	if (size >= cookie->second_page)
-		return iommu_map(domain, addr, phys, size, prot, GFP_ATOMIC);
+		return iommu_map(domain, addr, phys, size, prot, gfp);
 
 	do {
 		mapped = 0;
 		ret = ops->map_pages(domain, addr + done, phys + done,
 				     1UL << shift, (size - done) >> shift, prot,
-				     GFP_ATOMIC, &mapped);
+				     gfp, &mapped);
 		done += mapped;
 	} while (!ret && done < size);
 	if (unlikely(ret))
@@ -72,16 +73,17 @@ static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
  * @phys: first byte, at a granule
  * @size: bytes, whole granules
  * @prot: IOMMU_* flags
+ * @gfp: how to allocate page tables
  *
  * The IOMMU need not see them before dmamap_run_sync().
  *
- * Context: any.
+ * Context: any that @gfp allows.
  * Return: 0, or what the IOMMU driver returns: then nothing is mapped.
  */
 int dmamap_run_map(struct iommu_domain *domain, dma_addr_t addr,
-		   phys_addr_t phys, size_t size, int prot)
+		   phys_addr_t phys, size_t size, int prot, gfp_t gfp)
 {
-	return map_run(domain, addr, phys, size, prot);
+	return map_run(domain, addr, phys, size, prot, gfp);
 }
 
 /**
@@ -104,7 +106,7 @@ int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size)
 static __always_inline int install(struct iommu_domain *domain, dma_addr_t addr,
 				   phys_addr_t phys, size_t size, int prot)
 {
-	int ret = map_run(domain, addr, phys, size, prot);
+	int ret = map_run(domain, addr, phys, size, prot, GFP_ATOMIC);
 
 	if (likely(!ret)) {
 		ret = dmamap_run_sync(domain, addr, size);

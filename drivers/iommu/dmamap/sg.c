@@ -200,7 +200,7 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 		phys = sg_phys(s) & ~(phys_addr_t)mask;
 		if (gap || phys != run_phys + run_len) {
 			ret = dmamap_run_map(domain, addr + run, run_phys,
-					     run_len, prot);
+					     run_len, prot, GFP_ATOMIC);
 			if (unlikely(ret))
 				goto undo;
 			run = total + gap;
@@ -210,7 +210,8 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 		run_len += len;
 		total += gap + len;
 	}
-	ret = dmamap_run_map(domain, addr + run, run_phys, run_len, prot);
+	ret = dmamap_run_map(domain, addr + run, run_phys, run_len, prot,
+			     GFP_ATOMIC);
 	if (unlikely(ret))
 		goto undo;
 	ret = dmamap_run_sync(domain, addr, layout->total);
