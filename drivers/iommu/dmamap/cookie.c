@@ -32,6 +32,14 @@
 
 DEFINE_STATIC_KEY_FALSE(dmamap_deferred_attach);
 
+/*
+ * An idle lazy domain is this, a flush queue (192), a pointer for each CPU, and
+ * what the allocator takes: 2 KiB and 256 bytes for each CPU in all.
+ */
+static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) ||
+	      !IS_ENABLED(CONFIG_IOVA_GAP_TREE) ||
+	      sizeof(struct iommu_dma_cookie) <= 512);
+
 /* iommu.forcedac: PCI devices get addresses above 4 GiB from the start. */
 bool iommu_dma_forcedac __read_mostly;
 

@@ -119,6 +119,9 @@ struct dmamap_fq {
 	struct dmamap_ring * __percpu *rings;
 };
 
+static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) ||
+	      sizeof(struct dmamap_fq) <= 192);
+
 /**
  * struct fq_batch - entries that left a ring, to be freed
  * @nr: how many

@@ -171,7 +171,7 @@ dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 			  "wants offsets kept beyond the IOMMU's smallest page\n"))
 		return DMA_MAPPING_ERROR;
 	/* Nothing, or so much that the sum wrapped. */
-	if (unlikely(len - 1 < size - 1 || !len))
+	if (unlikely(!len || len < size))
 		return DMA_MAPPING_ERROR;
 
 	addr = dmamap_address_alloc(domain, dev, len, limit, &target);

@@ -199,8 +199,9 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 		gap = gap_before(total, len, boundary);
 		phys = sg_phys(s) & ~(phys_addr_t)mask;
 		if (gap || phys != run_phys + run_len) {
-			ret = dmamap_run_map(domain, addr + run, run_phys,
-					     run_len, prot, GFP_ATOMIC);
+			ret = run_len ? dmamap_run_map(domain, addr + run,
+						       run_phys, run_len, prot,
+						       GFP_ATOMIC) : 0;
 			if (unlikely(ret))
 				goto undo;
 			run = total + gap;
