@@ -260,9 +260,10 @@ int iommu_dma_init_fq(struct iommu_domain *domain)
 	} else if (!cookie->queue) {
 		ret = make_queue(cookie);
 	}
+	if (ret)
+		goto unlock;
 	/* Who reads it sees a complete queue. */
-	if (!ret)
-		smp_store_release(&cookie->fq, cookie->queue);
+	smp_store_release(&cookie->fq, cookie->queue);
 unlock:
 	mutex_unlock(&cookie->lock);
 	return ret;
