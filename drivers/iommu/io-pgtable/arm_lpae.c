@@ -29,6 +29,7 @@
  */
 
 #include <linux/dma-mapping.h>
+#include <linux/numa.h>
 #include <linux/sizes.h>
 
 #include "../io-pgtable-arm.h"
@@ -433,9 +434,9 @@ static unsigned int tg1(struct iopt_format f)
 static struct io_pgtable *lpae_create(const struct shape *shape,
 				      struct io_pgtable_cfg *cfg, void *cookie)
 {
-	struct iopt *iopt = iopt_create(shape->f, cfg, cookie,
-					dev_to_node(cfg->iommu_dev),
-					shape->top, shape->root_bits);
+	int nid = cfg->alloc ? NUMA_NO_NODE : dev_to_node(cfg->iommu_dev);
+	struct iopt *iopt = iopt_create(shape->f, cfg, cookie, nid, shape->top,
+					shape->root_bits);
 
 	if (!iopt)
 		return NULL;

@@ -19,34 +19,38 @@ struct target {
 	unsigned long quirks;
 };
 
-#define LPAE_TARGET(n, f, g, i, o, c)					\
-	{ n, &io_pgtable_arm_64_lpae_##f##_init_fns,			\
-	  !strcmp(#f, "s1") ? ARM_64_LPAE_S1 : ARM_64_LPAE_S2, LPAE, g, i, o, c, 0 }
+#define S1	&io_pgtable_arm_64_lpae_s1_init_fns, ARM_64_LPAE_S1, LPAE
+#define S2	&io_pgtable_arm_64_lpae_s2_init_fns, ARM_64_LPAE_S2, LPAE
+#define S1_32	&io_pgtable_arm_32_lpae_s1_init_fns, ARM_32_LPAE_S1, LPAE
+#define S2_32	&io_pgtable_arm_32_lpae_s2_init_fns, ARM_32_LPAE_S2, LPAE
+#define MALI_	&io_pgtable_arm_mali_lpae_init_fns, ARM_MALI_LPAE, MALI
+#define VTD_SS	&io_pgtable_vtd_ss_init_fns, VTD_SECOND_STAGE, SS
+#define VTD_FS	&io_pgtable_vtd_fs_init_fns, VTD_FIRST_STAGE, FS
 
+/* Granule, input and output address bits, coherent walker. */
 static struct target targets[] = {
-	LPAE_TARGET("s1 4K 48", s1, 12, 48, 48, true),
-	LPAE_TARGET("s1 4K 39", s1, 12, 39, 40, true),
-	LPAE_TARGET("s1 4K 32 noncoherent", s1, 12, 32, 40, false),
-	LPAE_TARGET("s1 16K 48", s1, 14, 48, 48, true),
-	LPAE_TARGET("s1 16K 36 noncoherent", s1, 14, 36, 48, false),
-	LPAE_TARGET("s1 64K 48", s1, 16, 48, 48, true),
-	LPAE_TARGET("s1 64K 52", s1, 16, 52, 52, true),
-	LPAE_TARGET("s2 4K 48", s2, 12, 48, 48, true),
-	LPAE_TARGET("s2 4K 40 concatenated", s2, 12, 40, 40, true),
-	LPAE_TARGET("s2 4K 42 noncoherent", s2, 12, 42, 44, false),
-	LPAE_TARGET("s2 16K 48 concatenated", s2, 14, 48, 48, true),
-	LPAE_TARGET("s2 64K 44", s2, 16, 44, 48, true),
-	{ "s1 4K 39 TTBR1", &io_pgtable_arm_64_lpae_s1_init_fns, ARM_64_LPAE_S1, LPAE, 12, 39, 40, true,
-	  IO_PGTABLE_QUIRK_ARM_TTBR1 },
-	{ "32 s1", &io_pgtable_arm_32_lpae_s1_init_fns, ARM_32_LPAE_S1, LPAE, 12, 32, 40, true, 0 },
-	{ "32 s2", &io_pgtable_arm_32_lpae_s2_init_fns, ARM_32_LPAE_S2, LPAE, 12, 40, 40, true, 0 },
-	{ "mali", &io_pgtable_arm_mali_lpae_init_fns, ARM_MALI_LPAE, MALI, 12, 33, 40, false, 0 },
-	{ "mali 48", &io_pgtable_arm_mali_lpae_init_fns, ARM_MALI_LPAE, MALI, 12, 48, 40, true, 0 },
-	{ "vtd ss 39", &io_pgtable_vtd_ss_init_fns, VTD_SECOND_STAGE, SS, 12, 39, 46, true, 0 },
-	{ "vtd ss 48", &io_pgtable_vtd_ss_init_fns, VTD_SECOND_STAGE, SS, 12, 48, 46, true, 0 },
-	{ "vtd ss 57 noncoherent", &io_pgtable_vtd_ss_init_fns, VTD_SECOND_STAGE, SS, 12, 57, 52, false, 0 },
-	{ "vtd fs 47", &io_pgtable_vtd_fs_init_fns, VTD_FIRST_STAGE, FS, 12, 47, 46, true, 0 },
-	{ "vtd fs 56 noncoherent", &io_pgtable_vtd_fs_init_fns, VTD_FIRST_STAGE, FS, 12, 56, 52, false, 0 },
+	{ "s1 4K 48", S1, 12, 48, 48, true },
+	{ "s1 4K 39", S1, 12, 39, 40, true },
+	{ "s1 4K 39 TTBR1", S1, 12, 39, 40, true, IO_PGTABLE_QUIRK_ARM_TTBR1 },
+	{ "s1 4K 32 noncoherent", S1, 12, 32, 40, false },
+	{ "s1 16K 48", S1, 14, 48, 48, true },
+	{ "s1 16K 36 noncoherent", S1, 14, 36, 48, false },
+	{ "s1 64K 48", S1, 16, 48, 48, true },
+	{ "s1 64K 52", S1, 16, 52, 52, true },
+	{ "s2 4K 48", S2, 12, 48, 48, true },
+	{ "s2 4K 40 concatenated", S2, 12, 40, 40, true },
+	{ "s2 4K 42 noncoherent", S2, 12, 42, 44, false },
+	{ "s2 16K 48 concatenated", S2, 14, 48, 48, true },
+	{ "s2 64K 44", S2, 16, 44, 48, true },
+	{ "32 s1", S1_32, 12, 32, 40, true },
+	{ "32 s2", S2_32, 12, 40, 40, true },
+	{ "mali", MALI_, 12, 33, 40, false },
+	{ "mali 48", MALI_, 12, 48, 40, true },
+	{ "vtd ss 39", VTD_SS, 12, 39, 46, true },
+	{ "vtd ss 48", VTD_SS, 12, 48, 46, true },
+	{ "vtd ss 57 noncoherent", VTD_SS, 12, 57, 52, false },
+	{ "vtd fs 47", VTD_FS, 12, 47, 46, true },
+	{ "vtd fs 56 noncoherent", VTD_FS, 12, 56, 52, false },
 };
 
 static struct target *t;
@@ -483,7 +487,8 @@ static void random_against_model(void)
 				cells[first + i] = (struct cell){ phys + i * page,
 					i % per_table, blocks };
 		} else {
-			gather.queued = queue = below(&state, 2);
+			queue = below(&state, 2);
+			gather.queued = queue;
 			want = predict_unmap(first, count * unit);
 			done = ops->unmap_pages(ops, base + first * page, unit * page,
 						count, &gather);
@@ -521,6 +526,8 @@ struct neighbour {
 	u64 base;
 	unsigned long bad;
 };
+
+static pthread_barrier_t gate;
 
 static void *neighbour(void *arg)
 {
@@ -576,6 +583,56 @@ static void neighbours_at_once(void)
 	close_table();
 }
 
+/* All at once into tables that are not there yet. */
+static void *newcomer(void *arg)
+{
+	struct neighbour *me = arg;
+	size_t page = 1UL << t->granule, per_table = page / 8, mapped = 0, i;
+
+	shim_set_cpu(me->id);
+	pthread_barrier_wait(&gate);
+	for (i = 0; i < 64; i++) {
+		u64 iova = me->base + (per_table * i + me->id) * page;
+
+		if (ops->map_pages(ops, iova, page * me->id, page, 1, RW,
+				   GFP_KERNEL, &mapped) ||
+		    ops->iova_to_phys(ops, iova) != page * me->id)
+			me->bad++;
+	}
+	pthread_barrier_wait(&gate);
+	for (i = 0; i < 64; i++) {
+		u64 iova = me->base + (per_table * i + me->id) * page;
+
+		if (ops->iova_to_phys(ops, iova) != page * me->id ||
+		    !hardware(iova).valid)
+			me->bad++;
+	}
+	return NULL;
+}
+
+static void newcomers_at_once(void)
+{
+	unsigned int round, i;
+
+	pthread_barrier_init(&gate, NULL, 4);
+	for (round = 0; round < 50; round++) {
+		struct neighbour all[4];
+		pthread_t threads[4];
+
+		open_table();
+		for (i = 0; i < 4; i++) {
+			all[i] = (struct neighbour){ i, upper() };
+			pthread_create(&threads[i], NULL, newcomer, &all[i]);
+		}
+		for (i = 0; i < 4; i++) {
+			pthread_join(threads[i], NULL);
+			expect(!all[i].bad, "thread %u: %lu times", i, all[i].bad);
+		}
+		close_table();
+	}
+	pthread_barrier_destroy(&gate);
+}
+
 /* Both dirty formats: hardware plays by setting its bits. */
 static void dirty_pages(void)
 {
@@ -602,7 +659,10 @@ static void dirty_pages(void)
 }
 
 /* The stock format gives the same registers, and the same bits in leaves. */
-static struct { struct io_pgtable_init_fns *ours, *stock; enum io_pgtable_fmt fmt; } pairs[] = {
+static struct {
+	struct io_pgtable_init_fns *ours, *stock;
+	enum io_pgtable_fmt fmt;
+} pairs[] = {
 	{ &io_pgtable_arm_64_lpae_s1_init_fns, &stock_64_lpae_s1_init_fns, ARM_64_LPAE_S1 },
 	{ &io_pgtable_arm_64_lpae_s2_init_fns, &stock_64_lpae_s2_init_fns, ARM_64_LPAE_S2 },
 	{ &io_pgtable_arm_32_lpae_s1_init_fns, &stock_32_lpae_s1_init_fns, ARM_32_LPAE_S1 },
@@ -635,88 +695,115 @@ static void compare_registers(const struct io_pgtable_cfg *a,
 	}
 }
 
+/* True when both make a page table of @wish, the same one, or both refuse. */
+static bool same_init(unsigned int p, const struct io_pgtable_cfg *wish,
+		      unsigned int *made)
+{
+	struct io_pgtable_cfg a = *wish, b = *wish;
+	struct io_pgtable_ops *ours, *stock;
+
+	ours = table_open(pairs[p].ours, pairs[p].fmt, &a, &told);
+	stock = table_open(pairs[p].stock, pairs[p].fmt, &b, &told);
+	if (!expect(!ours == !stock,
+		    "fmt %u sizes %lx ias %u oas %u quirks %lx coherent %u: %s",
+		    p, wish->pgsize_bitmap, wish->ias, wish->oas, wish->quirks,
+		    wish->coherent_walk, ours ? "made" : "refused"))
+		return false;
+	if (!ours)
+		return true;
+	compare_registers(&a, &b, pairs[p].fmt);
+	table_close(pairs[p].ours, ours);
+	table_close(pairs[p].stock, stock);
+	(*made)++;
+	return true;
+}
+
 static void init_as_stock(void)
 {
 	static const unsigned long sizes[] = {
 		SZ_4K | SZ_2M | SZ_1G, SZ_16K | SZ_32M, SZ_64K | SZ_512M,
-		SZ_64K | SZ_512M | 1UL << 42, SZ_4K | SZ_16K | SZ_64K | SZ_2M | SZ_32M | SZ_512M | SZ_1G,
-		SZ_16K | SZ_64K | SZ_512M, SZ_4K, SZ_2M, 0,
+		SZ_64K | SZ_512M | 1UL << 42, SZ_16K | SZ_64K | SZ_512M, SZ_4K,
+		SZ_4K | SZ_16K | SZ_64K | SZ_2M | SZ_32M | SZ_512M | SZ_1G,
+		SZ_2M, 0,
 	};
 	static const unsigned int oas[] = { 32, 36, 40, 42, 44, 48, 50, 52, 53 };
-	unsigned int p, s, i, o, quirks, coherent, made = 0;
+	unsigned int p, s, i, o, bit, made = 0;
 
-	for (p = 0; p < ARRAY_SIZE(pairs); p++)
-		for (s = 0; s < ARRAY_SIZE(sizes); s++)
-			for (i = 20; i < 56; i++)
-				for (o = 0; o < ARRAY_SIZE(oas); o++)
-					for (quirks = 0; quirks < 256; quirks = quirks ? quirks * 2 : 1)
-						for (coherent = 0; coherent < 2; coherent++) {
-			struct io_pgtable_cfg a = {
-				.quirks = quirks, .pgsize_bitmap = sizes[s],
-				.ias = i, .oas = oas[o], .coherent_walk = coherent,
-			}, b = a;
-			struct io_pgtable_ops *ours, *stock;
+	for (p = 0; p < ARRAY_SIZE(pairs); p++) {
+		unsigned int n = ARRAY_SIZE(sizes) * 36 * ARRAY_SIZE(oas) * 18;
+		unsigned int which;
 
-			ours = table_open(pairs[p].ours, pairs[p].fmt, &a, &told);
-			stock = table_open(pairs[p].stock, pairs[p].fmt, &b, &told);
-			if (!expect(!ours == !stock, "fmt %u sizes %lx ias %u oas %u quirks %x coherent %u: %s",
-				    p, sizes[s], i, oas[o], quirks, coherent,
-				    ours ? "made" : "refused"))
+		for (which = 0; which < n; which++) {
+			unsigned int left = which;
+			struct io_pgtable_cfg wish = {};
+
+			s = left % ARRAY_SIZE(sizes);
+			left /= ARRAY_SIZE(sizes);
+			o = left % ARRAY_SIZE(oas);
+			left /= ARRAY_SIZE(oas);
+			i = left % 36;
+			left /= 36;
+			bit = left / 2;
+			wish.pgsize_bitmap = sizes[s];
+			wish.ias = 20 + i;
+			wish.oas = oas[o];
+			wish.quirks = bit ? 1UL << (bit - 1) : 0;
+			wish.coherent_walk = left % 2;
+			if (!same_init(p, &wish, &made))
 				return;
-			if (ours) {
-				compare_registers(&a, &b, pairs[p].fmt);
-				table_close(pairs[p].ours, ours);
-				table_close(pairs[p].stock, stock);
-				made++;
-			}
 		}
+	}
 	expect(made > 1000, "made %u", made);
+}
+
+/* The entries for a page and a block of @prot, 0 where that is refused. */
+static void entries_of(struct io_pgtable_init_fns *fns, enum io_pgtable_fmt fmt,
+		       unsigned long quirks, int prot, u64 entries[2])
+{
+	struct target local = {
+		.fns = fns, .fmt = fmt, .kind = fmt == ARM_MALI_LPAE ? MALI : LPAE,
+		.granule = 12, .ias = 32, .oas = 40, .coherent = true,
+		.quirks = quirks,
+	};
+	size_t mapped = 0;
+
+	t = &local;
+	open_table();
+	if (ops->map_pages(ops, 0x1000, 0x5000, SZ_4K, 1, prot, GFP_KERNEL, &mapped) ||
+	    ops->map_pages(ops, SZ_2M, SZ_2M, SZ_2M, 1, prot, GFP_KERNEL, &mapped)) {
+		entries[0] = entries[1] = 0;
+	} else {
+		entries[0] = hardware(0x1234).entry;
+		entries[1] = hardware(SZ_2M + 1).entry;
+	}
+	table_close(fns, ops);
 }
 
 static void attributes_as_stock(void)
 {
-	unsigned int p, prot, variant;
+	static const unsigned long quirks[] = {
+		0, IO_PGTABLE_QUIRK_ARM_NS, IO_PGTABLE_QUIRK_ARM_HD,
+	};
+	unsigned int p, q, prot, seen = 0;
 
-	for (p = 0; p < ARRAY_SIZE(pairs); p++)
-		for (variant = 0; variant < 4; variant++)
+	for (p = 0; p < ARRAY_SIZE(pairs); p++) {
+		unsigned int variants = pairs[p].fmt == ARM_64_LPAE_S1 ? 3 : 1;
+
+		for (q = 0; q < variants; q++) {
 			for (prot = 0; prot < 64; prot++) {
-				bool s1 = pairs[p].fmt == ARM_64_LPAE_S1;
-				struct io_pgtable_cfg a = {
-					.quirks = !s1 ? 0 : (variant & 1 ? IO_PGTABLE_QUIRK_ARM_NS : 0) |
-						  (variant & 2 ? IO_PGTABLE_QUIRK_ARM_HD : 0),
-					.pgsize_bitmap = SZ_4K | SZ_2M, .ias = 32, .oas = 40,
-					.coherent_walk = true,
-				}, b = a;
-				struct target local = { .fns = pairs[p].ours, .fmt = pairs[p].fmt,
-					.kind = pairs[p].fmt == ARM_MALI_LPAE ? MALI : LPAE,
-					.granule = 12, .ias = 32, .oas = 40, .coherent = true };
-				struct io_pgtable_ops *o[2];
-				struct translation seen[2][2];
-				int ret[2], i;
+				u64 a[2], b[2];
 
-				o[0] = table_open(pairs[p].ours, pairs[p].fmt, &a, &told);
-				o[1] = table_open(pairs[p].stock, pairs[p].fmt, &b, &told);
-				t = &local;
-				for (i = 0; i < 2; i++) {
-					size_t mapped = 0;
-
-					ret[i] = o[i]->map_pages(o[i], 0x1000, 0x5000, SZ_4K, 1,
-								 prot, GFP_KERNEL, &mapped);
-					if (!ret[i])
-						ret[i] = o[i]->map_pages(o[i], SZ_2M, SZ_2M, SZ_2M, 1,
-									 prot, GFP_KERNEL, &mapped);
-					cfg = i ? b : a;
-					seen[i][0] = hardware(0x1234);
-					seen[i][1] = hardware(SZ_2M + 1);
-				}
-				expect(ret[0] == ret[1], "prot %x: %d, not %d", prot, ret[0], ret[1]);
-				for (i = 0; i < 2; i++)
-					expect(seen[0][i].entry == seen[1][i].entry,
-					       "fmt %u prot %x: %#lx, not %#lx", p, prot,
-					       (long)seen[0][i].entry, (long)seen[1][i].entry);
-				table_close(pairs[p].ours, o[0]);
-				table_close(pairs[p].stock, o[1]);
+				entries_of(pairs[p].ours, pairs[p].fmt, quirks[q], prot, a);
+				entries_of(pairs[p].stock, pairs[p].fmt, quirks[q], prot, b);
+				expect(a[0] == b[0] && a[1] == b[1],
+				       "fmt %u prot %x: %#lx %#lx, not %#lx %#lx", p,
+				       prot, (long)a[0], (long)a[1], (long)b[0],
+				       (long)b[1]);
+				seen += !!a[0];
 			}
+		}
+	}
+	expect(seen == 7 * 48, "seen %u", seen);
 }
 
 static void vtd_attributes(void)
@@ -782,6 +869,7 @@ int main(void)
 		run_for_target(dirty_pages);
 		run_for_target(random_against_model);
 		run_for_target(neighbours_at_once);
+		run_for_target(newcomers_at_once);
 	}
 	run_test(init_as_stock);
 	run_test(attributes_as_stock);

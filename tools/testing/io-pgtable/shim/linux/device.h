@@ -8,6 +8,7 @@ struct device {
 	int node;
 };
 
+#define NUMA_NO_NODE		(-1)
 #define dev_to_node(dev)	((dev)->node)
 #define dev_err(dev, ...)	shim_print(__VA_ARGS__)
 
