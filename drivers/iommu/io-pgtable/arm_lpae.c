@@ -33,6 +33,9 @@
 #include <linux/sizes.h>
 
 #include "../io-pgtable-arm.h"
+/* Ignored in table descriptors, as bits 58:51 are. */
+#define IOPT_SYNCED	BIT_ULL(55)
+
 #include "walk.h"
 
 /* Descriptors of all kinds */

@@ -656,7 +656,7 @@ static void attributes_are_those_of_the_specification(struct kunit *test)
 		{ MALI, true, READ_WRITE | IOMMU_CACHE, 0x2c5 },
 		/* R 0, W 1 */
 		{ SECOND_STAGE, true, IOMMU_READ, 0x1 },
-		{ SECOND_STAGE, true, IOMMU_WRITE, 0x2 },
+		{ SECOND_STAGE, true, IOMMU_WRITE, 0x3 },
 		{ SECOND_STAGE, true, READ_WRITE, 0x3 },
 		/* P 0, R/W 1, U/S 2, A 5, D 6 */
 		{ FIRST_STAGE, false, IOMMU_READ, 0x25 },

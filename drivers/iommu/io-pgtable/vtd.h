@@ -13,6 +13,12 @@
 #include <linux/cacheflush.h>
 #include <linux/sizes.h>
 
+/*
+ * Ignored in entries that refer to a table.  None of the upper ignored bits:
+ * they are in the way of those who read the tables without masking them.
+ */
+#define IOPT_SYNCED	BIT_ULL(9)
+
 #include "walk.h"
 
 #define VTD_PS		BIT_ULL(7)
@@ -54,8 +60,8 @@ static inline void iopt_table_retire(struct io_pgtable_cfg *cfg, void *table,
 }
 
 /*
- * Tables of the fewest levels, at least @least and at most 5, for the
- * addresses of @cfg.
+ * Tables of the fewest levels, at least @least and what the owner wants and at
+ * most 5, for the addresses of @cfg.
  */
 static inline struct io_pgtable *vtd_create(struct iopt_format f,
 					    struct io_pgtable_cfg *cfg,
@@ -71,7 +77,7 @@ static inline struct io_pgtable *vtd_create(struct iopt_format f,
 	if (cfg->ias <= VTD_GRANULE_SHIFT || cfg->oas > 52)
 		return NULL;
 	levels = DIV_ROUND_UP(cfg->ias - VTD_GRANULE_SHIFT, VTD_BITS);
-	levels = max(levels, least);
+	levels = max3(levels, least, cfg->vtd_cfg.levels);
 	if (levels > 5)
 		return NULL;
 
@@ -81,6 +87,7 @@ static inline struct io_pgtable *vtd_create(struct iopt_format f,
 	if (!iopt)
 		return NULL;
 	iopt->owner_frees = true;
+	iopt->owner_reports = cfg->vtd_cfg.owner_reports;
 	iopt->iop.ops = *ops;
 	cfg->vtd_cfg.levels = levels;
 	cfg->vtd_cfg.root = virt_to_phys(iopt->root);

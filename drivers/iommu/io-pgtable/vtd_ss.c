@@ -12,7 +12,8 @@
  *    39, 48 and 57 bits.
  *
  * 2. There is no present bit: an entry is present when it gives some access.
- *    A leaf may give write access alone.
+ *    Reading is never denied, since hardware without zero-length reads (ZLR)
+ *    would make those of no bytes fail on pages for writing.
  *
  * 3. SNP makes accesses snoop whatever the device says.  It is reserved where
  *    the hardware has no snoop control, so the owner tells when to set it.
@@ -58,10 +59,9 @@ static int vtd_ss_map(struct io_pgtable_ops *ops, unsigned long iova,
 		      int prot, gfp_t gfp, size_t *mapped)
 {
 	struct iopt *iopt = iopt_of(ops);
-	u64 attributes = (prot & IOMMU_READ ? SS_R : 0) |
-			 (prot & IOMMU_WRITE ? SS_W : 0);
+	u64 attributes = SS_R | (prot & IOMMU_WRITE ? SS_W : 0);
 
-	if (!attributes)
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
 	if (iopt->iop.cfg.vtd_cfg.snoop)
 		attributes |= SS_SNP;

@@ -27,7 +27,8 @@
  *
  * 4. Unmapping clears leaves that lie in the range, in order, up to the first
  *    thing that it cannot: a hole, or a block that begins before the range or
- *    reaches beyond it.  It says so, and returns what it cleared.  Nothing is
+ *    reaches beyond it.  It says so, unless its owner does (owner_reports), and
+ *    returns what it cleared.  Nothing is
  *    split, nothing outside of the range is touched.
  *
  * 5. A table of which the range covers every page, each of them mapped, is
@@ -51,7 +52,7 @@
  *    change.  A table has to be visible before the mapping call of another
  *    CPU that relies on it returns, so an entry that refers to a table has
  *    IOPT_SYNCED set once it is written back; whoever meets it without does
- *    that itself.  The bit is one that hardware ignores.
+ *    that itself.  The bit is the format's, one that hardware ignores.
  */
 #ifndef _IO_PGTABLE_WALK_H
 #define _IO_PGTABLE_WALK_H
@@ -66,9 +67,6 @@
 #include <linux/slab.h>
 
 #include "../iommu-pages.h"
-
-/* In an entry that refers to a table: the walker sees the entry. */
-#define IOPT_SYNCED	BIT_ULL(55)
 
 /**
  * struct iopt_format - what is constant to a format
@@ -87,6 +85,8 @@ struct iopt_format {
  * @top: height of @root
  * @root_bits: of an IOVA that @root resolves
  * @nid: NUMA node to take tables from
+ * @owner_reports: the owner compares what was cleared with what it asked for,
+ *                 and needs no warning
  * @owner_frees: whoever calls unmap_pages() frees the gather's freelist after
  *               an invalidation that includes walk caches, in strict mode too
  */
@@ -96,11 +96,12 @@ struct iopt {
 	unsigned int top;
 	unsigned int root_bits;
 	int nid;
+	bool owner_reports;
 	bool owner_frees;
 };
 
 /*
- * What a format defines.  Heights and entries are those of one entry; where
+ * What a format defines, besides IOPT_SYNCED.  Heights and entries are those of one entry; where
  * @height is 0 the entry is never asked to be a table.
  */
 
@@ -587,13 +588,13 @@ static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
 		entry = READ_ONCE(*slot);
 	}
 
-	if (unlikely(!iopt_is_leaf(f, entry, height))) {
-		iopt_complain(f, "unmap finds no mapping", iova, height);
-		return 0;
-	}
 	count = (u64)left >> shift;
-	if (unlikely(!count || iova & ((1ULL << shift) - 1))) {
-		iopt_complain(f, "unmap of a part of a block", iova, height);
+	if (unlikely(!iopt_is_leaf(f, entry, height) || !count ||
+		     iova & ((1ULL << shift) - 1))) {
+		if (!iopt->owner_reports)
+			iopt_complain(f, iopt_is_leaf(f, entry, height) ?
+				      "unmap of a part of a block" :
+				      "unmap finds no mapping", iova, height);
 		return 0;
 	}
 	count = iopt_clear(f, slot, min(count, iopt_room(f, slot)), height);
@@ -616,7 +617,8 @@ static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
  *
  * Context: any. Others may map and unmap other ranges.
  * Return: the bytes cleared, from @iova on without a gap. When that is less
- * than asked for, a warning has named the IOVA that comes next.
+ * than asked for, a warning has named the IOVA that comes next, unless the
+ * owner reports by itself.
  */
 static __always_inline size_t iopt_unmap(struct iopt *iopt,
 					 struct iopt_format f,

@@ -811,7 +811,7 @@ static void vtd_attributes(void)
 	static const struct { int prot; bool snoop; u64 ss, fs; } rows[] = {
 		/* second stage: R 0, W 1, SNP 11; first: P 0, RW 1, US 2, A 5, D 6 */
 		{ IOMMU_READ, false, 0x1, 0x25 },
-		{ IOMMU_WRITE, false, 0x2, 0x67 },
+		{ IOMMU_WRITE, false, 0x3, 0x67 },
 		{ IOMMU_READ | IOMMU_WRITE, false, 0x3, 0x67 },
 		{ IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE, true, 0x803, 0x67 },
 	};
