@@ -9,48 +9,72 @@
 
 enum kind { LPAE, MALI, SS, FS };
 
-struct target {
-	const char *name;
+struct backend {
 	struct io_pgtable_init_fns *fns;
 	enum io_pgtable_fmt fmt;
 	enum kind kind;
+};
+
+struct target {
+	const char *name;
+	const struct backend *b;
 	unsigned int granule, ias, oas;
 	bool coherent;
 	unsigned long quirks;
 };
 
-#define S1	&io_pgtable_arm_64_lpae_s1_init_fns, ARM_64_LPAE_S1, LPAE
-#define S2	&io_pgtable_arm_64_lpae_s2_init_fns, ARM_64_LPAE_S2, LPAE
-#define S1_32	&io_pgtable_arm_32_lpae_s1_init_fns, ARM_32_LPAE_S1, LPAE
-#define S2_32	&io_pgtable_arm_32_lpae_s2_init_fns, ARM_32_LPAE_S2, LPAE
-#define MALI_	&io_pgtable_arm_mali_lpae_init_fns, ARM_MALI_LPAE, MALI
-#define VTD_SS	&io_pgtable_vtd_ss_init_fns, VTD_SECOND_STAGE, SS
-#define VTD_FS	&io_pgtable_vtd_fs_init_fns, VTD_FIRST_STAGE, FS
+static const struct backend s1 = {
+	&io_pgtable_arm_64_lpae_s1_init_fns, ARM_64_LPAE_S1, LPAE
+};
+
+static const struct backend s2 = {
+	&io_pgtable_arm_64_lpae_s2_init_fns, ARM_64_LPAE_S2, LPAE
+};
+
+static const struct backend s1_32 = {
+	&io_pgtable_arm_32_lpae_s1_init_fns, ARM_32_LPAE_S1, LPAE
+};
+
+static const struct backend s2_32 = {
+	&io_pgtable_arm_32_lpae_s2_init_fns, ARM_32_LPAE_S2, LPAE
+};
+
+static const struct backend mali = {
+	&io_pgtable_arm_mali_lpae_init_fns, ARM_MALI_LPAE, MALI
+};
+
+static const struct backend vtd_ss = {
+	&io_pgtable_vtd_ss_init_fns, VTD_SECOND_STAGE, SS
+};
+
+static const struct backend vtd_fs = {
+	&io_pgtable_vtd_fs_init_fns, VTD_FIRST_STAGE, FS
+};
 
 /* Granule, input and output address bits, coherent walker. */
 static struct target targets[] = {
-	{ "s1 4K 48", S1, 12, 48, 48, true },
-	{ "s1 4K 39", S1, 12, 39, 40, true },
-	{ "s1 4K 39 TTBR1", S1, 12, 39, 40, true, IO_PGTABLE_QUIRK_ARM_TTBR1 },
-	{ "s1 4K 32 noncoherent", S1, 12, 32, 40, false },
-	{ "s1 16K 48", S1, 14, 48, 48, true },
-	{ "s1 16K 36 noncoherent", S1, 14, 36, 48, false },
-	{ "s1 64K 48", S1, 16, 48, 48, true },
-	{ "s1 64K 52", S1, 16, 52, 52, true },
-	{ "s2 4K 48", S2, 12, 48, 48, true },
-	{ "s2 4K 40 concatenated", S2, 12, 40, 40, true },
-	{ "s2 4K 42 noncoherent", S2, 12, 42, 44, false },
-	{ "s2 16K 48 concatenated", S2, 14, 48, 48, true },
-	{ "s2 64K 44", S2, 16, 44, 48, true },
-	{ "32 s1", S1_32, 12, 32, 40, true },
-	{ "32 s2", S2_32, 12, 40, 40, true },
-	{ "mali", MALI_, 12, 33, 40, false },
-	{ "mali 48", MALI_, 12, 48, 40, true },
-	{ "vtd ss 39", VTD_SS, 12, 39, 46, true },
-	{ "vtd ss 48", VTD_SS, 12, 48, 46, true },
-	{ "vtd ss 57 noncoherent", VTD_SS, 12, 57, 52, false },
-	{ "vtd fs 47", VTD_FS, 12, 47, 46, true },
-	{ "vtd fs 56 noncoherent", VTD_FS, 12, 56, 52, false },
+	{ "s1 4K 48", &s1, 12, 48, 48, true },
+	{ "s1 4K 39", &s1, 12, 39, 40, true },
+	{ "s1 4K 39 TTBR1", &s1, 12, 39, 40, true, IO_PGTABLE_QUIRK_ARM_TTBR1 },
+	{ "s1 4K 32 noncoherent", &s1, 12, 32, 40, false },
+	{ "s1 16K 48", &s1, 14, 48, 48, true },
+	{ "s1 16K 36 noncoherent", &s1, 14, 36, 48, false },
+	{ "s1 64K 48", &s1, 16, 48, 48, true },
+	{ "s1 64K 52", &s1, 16, 52, 52, true },
+	{ "s2 4K 48", &s2, 12, 48, 48, true },
+	{ "s2 4K 40 concatenated", &s2, 12, 40, 40, true },
+	{ "s2 4K 42 noncoherent", &s2, 12, 42, 44, false },
+	{ "s2 16K 48 concatenated", &s2, 14, 48, 48, true },
+	{ "s2 64K 44", &s2, 16, 44, 48, true },
+	{ "32 s1", &s1_32, 12, 32, 40, true },
+	{ "32 s2", &s2_32, 12, 40, 40, true },
+	{ "mali", &mali, 12, 33, 40, false },
+	{ "mali 48", &mali, 12, 48, 40, true },
+	{ "vtd ss 39", &vtd_ss, 12, 39, 46, true },
+	{ "vtd ss 48", &vtd_ss, 12, 48, 46, true },
+	{ "vtd ss 57 noncoherent", &vtd_ss, 12, 57, 52, false },
+	{ "vtd fs 47", &vtd_fs, 12, 47, 46, true },
+	{ "vtd fs 56 noncoherent", &vtd_fs, 12, 56, 52, false },
 };
 
 static struct target *t;
@@ -71,13 +95,13 @@ static void open_table(void)
 		.coherent_walk = t->coherent,
 	};
 	told = (struct told){};
-	ops = table_open(t->fns, t->fmt, &cfg, &told);
+	ops = table_open(t->b->fns, t->b->fmt, &cfg, &told);
 	expect(ops, "no page table");
 }
 
 static void close_table(void)
 {
-	table_close(t->fns, ops);
+	table_close(t->b->fns, ops);
 	expect(!shim_pages(), "%ld pages left", shim_pages());
 	expect(!shim_pages_mapped(), "%ld pages mapped", shim_pages_mapped());
 }
@@ -86,17 +110,17 @@ static struct translation hardware(u64 iova)
 {
 	unsigned int first, bits = t->granule - 3;
 
-	switch (t->kind) {
+	switch (t->b->kind) {
 	case SS:
 	case FS:
-		return walk_vtd(&cfg, iova, t->kind == FS);
+		return walk_vtd(&cfg, iova, t->b->kind == FS);
 	case MALI:
 		return walk_lpae(&cfg, cfg.arm_mali_lpae_cfg.transtab & ~0xfffUL,
 				 0, iova, true);
 	case LPAE:
 		break;
 	}
-	if (t->fmt == ARM_64_LPAE_S2 || t->fmt == ARM_32_LPAE_S2) {
+	if (t->b->fmt == ARM_64_LPAE_S2 || t->b->fmt == ARM_32_LPAE_S2) {
 		first = (t->granule == 12 ? 2 : 3) - cfg.arm_lpae_s2_cfg.vtcr.sl;
 		return walk_lpae(&cfg, cfg.arm_lpae_s2_cfg.vttbr, first, iova,
 				 false);
@@ -305,7 +329,7 @@ static void covered_tables(void)
 	for (queued = 0; queued < 2; queued++) {
 		for (big = 0; big < 2; big++) {
 			bool gathers = may_gather &&
-				       (queued || t->kind == SS || t->kind == FS);
+				       (queued || t->b->kind == SS || t->b->kind == FS);
 			struct page *p;
 			long before, listed = 0;
 
@@ -326,9 +350,9 @@ static void covered_tables(void)
 			expect(told.walks == (gathers ? 0 : 3), "%lu walk flushes",
 			       told.walks);
 			expect(!queued || !told.pages, "%lu pages told", told.pages);
-			expect(!gathers || queued || (gather.start == at &&
-			       gather.end == at + 3 * block - 1), "gathered %#lx-%#lx",
-			       gather.start, gather.end);
+			expect(!gathers || queued ||
+			       (gather.start == at && gather.end == at + 3 * block - 1),
+			       "gathered %#lx-%#lx", gather.start, gather.end);
 			free_tables(&gather);
 			expect(shim_pages() == before, "%ld pages instead of %ld",
 			       shim_pages(), before);
@@ -377,7 +401,7 @@ static void each_allocation_fails(void)
 			.quirks = t->quirks, .pgsize_bitmap = page, .ias = t->ias,
 			.oas = t->oas, .coherent_walk = t->coherent,
 		};
-		ops = table_open(t->fns, t->fmt, &cfg, &told);
+		ops = table_open(t->b->fns, t->b->fmt, &cfg, &told);
 		if (!ops) {
 			expect(!shim_pages() && !shim_pages_mapped(), "pages left");
 			continue;
@@ -499,7 +523,7 @@ static void random_against_model(void)
 			for (i = 0; i < want; i++)
 				cells[first + i] = (struct cell){ ~0UL };
 			expect(queue || !want || t->granule != 12 ||
-			       (t->kind != SS && t->kind != FS) ||
+			       (t->b->kind != SS && t->b->kind != FS) ||
 			       (gather.start <= base + first * page &&
 				gather.end >= base + (first + want) * page - 1),
 			       "not gathered");
@@ -640,20 +664,20 @@ static void dirty_pages(void)
 	struct iommu_dirty_bitmap dirty = { .base = upper() };
 	unsigned int i;
 
-	if (t->granule != 12 || !(t->kind == SS || t->fmt == ARM_64_LPAE_S1))
+	if (t->granule != 12 || !(t->b->kind == SS || t->b->fmt == ARM_64_LPAE_S1))
 		return;
-	if (t->kind == LPAE)
+	if (t->b->kind == LPAE)
 		t->quirks |= IO_PGTABLE_QUIRK_ARM_HD;
 	open_table();
 	expect(!map(upper(), 0, page, 64, &mapped), "map");
 	expect(!ops->read_and_clear_dirty(ops, upper(), 64 * page, 0, &dirty), "read");
 	/* A writable page is dirty from the start where HD tracks it. */
 	for (i = 0; i < 64; i++)
-		expect(!!(dirty.bits[0] & 1UL << i) == (t->kind == LPAE), "page %u", i);
+		expect(!!(dirty.bits[0] & 1UL << i) == (t->b->kind == LPAE), "page %u", i);
 	memset(dirty.bits, 0, sizeof(dirty.bits));
 	expect(!ops->read_and_clear_dirty(ops, upper(), 64 * page, 0, &dirty), "read");
 	expect(!dirty.bits[0], "dirty %#lx", dirty.bits[0]);
-	if (t->kind == LPAE)
+	if (t->b->kind == LPAE)
 		t->quirks &= ~IO_PGTABLE_QUIRK_ARM_HD;
 	close_table();
 }
@@ -669,7 +693,6 @@ static struct {
 	{ &io_pgtable_arm_32_lpae_s2_init_fns, &stock_32_lpae_s2_init_fns, ARM_32_LPAE_S2 },
 	{ &io_pgtable_arm_mali_lpae_init_fns, &stock_mali_lpae_init_fns, ARM_MALI_LPAE },
 };
-
 
 static void compare_registers(const struct io_pgtable_cfg *a,
 			      const struct io_pgtable_cfg *b, enum io_pgtable_fmt fmt)
@@ -760,8 +783,9 @@ static void init_as_stock(void)
 static void entries_of(struct io_pgtable_init_fns *fns, enum io_pgtable_fmt fmt,
 		       unsigned long quirks, int prot, u64 entries[2])
 {
+	struct backend backend = { fns, fmt, fmt == ARM_MALI_LPAE ? MALI : LPAE };
 	struct target local = {
-		.fns = fns, .fmt = fmt, .kind = fmt == ARM_MALI_LPAE ? MALI : LPAE,
+		.b = &backend,
 		.granule = 12, .ias = 32, .oas = 40, .coherent = true,
 		.quirks = quirks,
 	};
@@ -771,7 +795,7 @@ static void entries_of(struct io_pgtable_init_fns *fns, enum io_pgtable_fmt fmt,
 	open_table();
 	if (ops->map_pages(ops, 0x1000, 0x5000, SZ_4K, 1, prot, GFP_KERNEL, &mapped) ||
 	    ops->map_pages(ops, SZ_2M, SZ_2M, SZ_2M, 1, prot, GFP_KERNEL, &mapped)) {
-		entries[0] = entries[1] = 0;
+		memset(entries, 0, 2 * sizeof(*entries));
 	} else {
 		entries[0] = hardware(0x1234).entry;
 		entries[1] = hardware(SZ_2M + 1).entry;
@@ -819,11 +843,10 @@ static void vtd_attributes(void)
 
 	for (stage = 0; stage < 2; stage++)
 		for (i = 0; i < ARRAY_SIZE(rows); i++) {
-			struct target local = { .fns = stage ? &io_pgtable_vtd_fs_init_fns :
-						&io_pgtable_vtd_ss_init_fns,
-				.fmt = stage ? VTD_FIRST_STAGE : VTD_SECOND_STAGE,
-				.kind = stage ? FS : SS, .granule = 12, .ias = 48,
-				.oas = 46, .coherent = true };
+			struct target local = {
+				.b = stage ? &vtd_fs : &vtd_ss, .granule = 12,
+				.ias = 48, .oas = 46, .coherent = true,
+			};
 			u64 want = stage ? rows[i].fs : rows[i].ss;
 			size_t mapped = 0;
 			u64 entry;
