@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Arm Long-descriptor translation tables.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. What is here: VMSAv8-64 stage 1 and stage 2 with granules of 4, 16 and
+ *    64 KiB (Arm Architecture Reference Manual for A-profile, chapter D8 "The
+ *    AArch64 Virtual Memory System Architecture", section "Translation table
+ *    descriptor formats"); the Long-descriptor format of VMSAv8-32, which has
+ *    the same descriptors and the 4 KiB granule; and the variant of it that
+ *    Mali GPUs of the Midgard architecture walk.
+ *
+ * 2. Levels are 0 to 3, 3 has the pages.  A descriptor with bit 0 clear is
+ *    invalid.  With bit 0 set, bit 1 tells a table (set) from a block (clear);
+ *    on level 3 it is set for a page.  Mali has no bit 1 for its pages.
+ *
+ * 3. Addresses stand at their own bits, from the granule up to bit 47.  With
+ *    the 64 KiB granule bits 51:48 of an address are bits 15:12 of the
+ *    descriptor.
+ *
+ * 4. Stage 2 tables that would begin on level 0 begin on level 1 when up to 16
+ *    tables side by side there resolve as much ("Concatenated translation
+ *    tables").
+ *
+ * 5. The granule is a constant to the walker: there is one for each, and the
+ *    ops of a page table are those of its granule.
+ */
+
+#include <linux/dma-mapping.h>
+#include <linux/numa.h>
+#include <linux/sizes.h>
+
+#include "../io-pgtable-arm.h"
+/* Ignored in table descriptors, as bits 58:51 are. */
+#define IOPT_SYNCED	BIT_ULL(55)
+
+#include "walk.h"
+
+/* Descriptors of all kinds */
+#define LPAE_VALID		BIT_ULL(0)
+#define LPAE_TABLE_OR_PAGE	BIT_ULL(1)
+#define LPAE_TYPE		(LPAE_VALID | LPAE_TABLE_OR_PAGE)
+#define LPAE_ADDRESS		GENMASK_ULL(47, 12)
+#define LPAE_NSTABLE		BIT_ULL(63)
+
+/* Block and page descriptors, both stages */
+#define LPAE_SH_OUTER		(2ULL << 8)
+#define LPAE_SH_INNER		(3ULL << 8)
+#define LPAE_AF			BIT_ULL(10)
+#define LPAE_DBM		BIT_ULL(51)
+#define LPAE_XN			GENMASK_ULL(54, 53)	/* PXN and UXN, or XN[1:0] */
+
+/* Stage 1 */
+#define LPAE_ATTRINDX(n)	((u64)(n) << 2)
+#define LPAE_NS			BIT_ULL(5)
+#define LPAE_AP_UNPRIVILEGED	BIT_ULL(6)
+#define LPAE_AP_READONLY_BIT	7
+#define LPAE_AP_READONLY	BIT_ULL(LPAE_AP_READONLY_BIT)
+#define LPAE_NG			BIT_ULL(11)
+
+/* Stage 2 */
+#define LPAE_MEMATTR_DEVICE	(0x1ULL << 2)	/* Device-nGnRE */
+#define LPAE_MEMATTR_NC		(0x5ULL << 2)	/* Normal, not cacheable */
+#define LPAE_MEMATTR_WB		(0xfULL << 2)	/* Normal, write-back */
+#define LPAE_S2AP_READ		BIT_ULL(6)
+#define LPAE_S2AP_WRITE		BIT_ULL(7)
+
+/* MAIR: what each AttrIndx stands for. Drivers rely on the order. */
+enum {
+	INDX_NC,		/* IOMMU_CACHE not set */
+	INDX_CACHE,		/* IOMMU_CACHE */
+	INDX_DEVICE,		/* IOMMU_MMIO */
+	INDX_OUTER_CACHE,	/* for drivers' own use */
+};
+
+#define MAIR(index, attr)	((u64)(attr) << 8 * (index))
+#define MAIR_DEVICE_NGNRE	0x04
+#define MAIR_NC			0x44
+#define MAIR_INC_OWBRWA		0xf4
+#define MAIR_WBRWA		0xff
+
+/* Mali: MEMATTR and the low bits of TRANSTAB */
+#define MALI_MEMATTR_DEFAULT		0x88
+#define MALI_MEMATTR_WRITE_ALLOC	0x8d
+#define MALI_TRANSTAB_ADRMODE_TABLE	(3U << 0)
+#define MALI_TRANSTAB_READ_INNER	BIT(2)
+#define MALI_TRANSTAB_SHARE_OUTER	BIT(4)
+
+#define MAX_CONCATENATED	16
+
+/* iopt_format.variant */
+enum { LPAE_ARM, LPAE_MALI };
+
+enum { BITS_4K = 9, BITS_16K = 11, BITS_64K = 13 };
+
+static inline bool iopt_is_table(struct iopt_format f, u64 entry,
+				 unsigned int height)
+{
+	return (entry & LPAE_TYPE) == LPAE_TYPE;
+}
+
+static inline u64 iopt_leaf_type(struct iopt_format f, unsigned int height)
+{
+	return !height && f.variant == LPAE_ARM ? LPAE_TYPE : LPAE_VALID;
+}
+
+static inline bool iopt_is_leaf(struct iopt_format f, u64 entry,
+				unsigned int height)
+{
+	return (entry & LPAE_TYPE) == iopt_leaf_type(f, height);
+}
+
+static inline u64 iopt_encode(struct iopt_format f, phys_addr_t phys)
+{
+	if (f.bits != BITS_64K)
+		return phys;
+	return ((u64)phys & LPAE_ADDRESS) | ((u64)phys >> 48 & 0xf) << 12;
+}
+
+static inline phys_addr_t iopt_phys(struct iopt_format f, u64 entry)
+{
+	if (f.bits != BITS_64K)
+		return entry & LPAE_ADDRESS;
+	return (entry & GENMASK_ULL(47, 16)) | (entry >> 12 & 0xf) << 48;
+}
+
+static inline u64 iopt_table_entry(struct iopt_format f, struct iopt *iopt,
+				   phys_addr_t phys)
+{
+	u64 entry = iopt_encode(f, phys) | LPAE_TYPE;
+
+	if (iopt->iop.cfg.quirks & IO_PGTABLE_QUIRK_ARM_NS)
+		entry |= LPAE_NSTABLE;
+	return entry;
+}
+
+static inline int iopt_level(struct iopt_format f, unsigned int height)
+{
+	return 3 - (int)height;
+}
+
+/* Walkers are given physical addresses: no other will do. */
+static inline int iopt_table_expose(struct io_pgtable_cfg *cfg, void *table,
+				    size_t size)
+{
+	struct device *dev = cfg->iommu_dev;
+	dma_addr_t dma = dma_map_single(dev, table, size, DMA_TO_DEVICE);
+
+	if (dma_mapping_error(dev, dma))
+		return -ENOMEM;
+	if (dma == virt_to_phys(table))
+		return 0;
+	dev_err(dev, "page tables cannot be where the CPU has them\n");
+	dma_unmap_single(dev, dma, size, DMA_TO_DEVICE);
+	return -EINVAL;
+}
+
+static inline void iopt_table_retire(struct io_pgtable_cfg *cfg, void *table,
+				     size_t size)
+{
+	dma_unmap_single(cfg->iommu_dev, virt_to_phys(table), size,
+			 DMA_TO_DEVICE);
+}
+
+static inline void iopt_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
+				   size_t entries)
+{
+	dma_sync_single_for_device(cfg->iommu_dev, virt_to_phys(slot),
+				   entries * sizeof(*slot), DMA_TO_DEVICE);
+}
+
+static inline bool is_stage1(enum io_pgtable_fmt fmt)
+{
+	return fmt == ARM_64_LPAE_S1 || fmt == ARM_32_LPAE_S1;
+}
+
+static u64 stage1_attributes(struct io_pgtable_cfg *cfg, int prot)
+{
+	u64 attributes = LPAE_NG | LPAE_AF;
+
+	if (!(prot & IOMMU_WRITE))
+		attributes |= LPAE_AP_READONLY;
+	else if (cfg->quirks & IO_PGTABLE_QUIRK_ARM_HD)
+		attributes |= LPAE_DBM;
+	if (!(prot & IOMMU_PRIV))
+		attributes |= LPAE_AP_UNPRIVILEGED;
+	if (cfg->quirks & IO_PGTABLE_QUIRK_ARM_NS)
+		attributes |= LPAE_NS;
+
+	if (prot & IOMMU_MMIO)
+		attributes |= LPAE_ATTRINDX(INDX_DEVICE);
+	else if (prot & IOMMU_CACHE)
+		attributes |= LPAE_ATTRINDX(INDX_CACHE);
+	return attributes;
+}
+
+static u64 stage2_permissions(int prot)
+{
+	return (prot & IOMMU_READ ? LPAE_S2AP_READ : 0) |
+	       (prot & IOMMU_WRITE ? LPAE_S2AP_WRITE : 0);
+}
+
+static u64 stage2_attributes(int prot)
+{
+	u64 attributes = LPAE_AF | stage2_permissions(prot);
+
+	if (prot & IOMMU_MMIO)
+		return attributes | LPAE_MEMATTR_DEVICE;
+	if (prot & IOMMU_CACHE)
+		return attributes | LPAE_MEMATTR_WB;
+	return attributes | LPAE_MEMATTR_NC;
+}
+
+/* Memory types as in stage 1, permissions as in stage 2. */
+static u64 mali_attributes(int prot)
+{
+	u64 attributes = stage2_permissions(prot);
+
+	if (prot & IOMMU_MMIO)
+		attributes |= LPAE_ATTRINDX(INDX_DEVICE);
+	else if (prot & IOMMU_CACHE)
+		attributes |= LPAE_ATTRINDX(INDX_CACHE);
+	return attributes;
+}
+
+static u64 lpae_attributes(struct io_pgtable *iop, int prot)
+{
+	u64 attributes;
+
+	if (is_stage1(iop->fmt))
+		attributes = stage1_attributes(&iop->cfg, prot);
+	else if (iop->fmt == ARM_MALI_LPAE)
+		attributes = mali_attributes(prot);
+	else
+		attributes = stage2_attributes(prot);
+
+	/* To a Mali its inner domain is the GPU alone. */
+	if (prot & IOMMU_CACHE && iop->fmt != ARM_MALI_LPAE)
+		attributes |= LPAE_SH_INNER;
+	else
+		attributes |= LPAE_SH_OUTER;
+	if (prot & IOMMU_NOEXEC)
+		attributes |= LPAE_XN;
+	return attributes;
+}
+
+/* Writable, and AP[2] cleared by hardware since. */
+static bool lpae_test_dirty(u64 *slot, bool clear)
+{
+	u64 entry = READ_ONCE(*slot);
+
+	if ((entry & (LPAE_DBM | LPAE_AP_READONLY)) != LPAE_DBM)
+		return false;
+	if (clear)
+		set_bit(LPAE_AP_READONLY_BIT, (unsigned long *)slot);
+	return true;
+}
+
+static __always_inline int lpae_map(struct io_pgtable_ops *ops,
+				    struct iopt_format f, unsigned long iova,
+				    phys_addr_t paddr, size_t pgsize,
+				    size_t pgcount, int prot, gfp_t gfp,
+				    size_t *mapped)
+{
+	struct iopt *iopt = iopt_of(ops);
+	int ret;
+
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
+		return -EINVAL;
+	ret = iopt_map(iopt, f, iova, paddr, pgsize, pgcount,
+		       lpae_attributes(&iopt->iop, prot), gfp, mapped);
+	/* All of it, before a device is told the address. */
+	wmb();
+	return ret;
+}
+
+static __always_inline int lpae_dirty(struct io_pgtable_ops *ops,
+				      struct iopt_format f, unsigned long iova,
+				      size_t size, unsigned long flags,
+				      struct iommu_dirty_bitmap *dirty)
+{
+	struct iopt *iopt = iopt_of(ops);
+
+	if (WARN_ON(!size || !iopt_in_range(&iopt->iop.cfg, iova, size)))
+		return -EINVAL;
+	if (iopt->iop.fmt != ARM_64_LPAE_S1)
+		return -EINVAL;
+	return iopt_dirty_walk(iopt, f, iova, size, false, lpae_test_dirty,
+			       flags, dirty);
+}
+
+#define LPAE_OPS(name, ...)						\
+static int name##_map(struct io_pgtable_ops *ops, unsigned long iova,	\
+		      phys_addr_t paddr, size_t pgsize, size_t pgcount,	\
+		      int prot, gfp_t gfp, size_t *mapped)		\
+{									\
+	const struct iopt_format f = { __VA_ARGS__ };			\
+									\
+	return lpae_map(ops, f, iova, paddr, pgsize, pgcount, prot,	\
+			gfp, mapped);					\
+}									\
+									\
+static size_t name##_unmap(struct io_pgtable_ops *ops,			\
+			   unsigned long iova, size_t pgsize,		\
+			   size_t pgcount,				\
+			   struct iommu_iotlb_gather *gather)		\
+{									\
+	const struct iopt_format f = { __VA_ARGS__ };			\
+									\
+	return iopt_unmap(iopt_of(ops), f, iova, pgsize, pgcount,	\
+			  gather);					\
+}									\
+									\
+static phys_addr_t name##_iova_to_phys(struct io_pgtable_ops *ops,	\
+				       unsigned long iova)		\
+{									\
+	const struct iopt_format f = { __VA_ARGS__ };			\
+									\
+	return iopt_iova_to_phys(iopt_of(ops), f, iova);		\
+}									\
+									\
+static int name##_dirty(struct io_pgtable_ops *ops, unsigned long iova,	\
+			size_t size, unsigned long flags,		\
+			struct iommu_dirty_bitmap *dirty)		\
+{									\
+	const struct iopt_format f = { __VA_ARGS__ };			\
+									\
+	return lpae_dirty(ops, f, iova, size, flags, dirty);		\
+}									\
+									\
+static const struct io_pgtable_ops name##_ops = {			\
+	.map_pages = name##_map,					\
+	.unmap_pages = name##_unmap,					\
+	.iova_to_phys = name##_iova_to_phys,				\
+	.read_and_clear_dirty = name##_dirty,				\
+}
+
+LPAE_OPS(lpae_4k, .bits = BITS_4K, .variant = LPAE_ARM);
+LPAE_OPS(lpae_16k, .bits = BITS_16K, .variant = LPAE_ARM);
+LPAE_OPS(lpae_64k, .bits = BITS_64K, .variant = LPAE_ARM);
+LPAE_OPS(lpae_mali, .bits = BITS_4K, .variant = LPAE_MALI);
+
+/*
+ * A page table has one granule, out of those that the owner can do: that of
+ * the CPU's pages, or else the largest below, or else the smallest above it.
+ */
+static unsigned int choose_granule(unsigned long sizes)
+{
+	unsigned long granules = sizes & (SZ_4K | SZ_16K | SZ_64K);
+	unsigned long up_to_page = granules & (PAGE_SIZE | (PAGE_SIZE - 1));
+
+	if (up_to_page)
+		return __fls(up_to_page);
+	return granules ? __ffs(granules) : 0;
+}
+
+/*
+ * struct shape - what follows from the owner's wishes
+ * @f: the format
+ * @ops: its ops
+ * @top: height of the root
+ * @root_bits: that it resolves
+ */
+struct shape {
+	struct iopt_format f;
+	const struct io_pgtable_ops *ops;
+	unsigned int top;
+	unsigned int root_bits;
+};
+
+/* Choose a granule, and leave in @cfg what it allows. */
+static int lpae_shape(struct io_pgtable_cfg *cfg, struct shape *shape)
+{
+	unsigned int granule = choose_granule(cfg->pgsize_bitmap);
+	unsigned int limit = 48, va_bits;
+	u64 sizes;
+
+	switch (granule) {
+	case 12:
+		shape->ops = &lpae_4k_ops;
+		sizes = SZ_4K | SZ_2M | SZ_1G;
+		break;
+	case 14:
+		shape->ops = &lpae_16k_ops;
+		sizes = SZ_16K | SZ_32M;
+		break;
+	case 16:
+		shape->ops = &lpae_64k_ops;
+		sizes = SZ_64K | SZ_512M;
+		limit = 52;
+		/* Blocks of 4 TiB come with 52-bit addresses. */
+		if (cfg->oas > 48)
+			sizes |= BIT_ULL(42);
+		break;
+	default:
+		return -EINVAL;
+	}
+	cfg->pgsize_bitmap &= sizes;
+	cfg->ias = min(cfg->ias, limit);
+	cfg->oas = min(cfg->oas, limit);
+	if (cfg->ias <= granule)
+		return -EINVAL;
+
+	shape->f = (struct iopt_format){ .bits = granule - 3 };
+	va_bits = cfg->ias - granule;
+	shape->top = (va_bits - 1) / shape->f.bits;
+	shape->root_bits = va_bits - shape->top * shape->f.bits;
+	return 0;
+}
+
+/* TCR.IPS and VTCR.PS: the size of output addresses */
+static int lpae_ps(unsigned int oas)
+{
+	static const u8 sizes[] = { 32, 36, 40, 42, 44, 48, 52 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (sizes[i] == oas)
+			return i;
+	return -EINVAL;
+}
+
+static unsigned int tg0(struct iopt_format f)
+{
+	return f.bits == BITS_4K ? ARM_LPAE_TCR_TG0_4K :
+	       f.bits == BITS_16K ? ARM_LPAE_TCR_TG0_16K : ARM_LPAE_TCR_TG0_64K;
+}
+
+static unsigned int tg1(struct iopt_format f)
+{
+	return f.bits == BITS_4K ? ARM_LPAE_TCR_TG1_4K :
+	       f.bits == BITS_16K ? ARM_LPAE_TCR_TG1_16K : ARM_LPAE_TCR_TG1_64K;
+}
+
+static struct io_pgtable *lpae_create(const struct shape *shape,
+				      struct io_pgtable_cfg *cfg, void *cookie)
+{
+	int nid = cfg->alloc ? NUMA_NO_NODE : dev_to_node(cfg->iommu_dev);
+	struct iopt *iopt = iopt_create(shape->f, cfg, cookie, nid, shape->top,
+					shape->root_bits);
+
+	if (!iopt)
+		return NULL;
+	iopt->iop.ops = *shape->ops;
+	return &iopt->iop;
+}
+
+static phys_addr_t lpae_root(struct io_pgtable *iop)
+{
+	return virt_to_phys(container_of(iop, struct iopt, iop)->root);
+}
+
+static struct io_pgtable *lpae_create_s1(struct io_pgtable_cfg *cfg,
+					 void *cookie)
+{
+	typeof(cfg->arm_lpae_s1_cfg) *regs = &cfg->arm_lpae_s1_cfg;
+	bool outer_wbwa = cfg->quirks & IO_PGTABLE_QUIRK_ARM_OUTER_WBWA;
+	bool coherent = cfg->coherent_walk;
+	struct io_pgtable *iop;
+	struct shape shape;
+	int ps;
+
+	if (cfg->quirks & ~(IO_PGTABLE_QUIRK_ARM_NS |
+			    IO_PGTABLE_QUIRK_ARM_TTBR1 |
+			    IO_PGTABLE_QUIRK_ARM_OUTER_WBWA |
+			    IO_PGTABLE_QUIRK_ARM_HD))
+		return NULL;
+	/* A coherent walker has nothing to override. */
+	if (coherent && outer_wbwa)
+		return NULL;
+	if (lpae_shape(cfg, &shape))
+		return NULL;
+	ps = lpae_ps(cfg->oas);
+	if (ps < 0)
+		return NULL;
+
+	regs->tcr.sh = coherent ? ARM_LPAE_TCR_SH_IS : ARM_LPAE_TCR_SH_OS;
+	regs->tcr.irgn = coherent ? ARM_LPAE_TCR_RGN_WBWA :
+				    ARM_LPAE_TCR_RGN_NC;
+	regs->tcr.orgn = coherent || outer_wbwa ? ARM_LPAE_TCR_RGN_WBWA :
+						  ARM_LPAE_TCR_RGN_NC;
+	regs->tcr.tg = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ?
+		       tg1(shape.f) : tg0(shape.f);
+	regs->tcr.ips = ps;
+	regs->tcr.tsz = 64 - cfg->ias;
+	regs->mair = MAIR(INDX_NC, MAIR_NC) |
+		     MAIR(INDX_CACHE, MAIR_WBRWA) |
+		     MAIR(INDX_DEVICE, MAIR_DEVICE_NGNRE) |
+		     MAIR(INDX_OUTER_CACHE, MAIR_INC_OWBRWA);
+
+	iop = lpae_create(&shape, cfg, cookie);
+	if (iop)
+		regs->ttbr = lpae_root(iop);
+	return iop;
+}
+
+static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
+					 void *cookie)
+{
+	typeof(cfg->arm_lpae_s2_cfg) *regs = &cfg->arm_lpae_s2_cfg;
+	bool coherent = cfg->coherent_walk;
+	struct io_pgtable *iop;
+	struct shape shape;
+	int ps, first;
+
+	if (cfg->quirks || lpae_shape(cfg, &shape))
+		return NULL;
+	ps = lpae_ps(cfg->oas);
+	if (ps < 0)
+		return NULL;
+
+	first = iopt_level(shape.f, shape.top);
+	if (!first && 1 << shape.root_bits <= MAX_CONCATENATED) {
+		shape.root_bits += shape.f.bits;
+		shape.top--;
+		first++;
+	}
+
+	regs->vtcr.sh = coherent ? ARM_LPAE_TCR_SH_IS : ARM_LPAE_TCR_SH_OS;
+	regs->vtcr.irgn = coherent ? ARM_LPAE_TCR_RGN_WBWA :
+				     ARM_LPAE_TCR_RGN_NC;
+	regs->vtcr.orgn = regs->vtcr.irgn;
+	regs->vtcr.tg = tg0(shape.f);
+	regs->vtcr.ps = ps;
+	regs->vtcr.tsz = 64 - cfg->ias;
+	/* SL0 counts upward from level 2 or, with larger granules, level 3. */
+	regs->vtcr.sl = (shape.f.bits == BITS_4K ? 2 : 3) - first;
+
+	iop = lpae_create(&shape, cfg, cookie);
+	if (iop)
+		regs->vttbr = lpae_root(iop);
+	return iop;
+}
+
+/* What formats of the 4 KiB granule and addresses of 40 bits have in common. */
+static bool limit_to_4k(struct io_pgtable_cfg *cfg, unsigned int ias)
+{
+	if (cfg->ias > ias || cfg->oas > 40)
+		return false;
+	cfg->pgsize_bitmap &= SZ_4K | SZ_2M | SZ_1G;
+	return true;
+}
+
+static struct io_pgtable *lpae32_create_s1(struct io_pgtable_cfg *cfg,
+					   void *cookie)
+{
+	return limit_to_4k(cfg, 32) ? lpae_create_s1(cfg, cookie) : NULL;
+}
+
+static struct io_pgtable *lpae32_create_s2(struct io_pgtable_cfg *cfg,
+					   void *cookie)
+{
+	return limit_to_4k(cfg, 40) ? lpae_create_s2(cfg, cookie) : NULL;
+}
+
+static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
+{
+	struct io_pgtable *iop;
+	struct shape shape;
+
+	if (cfg->quirks || !limit_to_4k(cfg, 48) || lpae_shape(cfg, &shape))
+		return NULL;
+	shape.ops = &lpae_mali_ops;
+	shape.f.variant = LPAE_MALI;
+	/* A GPU walks from level 0, however small the space. */
+	if (shape.top < 3) {
+		shape.top = 3;
+		shape.root_bits = 0;
+	}
+
+	/* There is nothing uncached; "implementation defined" comes closest. */
+	cfg->arm_mali_lpae_cfg.memattr =
+		MAIR(INDX_NC, MALI_MEMATTR_DEFAULT) |
+		MAIR(INDX_CACHE, MALI_MEMATTR_WRITE_ALLOC) |
+		MAIR(INDX_DEVICE, MALI_MEMATTR_DEFAULT);
+
+	iop = lpae_create(&shape, cfg, cookie);
+	if (!iop)
+		return NULL;
+	cfg->arm_mali_lpae_cfg.transtab = lpae_root(iop) |
+					  MALI_TRANSTAB_READ_INNER |
+					  MALI_TRANSTAB_ADRMODE_TABLE;
+	if (cfg->coherent_walk)
+		cfg->arm_mali_lpae_cfg.transtab |= MALI_TRANSTAB_SHARE_OUTER;
+	return iop;
+}
+
+static void lpae_destroy(struct io_pgtable *iop)
+{
+	struct iopt *iopt = container_of(iop, struct iopt, iop);
+	struct iopt_format f = {
+		.bits = __ffs(iop->cfg.pgsize_bitmap) - 3,
+		.variant = iop->fmt == ARM_MALI_LPAE ? LPAE_MALI : LPAE_ARM,
+	};
+
+	iopt_destroy(iopt, f);
+}
+
+#define LPAE_INIT_FNS(name, create)					\
+struct io_pgtable_init_fns io_pgtable_arm_##name##_init_fns = {		\
+	.alloc = create,						\
+	.free = lpae_destroy,						\
+	.caps = IO_PGTABLE_CAP_CUSTOM_ALLOCATOR,			\
+}
+
+LPAE_INIT_FNS(64_lpae_s1, lpae_create_s1);
+LPAE_INIT_FNS(64_lpae_s2, lpae_create_s2);
+LPAE_INIT_FNS(32_lpae_s1, lpae32_create_s1);
+LPAE_INIT_FNS(32_lpae_s2, lpae32_create_s2);
+LPAE_INIT_FNS(mali_lpae, mali_create);

@@ -1,0 +1,797 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the I/O page table formats.
+ *
+ * Every test runs once for each format that is built in, and looks at the
+ * tables as hardware would: through a walker that is written from the
+ * specifications alone.
+ *
+ * A test that provokes a warning announces it by a line "expected warning:"
+ * with text that the warning contains; whoever reads the log counts them.  A
+ * source file of page tables warns once and leaves it at messages from then
+ * on, so the first of all is provoked before the tests.
+ */
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/cpumask.h>
+#include <linux/io-pgtable.h>
+#include <linux/kthread.h>
+#include <linux/prandom.h>
+#include <linux/sizes.h>
+
+#include "../iommu-pages.h"
+
+enum encoding { LPAE, MALI, SECOND_STAGE, FIRST_STAGE };
+
+struct format {
+	const char *name;
+	enum io_pgtable_fmt fmt;
+	enum encoding encoding;
+	unsigned int granule;	/* log2 */
+	unsigned int ias;
+	unsigned int oas;
+};
+
+static const struct format formats[] = {
+#ifdef CONFIG_IOMMU_IO_PGTABLE_LPAE
+	{ "lpae s1 4K 48", ARM_64_LPAE_S1, LPAE, 12, 48, 48 },
+	{ "lpae s1 4K 39", ARM_64_LPAE_S1, LPAE, 12, 39, 48 },
+	{ "lpae s1 16K 47", ARM_64_LPAE_S1, LPAE, 14, 47, 48 },
+	{ "lpae s1 64K 48", ARM_64_LPAE_S1, LPAE, 16, 48, 48 },
+	{ "lpae s2 4K 48", ARM_64_LPAE_S2, LPAE, 12, 48, 48 },
+	{ "lpae s2 4K 40", ARM_64_LPAE_S2, LPAE, 12, 40, 40 },
+	{ "lpae s2 16K 48", ARM_64_LPAE_S2, LPAE, 14, 48, 48 },
+	{ "lpae s2 64K 42", ARM_64_LPAE_S2, LPAE, 16, 42, 48 },
+	{ "lpae32 s1", ARM_32_LPAE_S1, LPAE, 12, 32, 40 },
+	{ "lpae32 s2", ARM_32_LPAE_S2, LPAE, 12, 40, 40 },
+	{ "mali", ARM_MALI_LPAE, MALI, 12, 39, 40 },
+#endif
+#ifdef CONFIG_IO_PGTABLE_VTD
+	{ "vtd ss 39", VTD_SECOND_STAGE, SECOND_STAGE, 12, 39, 46 },
+	{ "vtd ss 48", VTD_SECOND_STAGE, SECOND_STAGE, 12, 48, 46 },
+	{ "vtd ss 57", VTD_SECOND_STAGE, SECOND_STAGE, 12, 57, 52 },
+	{ "vtd fs 47", VTD_FIRST_STAGE, FIRST_STAGE, 12, 47, 46 },
+	{ "vtd fs 56", VTD_FIRST_STAGE, FIRST_STAGE, 12, 56, 52 },
+#endif
+};
+
+static void format_name(const struct format *format, char *name)
+{
+	strscpy(name, format->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(format, formats, format_name);
+
+#define WINDOW_TABLES	3
+#define READ_WRITE	(IOMMU_READ | IOMMU_WRITE)
+
+/**
+ * struct fixture - what a test has
+ * @format: the format
+ * @cfg: as the page table was made
+ * @ops: the page table
+ * @gather: takes what it detaches
+ * @page: bytes of a page
+ * @per_table: entries of a table
+ * @block: bytes of the smallest block
+ * @allocs_left: until an allocation fails, where it is not 0
+ * @tables: allocated through the hooks and not freed
+ * @walks: times that walk caches were to be flushed
+ */
+struct fixture {
+	const struct format *format;
+	struct io_pgtable_cfg cfg;
+	struct io_pgtable_ops *ops;
+	struct iommu_iotlb_gather gather;
+	size_t page;
+	size_t per_table;
+	size_t block;
+	unsigned int allocs_left;
+	int tables;
+	unsigned int walks;
+};
+
+static void flush_all(void *cookie)
+{
+}
+
+static void flush_walk(unsigned long iova, size_t size, size_t granule,
+		       void *cookie)
+{
+	struct fixture *f = cookie;
+
+	f->walks++;
+}
+
+static void add_page(struct iommu_iotlb_gather *gather, unsigned long iova,
+		     size_t granule, void *cookie)
+{
+	gather->pgsize = granule;
+	iommu_iotlb_gather_add_range(gather, iova, granule);
+}
+
+static const struct iommu_flush_ops flush_ops = {
+	.tlb_flush_all = flush_all,
+	.tlb_flush_walk = flush_walk,
+	.tlb_add_page = add_page,
+};
+
+static void *hook_alloc(void *cookie, size_t size, gfp_t gfp)
+{
+	struct fixture *f = cookie;
+	void *table;
+
+	if (f->allocs_left && !--f->allocs_left)
+		return NULL;
+	table = alloc_pages_exact(size, gfp | __GFP_ZERO);
+	if (table)
+		f->tables++;
+	return table;
+}
+
+static void hook_free(void *cookie, void *pages, size_t size)
+{
+	struct fixture *f = cookie;
+
+	f->tables--;
+	free_pages_exact(pages, size);
+}
+
+static void table_open(struct fixture *f, struct kunit *test, bool hooks)
+{
+	const struct format *format = f->format;
+
+	f->cfg = (struct io_pgtable_cfg){
+		.pgsize_bitmap = f->page | f->block,
+		.ias = format->ias,
+		.oas = format->oas,
+		.coherent_walk = true,
+		.tlb = &flush_ops,
+		.iommu_dev = kunit_device_register(test, "io-pgtable"),
+	};
+	if (format->granule == 12)
+		f->cfg.pgsize_bitmap |= SZ_1G;
+	if (hooks) {
+		f->cfg.alloc = hook_alloc;
+		f->cfg.free = hook_free;
+	}
+	f->ops = alloc_io_pgtable_ops(format->fmt, &f->cfg, f);
+}
+
+static int io_pgtable_test_init(struct kunit *test)
+{
+	const struct format *format = test->param_value;
+	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+
+	if (!f)
+		return -ENOMEM;
+	f->format = format;
+	f->page = 1UL << format->granule;
+	f->per_table = f->page / sizeof(u64);
+	f->block = f->page * f->per_table;
+	iommu_iotlb_gather_init(&f->gather);
+	table_open(f, test, false);
+	if (!f->ops)
+		return -ENOMEM;
+	test->priv = f;
+	return 0;
+}
+
+static void io_pgtable_test_exit(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	if (!f)
+		return;
+	free_io_pgtable_ops(f->ops);
+	iommu_put_pages_list(&f->gather.freelist);
+}
+
+/* What hardware makes of an address; size 0: nothing. */
+struct translation {
+	phys_addr_t phys;
+	u64 size;
+	u64 entry;
+};
+
+static bool entry_valid(enum encoding encoding, u64 entry)
+{
+	return entry & (encoding == SECOND_STAGE ? 3 : 1);
+}
+
+static bool entry_leaf(enum encoding encoding, u64 entry, bool last)
+{
+	switch (encoding) {
+	case LPAE:
+		return last ? (entry & 3) == 3 : (entry & 3) == 1;
+	case MALI:
+		return (entry & 3) == 1;
+	default:
+		return last || entry & BIT(7);
+	}
+}
+
+/* Where the root is, and how many levels there are, from the registers. */
+static u64 root_of(struct fixture *f, unsigned int *levels)
+{
+	const struct format *format = f->format;
+	unsigned int bits = format->granule - 3;
+
+	switch (format->fmt) {
+#ifdef CONFIG_IO_PGTABLE_VTD
+	case VTD_SECOND_STAGE:
+	case VTD_FIRST_STAGE:
+		*levels = f->cfg.vtd_cfg.levels;
+		return f->cfg.vtd_cfg.root;
+#endif
+	case ARM_MALI_LPAE:
+		*levels = 4;
+		return f->cfg.arm_mali_lpae_cfg.transtab & GENMASK_ULL(47, 12);
+	case ARM_64_LPAE_S2:
+	case ARM_32_LPAE_S2:
+		/* VTCR.SL0 */
+		*levels = f->cfg.arm_lpae_s2_cfg.vtcr.sl +
+			  (format->granule == 12 ? 2 : 1);
+		return f->cfg.arm_lpae_s2_cfg.vttbr;
+	default:
+		/* TCR.T0SZ */
+		*levels = DIV_ROUND_UP(64 - f->cfg.arm_lpae_s1_cfg.tcr.tsz -
+				       format->granule, bits);
+		return f->cfg.arm_lpae_s1_cfg.ttbr;
+	}
+}
+
+static struct translation hardware(struct fixture *f, u64 iova)
+{
+	const struct format *format = f->format;
+	unsigned int bits = format->granule - 3, level, levels;
+	u64 mask = GENMASK_ULL(47, format->granule), phys;
+	u64 *table;
+
+	/* Bits 51:48 are zero in all memory of test machines. */
+	phys = root_of(f, &levels);
+	for (level = levels; level; level--) {
+		unsigned int shift = format->granule + bits * (level - 1);
+		u64 index = iova >> shift, entry;
+
+		if (level != levels)
+			index &= f->per_table - 1;
+		table = phys_to_virt(phys);
+		entry = READ_ONCE(table[index]);
+		if (!entry_valid(format->encoding, entry))
+			break;
+		if (entry_leaf(format->encoding, entry, level == 1)) {
+			u64 offset = BIT_ULL(shift) - 1;
+
+			return (struct translation){
+				.phys = (entry & mask & ~offset) |
+					(iova & offset),
+				.size = BIT_ULL(shift),
+				.entry = entry,
+			};
+		}
+		phys = entry & mask;
+	}
+	return (struct translation){};
+}
+
+static void expect_page(struct kunit *test, u64 iova, u64 phys, u64 size)
+{
+	struct fixture *f = test->priv;
+	struct translation seen = hardware(f, iova);
+
+	KUNIT_EXPECT_EQ(test, seen.size, size);
+	KUNIT_EXPECT_EQ(test, seen.phys, (phys_addr_t)phys);
+	KUNIT_EXPECT_EQ(test, f->ops->iova_to_phys(f->ops, iova),
+			(phys_addr_t)phys);
+}
+
+static void expect_hole(struct kunit *test, u64 iova)
+{
+	struct fixture *f = test->priv;
+
+	KUNIT_EXPECT_EQ(test, hardware(f, iova).size, 0);
+	KUNIT_EXPECT_EQ(test, f->ops->iova_to_phys(f->ops, iova), 0);
+}
+
+static int map(struct fixture *f, u64 iova, u64 phys, size_t size, size_t count,
+	       size_t *mapped)
+{
+	*mapped = 0;
+	return f->ops->map_pages(f->ops, iova, phys, size, count, READ_WRITE,
+				 GFP_KERNEL, mapped);
+}
+
+static size_t unmap(struct fixture *f, u64 iova, size_t size, size_t count)
+{
+	return f->ops->unmap_pages(f->ops, iova, size, count, &f->gather);
+}
+
+static void every_size_at_every_border(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned long sizes = f->cfg.pgsize_bitmap;
+	unsigned int bit, level, side;
+	size_t mapped;
+
+	for_each_set_bit(bit, &sizes, BITS_PER_LONG) {
+		for (level = f->format->granule; level <= f->format->ias;
+		     level += f->format->granule - 3) {
+			for (side = 0; side < 2; side++) {
+				u64 size = BIT_ULL(bit), phys = 3 * size;
+				u64 iova = BIT_ULL(level) - side * size;
+
+				iova &= -size & (BIT_ULL(f->format->ias) - 1);
+				KUNIT_ASSERT_EQ(test, map(f, iova, phys, size,
+							  1, &mapped), 0);
+				KUNIT_EXPECT_EQ(test, mapped, size);
+				expect_page(test, iova, phys, size);
+				expect_page(test, iova + size - 1,
+					    phys + size - 1, size);
+				KUNIT_EXPECT_EQ(test, unmap(f, iova, size, 1),
+						size);
+				expect_hole(test, iova);
+				expect_hole(test, iova + size - 1);
+			}
+		}
+	}
+}
+
+static void runs_cross_tables(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	size_t count = 2 * f->per_table + 11, mapped, i;
+	u64 at = 7 * f->block - 5 * f->page;
+
+	KUNIT_ASSERT_EQ(test, map(f, at, f->block, f->page, count, &mapped), 0);
+	KUNIT_EXPECT_EQ(test, mapped, count * f->page);
+	expect_hole(test, at - 1);
+	expect_hole(test, at + mapped);
+	for (i = 0; i < count; i++)
+		expect_page(test, at + i * f->page, f->block + i * f->page,
+			    f->page);
+	KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, count), mapped);
+	for (i = 0; i < count; i++)
+		expect_hole(test, at + i * f->page);
+}
+
+static void what_cannot_be_unmapped_stays(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	u64 at = 4 * f->block;
+	size_t mapped;
+
+	KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, 1), 0);
+	KUNIT_ASSERT_EQ(test, map(f, at, 0, f->page, 3, &mapped), 0);
+	KUNIT_ASSERT_EQ(test, map(f, at + 4 * f->page, 0, f->page, 1, &mapped),
+			0);
+	KUNIT_EXPECT_EQ(test, unmap(f, at + f->page, f->page, 4), 2 * f->page);
+	expect_page(test, at, 0, f->page);
+	KUNIT_EXPECT_EQ(test, unmap(f, at, f->block, 1), f->page);
+	expect_page(test, at + 4 * f->page, 0, f->page);
+
+	at += f->block;
+	KUNIT_ASSERT_EQ(test, map(f, at, 0, f->block, 2, &mapped), 0);
+	KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, 1), 0);
+	KUNIT_EXPECT_EQ(test, unmap(f, at + f->page, f->page, 9), 0);
+	KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, f->per_table + 1), f->block);
+	expect_hole(test, at);
+	expect_page(test, at + f->block, f->block, f->block);
+}
+
+static void what_is_mapped_is_not_replaced(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	u64 at = 4 * f->block;
+	size_t mapped;
+
+	KUNIT_ASSERT_EQ(test, map(f, at + 5 * f->page, 0, f->page, 1, &mapped),
+			0);
+	KUNIT_EXPECT_EQ(test, map(f, at, f->block, f->page, 8, &mapped),
+			-EEXIST);
+	KUNIT_EXPECT_EQ(test, mapped, 5 * f->page);
+	expect_page(test, at + 5 * f->page, 0, f->page);
+	expect_hole(test, at + 6 * f->page);
+	KUNIT_EXPECT_EQ(test, map(f, at, 0, f->block, 1, &mapped), -EEXIST);
+
+	KUNIT_ASSERT_EQ(test, map(f, at + f->block, 0, f->block, 1, &mapped), 0);
+	KUNIT_EXPECT_EQ(test, map(f, at + f->block, 0, f->page, 1, &mapped),
+			-EEXIST);
+	KUNIT_EXPECT_EQ(test, map(f, at + f->block, 0, f->block, 1, &mapped),
+			-EEXIST);
+
+	/* An empty table gives way to a block, behind a flush. */
+	KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, 6), 6 * f->page);
+	f->walks = 0;
+	KUNIT_EXPECT_EQ(test, map(f, at, 0, f->block, 1, &mapped), 0);
+	KUNIT_EXPECT_EQ(test, f->walks, 1);
+	expect_page(test, at + f->page, f->page, f->block);
+}
+
+static void covered_tables_wait_for_the_flush(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	u64 at = 4 * f->block;
+	struct list_head *pos;
+	size_t mapped, listed;
+
+	if (f->page > PAGE_SIZE)
+		kunit_skip(test, "tables larger than pages are freed at once");
+	f->gather.queued = true;
+	KUNIT_ASSERT_EQ(test, map(f, at, 0, f->page, 2 * f->per_table, &mapped),
+			0);
+	f->walks = 0;
+	KUNIT_EXPECT_EQ(test, unmap(f, at, f->block, 2), 2 * f->block);
+	listed = 0;
+	list_for_each(pos, &f->gather.freelist)
+		listed++;
+	KUNIT_EXPECT_EQ(test, listed, 2);
+	KUNIT_EXPECT_EQ(test, f->walks, 0);
+	expect_hole(test, at);
+}
+
+static void each_failing_allocation_is_undone(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	size_t count = f->per_table + 11, mapped;
+	u64 at = 7 * f->block - 5 * f->page;
+	unsigned int nth = 0;
+	int ret;
+
+	if (f->format->encoding != LPAE && f->format->encoding != MALI)
+		kunit_skip(test, "the format has no allocator hooks");
+	free_io_pgtable_ops(f->ops);
+	do {
+		f->allocs_left = ++nth;
+		table_open(f, test, true);
+		ret = -ENOMEM;
+		if (!f->ops)
+			continue;
+		ret = map(f, at, 0, f->page, count, &mapped);
+		KUNIT_EXPECT_TRUE(test, !ret || ret == -ENOMEM);
+		KUNIT_EXPECT_EQ(test, !ret, mapped == count * f->page);
+		if (mapped)
+			KUNIT_EXPECT_EQ(test, unmap(f, at, f->page,
+						    mapped / f->page), mapped);
+		expect_hole(test, at);
+		free_io_pgtable_ops(f->ops);
+		KUNIT_EXPECT_EQ(test, f->tables, 0);
+	} while (ret && nth < 20);
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_GT(test, nth, 3);
+	table_open(f, test, false);
+	KUNIT_ASSERT_NOT_NULL(test, f->ops);
+}
+
+/**
+ * struct cell - a page of the window of the random test
+ * @phys: what it maps
+ * @mapped: whether it does
+ * @in_block: as a part of a block
+ */
+struct cell {
+	u64 phys;
+	bool mapped;
+	bool in_block;
+};
+
+/* How much of a range comes off: up to a hole, or a block that sticks out. */
+static size_t predict_unmap(struct fixture *f, struct cell *cells, size_t first,
+			    size_t end)
+{
+	size_t i = first;
+
+	while (i < end && cells[i].mapped) {
+		size_t step = cells[i].in_block ? f->per_table : 1;
+
+		if (i % step || i + step > end)
+			break;
+		i += step;
+	}
+	return i - first;
+}
+
+static size_t predict_map(struct cell *cells, size_t first, size_t end,
+			  size_t unit)
+{
+	size_t i = first;
+
+	while (i < end && !cells[i].mapped)
+		i++;
+	return (i - first) / unit * unit;
+}
+
+static void random_requests_against_a_model(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	size_t nr = WINDOW_TABLES * f->per_table, i;
+	u64 base = 2 * f->block;
+	struct rnd_state rnd;
+	struct cell *cells;
+	unsigned int step;
+
+	cells = kvcalloc(nr, sizeof(*cells), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, cells);
+	prandom_seed_state(&rnd, 20240607);
+	for (step = 0; step < 100000; step++) {
+		bool blocks = prandom_u32_state(&rnd) % 4 == 0;
+		size_t unit = blocks ? f->per_table : 1, first, count, want;
+		size_t got;
+
+		first = prandom_u32_state(&rnd) % (nr / unit) * unit;
+		count = min(1 + prandom_u32_state(&rnd) % 40,
+			    (nr - first) / unit);
+		if (prandom_u32_state(&rnd) % 2) {
+			u64 phys = prandom_u32_state(&rnd) % 64 * f->block;
+			int ret;
+
+			want = predict_map(cells, first, first + count * unit,
+					   unit);
+			ret = map(f, base + first * f->page, phys,
+				  unit * f->page, count, &got);
+			if (ret != (want < count * unit ? -EEXIST : 0))
+				break;
+			for (i = 0; i < want; i++)
+				cells[first + i] = (struct cell){
+					phys + i * f->page, true, blocks
+				};
+		} else {
+			want = predict_unmap(f, cells, first,
+					     first + count * unit);
+			f->gather.queued = prandom_u32_state(&rnd) % 2;
+			got = unmap(f, base + first * f->page, unit * f->page,
+				    count);
+			memset(cells + first, 0, want * sizeof(*cells));
+			iommu_put_pages_list(&f->gather.freelist);
+			iommu_iotlb_gather_init(&f->gather);
+		}
+		if (got != want * f->page)
+			break;
+		i = prandom_u32_state(&rnd) % nr;
+		if (f->ops->iova_to_phys(f->ops, base + i * f->page) !=
+		    cells[i].phys || hardware(f, base + i * f->page).phys !=
+		    cells[i].phys)
+			break;
+		cond_resched();
+	}
+	KUNIT_EXPECT_EQ(test, step, 100000);
+	kvfree(cells);
+}
+
+/**
+ * struct neighbour - one of several that share tables
+ * @f: whose page table it is
+ * @id: which of them it is
+ * @wrong: times that something was not as it must be
+ */
+struct neighbour {
+	struct fixture *f;
+	unsigned int id;
+	unsigned int wrong;
+};
+
+#define NEIGHBOURS	4
+
+/* Maps and unmaps pages of its own, all around those of the others. */
+static int neighbour_run(void *arg)
+{
+	struct neighbour *me = arg;
+	struct fixture *f = me->f;
+	struct iommu_iotlb_gather gather;
+	unsigned int round, i;
+	size_t mapped;
+
+	for (round = 0; round < 200; round++) {
+		for (i = 0; i < 128; i++) {
+			u64 iova = (i * NEIGHBOURS + me->id) * 2 * f->page;
+
+			if (map(f, iova, iova + f->block, f->page, 2, &mapped) ||
+			    mapped != 2 * f->page)
+				me->wrong++;
+		}
+		for (i = 0; i < 128; i++) {
+			u64 iova = (i * NEIGHBOURS + me->id) * 2 * f->page;
+
+			if (f->ops->iova_to_phys(f->ops, iova) !=
+			    iova + f->block)
+				me->wrong++;
+			iommu_iotlb_gather_init(&gather);
+			gather.queued = true;
+			if (f->ops->unmap_pages(f->ops, iova, f->page, 2,
+						&gather) != 2 * f->page)
+				me->wrong++;
+		}
+		cond_resched();
+	}
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+static void neighbours_do_not_meet(struct kunit *test)
+{
+	struct neighbour neighbours[NEIGHBOURS];
+	struct task_struct *tasks[NEIGHBOURS];
+	unsigned int i;
+
+	for (i = 0; i < NEIGHBOURS; i++) {
+		neighbours[i] = (struct neighbour){ test->priv, i };
+		tasks[i] = kthread_create(neighbour_run, &neighbours[i],
+					  "io-pgtable/%u", i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(tasks[i]));
+		kthread_bind(tasks[i],
+			     cpumask_local_spread(i, NUMA_NO_NODE));
+	}
+	for (i = 0; i < NEIGHBOURS; i++)
+		wake_up_process(tasks[i]);
+	for (i = 0; i < NEIGHBOURS; i++) {
+		kthread_stop(tasks[i]);
+		KUNIT_EXPECT_EQ(test, neighbours[i].wrong, 0);
+	}
+}
+
+/* Attributes as the specifications have them, in an entry for address 0. */
+static void attributes_are_those_of_the_specification(struct kunit *test)
+{
+	static const struct {
+		enum encoding encoding;
+		bool stage2;
+		int prot;
+		u64 entry;
+	} rows[] = {
+		/* AttrIndx 4:2, AP[2:1] 7:6, SH 9:8, AF 10, nG 11, XN 54:53 */
+		{ LPAE, false, IOMMU_READ, 0xec3 },
+		{ LPAE, false, READ_WRITE, 0xe43 },
+		{ LPAE, false, READ_WRITE | IOMMU_CACHE, 0xf47 },
+		{ LPAE, false, READ_WRITE | IOMMU_MMIO, 0xe4b },
+		{ LPAE, false, READ_WRITE | IOMMU_PRIV, 0xe03 },
+		{ LPAE, false, READ_WRITE | IOMMU_NOEXEC, 0x60000000000e43 },
+		/* MemAttr 5:2, S2AP 7:6, SH 9:8, AF 10 */
+		{ LPAE, true, IOMMU_READ, 0x657 },
+		{ LPAE, true, IOMMU_WRITE, 0x697 },
+		{ LPAE, true, READ_WRITE, 0x6d7 },
+		{ LPAE, true, READ_WRITE | IOMMU_CACHE, 0x7ff },
+		{ LPAE, true, READ_WRITE | IOMMU_MMIO, 0x6c7 },
+		{ MALI, true, READ_WRITE | IOMMU_CACHE, 0x2c5 },
+		/* R 0, W 1 */
+		{ SECOND_STAGE, true, IOMMU_READ, 0x1 },
+		{ SECOND_STAGE, true, IOMMU_WRITE, 0x3 },
+		{ SECOND_STAGE, true, READ_WRITE, 0x3 },
+		/* P 0, R/W 1, U/S 2, A 5, D 6 */
+		{ FIRST_STAGE, false, IOMMU_READ, 0x25 },
+		{ FIRST_STAGE, false, IOMMU_WRITE, 0x67 },
+		{ FIRST_STAGE, false, READ_WRITE, 0x67 },
+	};
+	struct fixture *f = test->priv;
+	enum io_pgtable_fmt fmt = f->format->fmt;
+	bool stage2 = fmt != ARM_64_LPAE_S1 && fmt != ARM_32_LPAE_S1 &&
+		      f->format->encoding != FIRST_STAGE;
+	unsigned int i, tried = 0;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		size_t mapped = 0;
+
+		if (rows[i].encoding != f->format->encoding ||
+		    rows[i].stage2 != stage2)
+			continue;
+		tried++;
+		KUNIT_ASSERT_EQ(test, f->ops->map_pages(f->ops, 0, 0, f->page, 1,
+							rows[i].prot, GFP_KERNEL,
+							&mapped), 0);
+		KUNIT_EXPECT_EQ(test, hardware(f, 0).entry, rows[i].entry);
+		KUNIT_EXPECT_EQ(test, unmap(f, 0, f->page, 1), f->page);
+	}
+	KUNIT_EXPECT_GT(test, tried, 0);
+}
+
+static u64 *last_entry(struct fixture *f, u64 iova)
+{
+	unsigned int level, levels, bits = f->format->granule - 3;
+	u64 mask = GENMASK_ULL(47, f->format->granule);
+	u64 *table = phys_to_virt(root_of(f, &levels));
+
+	for (level = levels; level > 1; level--) {
+		unsigned int shift = f->format->granule + bits * (level - 1);
+		u64 index = iova >> shift;
+
+		if (level != levels)
+			index &= f->per_table - 1;
+		table = phys_to_virt(table[index] & mask);
+	}
+	return table + (iova >> f->format->granule & (f->per_table - 1));
+}
+
+static int read_dirty(struct fixture *f, unsigned long flags,
+		      struct iommu_iotlb_gather *seen)
+{
+	struct iommu_dirty_bitmap dirty = { .gather = seen };
+
+	iommu_iotlb_gather_init(seen);
+	return f->ops->read_and_clear_dirty(f->ops, 0, 16 * f->page, flags,
+					    &dirty);
+}
+
+static void dirty_pages_are_reported_once(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct iommu_iotlb_gather seen;
+	size_t mapped;
+	u64 *entry;
+
+	if (f->format->encoding != SECOND_STAGE)
+		kunit_skip(test, "only what the owner switches on is dirty");
+	KUNIT_ASSERT_EQ(test, map(f, 0, 0, f->page, 16, &mapped), 0);
+	/* D, as hardware sets it */
+	entry = last_entry(f, 5 * f->page);
+	*entry |= BIT(9);
+	KUNIT_EXPECT_EQ(test, read_dirty(f, IOMMU_DIRTY_NO_CLEAR, &seen), 0);
+	KUNIT_EXPECT_EQ(test, seen.start, 5 * f->page);
+	KUNIT_EXPECT_EQ(test, seen.end, 6 * f->page - 1);
+	KUNIT_EXPECT_EQ(test, read_dirty(f, 0, &seen), 0);
+	KUNIT_EXPECT_EQ(test, seen.start, 5 * f->page);
+	KUNIT_EXPECT_EQ(test, read_dirty(f, 0, &seen), 0);
+	KUNIT_EXPECT_EQ(test, seen.end, 0);
+	expect_page(test, 5 * f->page, 5 * f->page, f->page);
+}
+
+/* One hole for each source file. */
+static int io_pgtable_suite_init(struct kunit_suite *suite)
+{
+	bool warned[FIRST_STAGE + 1] = {};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(formats); i++) {
+		enum encoding encoding = formats[i].encoding;
+		struct io_pgtable_cfg cfg = {
+			.pgsize_bitmap = BIT(formats[i].granule),
+			.ias = formats[i].ias,
+			.oas = formats[i].oas,
+			.coherent_walk = true,
+			.alloc = encoding < SECOND_STAGE ? hook_alloc : NULL,
+			.free = encoding < SECOND_STAGE ? hook_free : NULL,
+		};
+		struct io_pgtable_ops *ops;
+		struct fixture f = {};
+
+		/* Mali shares its file with the other Arm formats. */
+		if (encoding == MALI || warned[encoding])
+			continue;
+		ops = alloc_io_pgtable_ops(formats[i].fmt, &cfg, &f);
+		if (!ops)
+			return -ENOMEM;
+		pr_info("expected warning: unmap finds no mapping\n");
+		ops->unmap_pages(ops, 0, BIT(formats[i].granule), 1, NULL);
+		free_io_pgtable_ops(ops);
+		warned[encoding] = true;
+	}
+	return 0;
+}
+
+#define FORMAT_CASE(name)	KUNIT_CASE_PARAM(name, format_gen_params)
+
+static struct kunit_case io_pgtable_test_cases[] = {
+	FORMAT_CASE(every_size_at_every_border),
+	FORMAT_CASE(runs_cross_tables),
+	FORMAT_CASE(what_cannot_be_unmapped_stays),
+	FORMAT_CASE(what_is_mapped_is_not_replaced),
+	FORMAT_CASE(covered_tables_wait_for_the_flush),
+	FORMAT_CASE(each_failing_allocation_is_undone),
+	FORMAT_CASE(random_requests_against_a_model),
+	FORMAT_CASE(neighbours_do_not_meet),
+	FORMAT_CASE(attributes_are_those_of_the_specification),
+	FORMAT_CASE(dirty_pages_are_reported_once),
+	{}
+};
+
+static struct kunit_suite io_pgtable_test_suite = {
+	.name = "io-pgtable",
+	.suite_init = io_pgtable_suite_init,
+	.init = io_pgtable_test_init,
+	.exit = io_pgtable_test_exit,
+	.test_cases = io_pgtable_test_cases,
+};
+
+kunit_test_suite(io_pgtable_test_suite);
+MODULE_DESCRIPTION("KUnit tests of the I/O page table formats");
+MODULE_LICENSE("GPL");

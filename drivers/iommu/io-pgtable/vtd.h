@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the two table formats of Intel VT-d have in common: tables of 4 KiB,
+ * 512 entries, addresses at their own bits, PS in blocks above the last level,
+ * and, where the remapping hardware does not snoop, flushes of cache lines.
+ *
+ * Levels are numbered as in the Intel Virtualization Technology for Directed
+ * I/O specification: 1 is the last one.
+ */
+#ifndef _IO_PGTABLE_VTD_H
+#define _IO_PGTABLE_VTD_H
+
+#include <linux/cacheflush.h>
+#include <linux/sizes.h>
+
+/*
+ * Ignored in entries that refer to a table.  None of the upper ignored bits:
+ * they are in the way of those who read the tables without masking them.
+ */
+#define IOPT_SYNCED	BIT_ULL(9)
+
+#include "walk.h"
+
+#define VTD_PS		BIT_ULL(7)
+#define VTD_ADDR	GENMASK_ULL(51, 12)
+
+enum { VTD_BITS = 9, VTD_GRANULE_SHIFT = 12 };
+
+static inline u64 iopt_encode(struct iopt_format f, phys_addr_t phys)
+{
+	return phys;
+}
+
+static inline phys_addr_t iopt_phys(struct iopt_format f, u64 entry)
+{
+	return entry & VTD_ADDR;
+}
+
+static inline int iopt_level(struct iopt_format f, unsigned int height)
+{
+	return height + 1;
+}
+
+static inline void iopt_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
+				   size_t entries)
+{
+	clflush_cache_range(slot, entries * sizeof(*slot));
+}
+
+static inline int iopt_table_expose(struct io_pgtable_cfg *cfg, void *table,
+				    size_t size)
+{
+	clflush_cache_range(table, size);
+	return 0;
+}
+
+static inline void iopt_table_retire(struct io_pgtable_cfg *cfg, void *table,
+				     size_t size)
+{
+}
+
+/*
+ * Tables of the fewest levels, at least @least and what the owner wants and at
+ * most 5, for the addresses of @cfg.
+ */
+static inline struct io_pgtable *vtd_create(struct iopt_format f,
+					    struct io_pgtable_cfg *cfg,
+					    void *cookie, unsigned int least,
+					    const struct io_pgtable_ops *ops)
+{
+	unsigned int levels;
+	struct iopt *iopt;
+
+	cfg->pgsize_bitmap &= SZ_4K | SZ_2M | SZ_1G;
+	if (cfg->quirks || !(cfg->pgsize_bitmap & SZ_4K))
+		return NULL;
+	if (cfg->ias <= VTD_GRANULE_SHIFT || cfg->oas > 52)
+		return NULL;
+	levels = DIV_ROUND_UP(cfg->ias - VTD_GRANULE_SHIFT, VTD_BITS);
+	levels = max3(levels, least, cfg->vtd_cfg.levels);
+	if (levels > 5)
+		return NULL;
+
+	/* A whole page, of which a narrow space uses the beginning. */
+	iopt = iopt_create(f, cfg, cookie, cfg->vtd_cfg.nid, levels - 1,
+			   VTD_BITS);
+	if (!iopt)
+		return NULL;
+	iopt->owner_frees = true;
+	iopt->owner_reports = cfg->vtd_cfg.owner_reports;
+	iopt->iop.ops = *ops;
+	cfg->vtd_cfg.levels = levels;
+	cfg->vtd_cfg.root = virt_to_phys(iopt->root);
+	return &iopt->iop;
+}
+
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VT-d first-stage page tables.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. The Intel Virtualization Technology for Directed I/O specification, "DMA
+ *    Remapping", section "First-Stage Translation", and "Translation Structure
+ *    Formats", section "First-Stage Paging Entries": FS-PML5E, FS-PML4E,
+ *    FS-PDPE, FS-PDE and FS-PTE.  They are those of the processor's paging,
+ *    with 4 levels or 5.
+ *
+ * 2. Reading cannot be denied: write access alone gives both.
+ *
+ * 3. Requests without a PASID count as user mode, so U/S is set throughout.
+ *    A and D are set beforehand: nobody looks at them, and hardware need not
+ *    write them.
+ */
+
+#include "vtd.h"
+
+#define FS_P		BIT_ULL(0)
+#define FS_RW		BIT_ULL(1)
+#define FS_US		BIT_ULL(2)
+#define FS_A		BIT_ULL(5)
+#define FS_D		BIT_ULL(6)
+
+static const struct iopt_format vtd_fs = { .bits = VTD_BITS };
+
+static inline bool iopt_is_table(struct iopt_format f, u64 entry,
+				 unsigned int height)
+{
+	return (entry & (FS_P | VTD_PS)) == FS_P;
+}
+
+static inline bool iopt_is_leaf(struct iopt_format f, u64 entry,
+				unsigned int height)
+{
+	return entry & FS_P && (!height || entry & VTD_PS);
+}
+
+static inline u64 iopt_leaf_type(struct iopt_format f, unsigned int height)
+{
+	return height ? FS_P | VTD_PS : FS_P;
+}
+
+static inline u64 iopt_table_entry(struct iopt_format f, struct iopt *iopt,
+				   phys_addr_t phys)
+{
+	return phys | FS_P | FS_RW | FS_US | FS_A;
+}
+
+static int vtd_fs_map(struct io_pgtable_ops *ops, unsigned long iova,
+		      phys_addr_t paddr, size_t pgsize, size_t pgcount,
+		      int prot, gfp_t gfp, size_t *mapped)
+{
+	u64 attributes = FS_US | FS_A;
+
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
+		return -EINVAL;
+	if (prot & IOMMU_WRITE)
+		attributes |= FS_RW | FS_D;
+	return iopt_map(iopt_of(ops), vtd_fs, iova, paddr, pgsize, pgcount,
+			attributes, gfp, mapped);
+}
+
+static size_t vtd_fs_unmap(struct io_pgtable_ops *ops, unsigned long iova,
+			   size_t pgsize, size_t pgcount,
+			   struct iommu_iotlb_gather *gather)
+{
+	return iopt_unmap(iopt_of(ops), vtd_fs, iova, pgsize, pgcount, gather);
+}
+
+static phys_addr_t vtd_fs_iova_to_phys(struct io_pgtable_ops *ops,
+				       unsigned long iova)
+{
+	return iopt_iova_to_phys(iopt_of(ops), vtd_fs, iova);
+}
+
+static const struct io_pgtable_ops vtd_fs_ops = {
+	.map_pages = vtd_fs_map,
+	.unmap_pages = vtd_fs_unmap,
+	.iova_to_phys = vtd_fs_iova_to_phys,
+};
+
+static struct io_pgtable *vtd_fs_create(struct io_pgtable_cfg *cfg,
+					void *cookie)
+{
+	return vtd_create(vtd_fs, cfg, cookie, 4, &vtd_fs_ops);
+}
+
+static void vtd_fs_destroy(struct io_pgtable *iop)
+{
+	iopt_destroy(container_of(iop, struct iopt, iop), vtd_fs);
+}
+
+struct io_pgtable_init_fns io_pgtable_vtd_fs_init_fns = {
+	.alloc = vtd_fs_create,
+	.free = vtd_fs_destroy,
+};

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VT-d second-stage page tables.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. The Intel Virtualization Technology for Directed I/O specification, "DMA
+ *    Remapping", section "Second-Stage Translation", and "Translation
+ *    Structure Formats", section "Second-Stage Paging Entries": SS-PML5E,
+ *    SS-PML4E, SS-PDPE, SS-PDE and SS-PTE.  3, 4 or 5 levels for addresses of
+ *    39, 48 and 57 bits.
+ *
+ * 2. There is no present bit: an entry is present when it gives some access.
+ *    Reading is never denied, since hardware without zero-length reads (ZLR)
+ *    would make those of no bytes fail on pages for writing.
+ *
+ * 3. SNP makes accesses snoop whatever the device says.  It is reserved where
+ *    the hardware has no snoop control, so the owner tells when to set it.
+ *
+ * 4. Hardware sets D in a leaf that it writes through, where dirty tracking is
+ *    switched on.
+ */
+
+#include "vtd.h"
+
+#define SS_R		BIT_ULL(0)
+#define SS_W		BIT_ULL(1)
+#define SS_D_BIT	9
+#define SS_SNP		BIT_ULL(11)
+
+static const struct iopt_format vtd_ss = { .bits = VTD_BITS };
+
+static inline bool iopt_is_table(struct iopt_format f, u64 entry,
+				 unsigned int height)
+{
+	return entry & (SS_R | SS_W) && !(entry & VTD_PS);
+}
+
+static inline bool iopt_is_leaf(struct iopt_format f, u64 entry,
+				unsigned int height)
+{
+	return entry & (SS_R | SS_W) && (!height || entry & VTD_PS);
+}
+
+static inline u64 iopt_leaf_type(struct iopt_format f, unsigned int height)
+{
+	return height ? VTD_PS : 0;
+}
+
+static inline u64 iopt_table_entry(struct iopt_format f, struct iopt *iopt,
+				   phys_addr_t phys)
+{
+	return phys | SS_R | SS_W;
+}
+
+static int vtd_ss_map(struct io_pgtable_ops *ops, unsigned long iova,
+		      phys_addr_t paddr, size_t pgsize, size_t pgcount,
+		      int prot, gfp_t gfp, size_t *mapped)
+{
+	struct iopt *iopt = iopt_of(ops);
+	u64 attributes = SS_R | (prot & IOMMU_WRITE ? SS_W : 0);
+
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
+		return -EINVAL;
+	if (iopt->iop.cfg.vtd_cfg.snoop)
+		attributes |= SS_SNP;
+	return iopt_map(iopt, vtd_ss, iova, paddr, pgsize, pgcount, attributes,
+			gfp, mapped);
+}
+
+static size_t vtd_ss_unmap(struct io_pgtable_ops *ops, unsigned long iova,
+			   size_t pgsize, size_t pgcount,
+			   struct iommu_iotlb_gather *gather)
+{
+	return iopt_unmap(iopt_of(ops), vtd_ss, iova, pgsize, pgcount, gather);
+}
+
+static phys_addr_t vtd_ss_iova_to_phys(struct io_pgtable_ops *ops,
+				       unsigned long iova)
+{
+	return iopt_iova_to_phys(iopt_of(ops), vtd_ss, iova);
+}
+
+static bool vtd_ss_test_dirty(u64 *slot, bool clear)
+{
+	if (!(READ_ONCE(*slot) & BIT_ULL(SS_D_BIT)))
+		return false;
+	if (clear)
+		clear_bit(SS_D_BIT, (unsigned long *)slot);
+	return true;
+}
+
+static int vtd_ss_dirty(struct io_pgtable_ops *ops, unsigned long iova,
+			size_t size, unsigned long flags,
+			struct iommu_dirty_bitmap *dirty)
+{
+	struct iopt *iopt = iopt_of(ops);
+
+	if (WARN_ON(!size || !iopt_in_range(&iopt->iop.cfg, iova, size)))
+		return -EINVAL;
+	return iopt_dirty_walk(iopt, vtd_ss, iova, size, true,
+			       vtd_ss_test_dirty, flags, dirty);
+}
+
+static const struct io_pgtable_ops vtd_ss_ops = {
+	.map_pages = vtd_ss_map,
+	.unmap_pages = vtd_ss_unmap,
+	.iova_to_phys = vtd_ss_iova_to_phys,
+	.read_and_clear_dirty = vtd_ss_dirty,
+};
+
+static struct io_pgtable *vtd_ss_create(struct io_pgtable_cfg *cfg,
+					void *cookie)
+{
+	return vtd_create(vtd_ss, cfg, cookie, 3, &vtd_ss_ops);
+}
+
+static void vtd_ss_destroy(struct io_pgtable *iop)
+{
+	iopt_destroy(container_of(iop, struct iopt, iop), vtd_ss);
+}
+
+struct io_pgtable_init_fns io_pgtable_vtd_ss_init_fns = {
+	.alloc = vtd_ss_create,
+	.free = vtd_ss_destroy,
+};

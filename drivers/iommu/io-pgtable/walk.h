@@ -1,0 +1,778 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The radix walker of the I/O page table formats.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. Concepts.  A page table is a tree of tables of 64-bit entries.  A level
+ *    resolves the same number of IOVA bits everywhere but in the root, which
+ *    may be smaller than a table, or several tables side by side
+ *    (concatenated).  An entry is a hole (zero), a leaf (a page, or a block
+ *    above the last level) or refers to a table.  Levels are counted here by
+ *    their height: 0 is the last one, which maps pages.  What a specification
+ *    calls a level is used in messages only.
+ *
+ * 2. A format is a source file that includes this one, once, and defines the
+ *    functions declared below as its own: what its entries look like and how
+ *    its hardware comes to see them.  All that is constant to a format is in
+ *    struct iopt_format, handed down by value to functions that are always
+ *    inlined: the compiler makes a walker for each format and granule.
+ *
+ * 3. Mapping goes down from the root once for each table that it fills, and
+ *    goes on over as many tables as one call names.  A table that is missing
+ *    is allocated and put in its place with cmpxchg(), after a barrier that
+ *    makes the zeroes in it visible first; whoever loses that race frees its
+ *    own and takes the other's.
+ *
+ * 4. Unmapping clears leaves that lie in the range, in order, up to the first
+ *    thing that it cannot: a hole, or a block that begins before the range or
+ *    reaches beyond it.  It says so, unless its owner does (owner_reports), and
+ *    returns what it cleared.  Nothing is
+ *    split, nothing outside of the range is touched.
+ *
+ * 5. A table of which the range covers every page, each of them mapped, is
+ *    taken out whole, with all below it.  The hardware may still walk it: it
+ *    goes to the freelist of the gather, which its owner frees after the
+ *    invalidation.  Where that cannot be (no gather; a caller that
+ *    invalidates leaves alone; memory that is not single pages) the walk
+ *    caches are invalidated on the spot, and the table freed then.
+ *
+ *    A table that has merely become empty stays.  Other ranges in it belong
+ *    to others, who may be on their way into it without a lock; and were it
+ *    replaced before walk caches are invalidated, a device could still be sent
+ *    to the old one.
+ *
+ * 6. Locks.  There are none.  Callers map and unmap different ranges at the
+ *    same time, in the same table too, but never the same range: so the
+ *    leaves of a range, and the tables that it covers whole, have one writer.
+ *    A table above several ranges is never taken away by one of their owners.
+ *
+ * 7. Walkers that do not snoop caches.  Entries are written back after they
+ *    change.  A table has to be visible before the mapping call of another
+ *    CPU that relies on it returns, so an entry that refers to a table has
+ *    IOPT_SYNCED set once it is written back; whoever meets it without does
+ *    that itself.  The bit is the format's, one that hardware ignores.
+ */
+#ifndef _IO_PGTABLE_WALK_H
+#define _IO_PGTABLE_WALK_H
+
+#include <linux/atomic.h>
+#include <linux/bits.h>
+#include <linux/bug.h>
+#include <linux/io-pgtable.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/ratelimit.h>
+#include <linux/slab.h>
+
+#include "../iommu-pages.h"
+
+/**
+ * struct iopt_format - what is constant to a format
+ * @bits: of an IOVA that a level resolves; a table has as many entries
+ * @variant: for the format's own use
+ */
+struct iopt_format {
+	unsigned int bits;
+	unsigned int variant;
+};
+
+/**
+ * struct iopt - a page table
+ * @iop: what the owner knows of it
+ * @root: the tables where a walk begins
+ * @top: height of @root
+ * @root_bits: of an IOVA that @root resolves
+ * @nid: NUMA node to take tables from
+ * @owner_reports: the owner compares what was cleared with what it asked for,
+ *                 and needs no warning
+ * @owner_frees: whoever calls unmap_pages() frees the gather's freelist after
+ *               an invalidation that includes walk caches, in strict mode too
+ */
+struct iopt {
+	struct io_pgtable iop;
+	u64 *root;
+	unsigned int top;
+	unsigned int root_bits;
+	int nid;
+	bool owner_reports;
+	bool owner_frees;
+};
+
+/*
+ * What a format defines, besides IOPT_SYNCED.  Heights and entries are those of one entry; where
+ * @height is 0 the entry is never asked to be a table.
+ */
+
+/* Does @entry refer to a table? */
+static inline bool iopt_is_table(struct iopt_format f, u64 entry,
+				 unsigned int height);
+/* Is @entry a page or block? */
+static inline bool iopt_is_leaf(struct iopt_format f, u64 entry,
+				unsigned int height);
+/* An entry that refers to the table at @phys. */
+static inline u64 iopt_table_entry(struct iopt_format f, struct iopt *iopt,
+				   phys_addr_t phys);
+/* The bits that make an entry a leaf at @height. */
+static inline u64 iopt_leaf_type(struct iopt_format f, unsigned int height);
+/* An address as it stands in an entry, and back. */
+static inline u64 iopt_encode(struct iopt_format f, phys_addr_t phys);
+static inline phys_addr_t iopt_phys(struct iopt_format f, u64 entry);
+/* What the specification calls the level of @height. */
+static inline int iopt_level(struct iopt_format f, unsigned int height);
+/* Let a walker that does not snoop caches see a new table, or not even that. */
+static inline int iopt_table_expose(struct io_pgtable_cfg *cfg, void *table,
+				    size_t size);
+static inline void iopt_table_retire(struct io_pgtable_cfg *cfg, void *table,
+				     size_t size);
+/* Let such a walker see entries that changed. */
+static inline void iopt_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
+				   size_t entries);
+
+static inline struct iopt *iopt_of(struct io_pgtable_ops *ops)
+{
+	return container_of(io_pgtable_ops_to_pgtable(ops), struct iopt, iop);
+}
+
+static __always_inline size_t iopt_granule(struct iopt_format f)
+{
+	return sizeof(u64) << f.bits;
+}
+
+/* log2 of the bytes that an entry maps. */
+static __always_inline unsigned int iopt_shift(struct iopt_format f,
+					       unsigned int height)
+{
+	return f.bits * (height + 1) + ilog2(sizeof(u64));
+}
+
+static __always_inline unsigned int iopt_index(struct iopt_format f, u64 iova,
+					       unsigned int shift)
+{
+	return (iova >> shift) & ((1U << f.bits) - 1);
+}
+
+static __always_inline u64 *iopt_root_slot(struct iopt *iopt,
+					   struct iopt_format f, u64 iova,
+					   unsigned int shift)
+{
+	return iopt->root + ((iova >> shift) & ((1UL << iopt->root_bits) - 1));
+}
+
+static __always_inline u64 *iopt_table(struct iopt_format f, u64 entry)
+{
+	return phys_to_virt(iopt_phys(f, entry & ~IOPT_SYNCED));
+}
+
+/* Entries from @slot to the end of its table; in a root, of its table's worth. */
+static __always_inline size_t iopt_room(struct iopt_format f, u64 *slot)
+{
+	unsigned long offset = (unsigned long)slot & (iopt_granule(f) - 1);
+
+	return (iopt_granule(f) - offset) / sizeof(u64);
+}
+
+static __always_inline unsigned int iopt_height(struct iopt_format f,
+						size_t pgsize)
+{
+	unsigned int height = 0;
+
+	while (pgsize != 1ULL << iopt_shift(f, height))
+		height++;
+	return height;
+}
+
+static __always_inline bool iopt_has_size(struct io_pgtable_cfg *cfg,
+					  size_t pgsize)
+{
+	return pgsize & cfg->pgsize_bitmap && !(pgsize & (pgsize - 1));
+}
+
+/* Does [@iova, @iova + @size) lie in what the table translates? */
+static __always_inline bool iopt_in_range(struct io_pgtable_cfg *cfg,
+					  u64 iova, u64 size)
+{
+	u64 upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
+	u64 last = iova + size - 1;
+
+	return !(((iova ^ upper) | (last ^ upper)) >> cfg->ias);
+}
+
+/* The first time with a backtrace, since who called matters most. */
+static noinline __maybe_unused void iopt_complain(struct iopt_format f,
+						  const char *what, u64 iova,
+						  unsigned int height)
+{
+	int level = iopt_level(f, height);
+	static bool warned;
+
+	if (!READ_ONCE(warned)) {
+		WRITE_ONCE(warned, true);
+		WARN(1, "io-pgtable: %s at iova %#llx, level %d\n", what, iova,
+		     level);
+	} else {
+		pr_warn_ratelimited("io-pgtable: %s at iova %#llx, level %d\n",
+				    what, iova, level);
+	}
+}
+
+static void *iopt_alloc(struct io_pgtable_cfg *cfg, void *cookie, int nid,
+			size_t size, gfp_t gfp)
+{
+	void *table;
+
+	if (cfg->alloc)
+		table = cfg->alloc(cookie, size, gfp);
+	else
+		table = iommu_alloc_pages_node(nid, gfp, get_order(size));
+	if (!table || cfg->coherent_walk)
+		return table;
+	if (!iopt_table_expose(cfg, table, size))
+		return table;
+	if (cfg->free)
+		cfg->free(cookie, table, size);
+	else
+		iommu_free_pages(table, get_order(size));
+	return NULL;
+}
+
+static void iopt_free(struct io_pgtable_cfg *cfg, void *cookie, void *table,
+		      size_t size)
+{
+	if (!cfg->coherent_walk)
+		iopt_table_retire(cfg, table, size);
+	if (cfg->free)
+		cfg->free(cookie, table, size);
+	else
+		iommu_free_pages(table, get_order(size));
+}
+
+/*
+ * Give up a table and all below it, to @freelist or, without one, at once.
+ * Recursion ends at the last level.
+ */
+static void iopt_drop(struct iopt *iopt, struct iopt_format f, u64 *table,
+		      size_t entries, unsigned int height,
+		      struct list_head *freelist)
+{
+	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
+	size_t i;
+
+	for (i = 0; height && i < entries; i++) {
+		u64 entry = READ_ONCE(table[i]);
+
+		if (iopt_is_table(f, entry, height))
+			iopt_drop(iopt, f, iopt_table(f, entry), 1UL << f.bits,
+				  height - 1, freelist);
+	}
+	if (!freelist) {
+		iopt_free(cfg, iopt->iop.cookie, table,
+			  entries * sizeof(*table));
+		return;
+	}
+	if (!cfg->coherent_walk)
+		iopt_table_retire(cfg, table, iopt_granule(f));
+	list_add_tail(&virt_to_page(table)->lru, freelist);
+}
+
+/* May a table go to the freelist of @gather? See point 5 above. */
+static bool iopt_gathers(struct iopt *iopt, struct iopt_format f,
+			 struct iommu_iotlb_gather *gather)
+{
+	if (!gather || iopt->iop.cfg.alloc || iopt_granule(f) > PAGE_SIZE)
+		return false;
+	return iopt->owner_frees || iommu_iotlb_gather_queued(gather);
+}
+
+static noinline void iopt_detach(struct iopt *iopt, struct iopt_format f,
+				 u64 *slot, u64 iova, unsigned int height,
+				 struct iommu_iotlb_gather *gather)
+{
+	u64 *table = iopt_table(f, READ_ONCE(*slot));
+	struct list_head *freelist = NULL;
+
+	WRITE_ONCE(*slot, 0);
+	if (!iopt->iop.cfg.coherent_walk)
+		iopt_write_back(&iopt->iop.cfg, slot, 1);
+	if (iopt_gathers(iopt, f, gather))
+		freelist = &gather->freelist;
+	else
+		io_pgtable_tlb_flush_walk(&iopt->iop, iova,
+					  1UL << iopt_shift(f, height),
+					  iopt_granule(f));
+	iopt_drop(iopt, f, table, 1UL << f.bits, height - 1, freelist);
+}
+
+/* On the last level what is not a hole is a page. */
+static bool iopt_is_all_pages(struct iopt_format f, u64 *table, bool full)
+{
+	size_t i;
+
+	for (i = 0; i < 1UL << f.bits; i += 4) {
+		u64 *s = table + i;
+		bool stop = full ? !READ_ONCE(s[0]) || !READ_ONCE(s[1]) ||
+				   !READ_ONCE(s[2]) || !READ_ONCE(s[3]) :
+				   READ_ONCE(s[0]) | READ_ONCE(s[1]) |
+				   READ_ONCE(s[2]) | READ_ONCE(s[3]);
+
+		if (stop)
+			return false;
+	}
+	return true;
+}
+
+/* Is every page below @table mapped (@full), or none of them? */
+static bool iopt_is_all(struct iopt_format f, u64 *table, unsigned int height,
+			bool full)
+{
+	size_t i;
+
+	if (!height)
+		return iopt_is_all_pages(f, table, full);
+	for (i = 0; i < 1UL << f.bits; i++) {
+		u64 entry = READ_ONCE(table[i]);
+
+		if (iopt_is_table(f, entry, height)) {
+			if (!iopt_is_all(f, iopt_table(f, entry), height - 1,
+					 full))
+				return false;
+		} else if (iopt_is_leaf(f, entry, height) != full) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * Make *@slot, which held @entry, refer to a table that hardware sees; returns
+ * 0 with the entry in *@linked, -EEXIST or -ENOMEM.
+ */
+static noinline int iopt_link(struct iopt *iopt, struct iopt_format f,
+			      u64 *slot, u64 entry, u64 iova,
+			      unsigned int height, gfp_t gfp, u64 *linked)
+{
+	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
+	void *cookie = iopt->iop.cookie;
+
+	if (!entry) {
+		void *table = iopt_alloc(cfg, cookie, iopt->nid,
+					 iopt_granule(f), gfp);
+		u64 fresh;
+
+		if (!table)
+			return -ENOMEM;
+		fresh = iopt_table_entry(f, iopt, virt_to_phys(table));
+		if (cfg->coherent_walk)
+			fresh |= IOPT_SYNCED;
+		/* What the table holds, before what leads to it. */
+		dma_wmb();
+		entry = cmpxchg64_relaxed(slot, 0, fresh);
+		if (entry)
+			iopt_free(cfg, cookie, table, iopt_granule(f));
+		else
+			entry = fresh;
+	}
+	if (!iopt_is_table(f, entry, height)) {
+		iopt_complain(f, "map finds a mapping", iova, height);
+		return -EEXIST;
+	}
+	if (!(entry & IOPT_SYNCED)) {
+		iopt_write_back(cfg, slot, 1);
+		cmpxchg64_relaxed(slot, entry, entry | IOPT_SYNCED);
+	}
+	*linked = entry;
+	return 0;
+}
+
+/* Make *@slot a hole for a block, if what is there maps nothing. */
+static noinline int iopt_make_room(struct iopt *iopt, struct iopt_format f,
+				   u64 *slot, u64 iova, unsigned int height)
+{
+	u64 entry = READ_ONCE(*slot);
+
+	if (height && iopt_is_table(f, entry, height) &&
+	    iopt_is_all(f, iopt_table(f, entry), height - 1, false)) {
+		iopt_detach(iopt, f, slot, iova, height, NULL);
+		return 0;
+	}
+	iopt_complain(f, "map finds a mapping", iova, height);
+	return -EEXIST;
+}
+
+/* Write @count leaves into holes; returns how many were before one was none. */
+static __always_inline size_t iopt_fill(struct iopt_format f, u64 *slot,
+					size_t count, u64 attributes,
+					phys_addr_t paddr, unsigned int shift)
+{
+	phys_addr_t size = (phys_addr_t)1 << shift;
+	size_t i = 0;
+
+	/* By fours: what counts is how many instructions an entry takes. */
+	for (; i + 4 <= count; i += 4, paddr += 4 * size) {
+		u64 *s = slot + i;
+
+		if (unlikely(READ_ONCE(s[0]) | READ_ONCE(s[1]) |
+			     READ_ONCE(s[2]) | READ_ONCE(s[3])))
+			break;
+		WRITE_ONCE(s[0], attributes | iopt_encode(f, paddr));
+		WRITE_ONCE(s[1], attributes | iopt_encode(f, paddr + size));
+		WRITE_ONCE(s[2], attributes | iopt_encode(f, paddr + 2 * size));
+		WRITE_ONCE(s[3], attributes | iopt_encode(f, paddr + 3 * size));
+	}
+	for (; i < count && !READ_ONCE(slot[i]); i++, paddr += size)
+		WRITE_ONCE(slot[i], attributes | iopt_encode(f, paddr));
+	return i;
+}
+
+/**
+ * iopt_map - map a range of pages or blocks of one size
+ * @iopt: the page table
+ * @f: its format
+ * @iova: where, aligned to @pgsize
+ * @paddr: what, aligned to @pgsize
+ * @pgsize: bytes, one of the sizes of the page table
+ * @pgcount: how many of them
+ * @attributes: of the leaves, in the format's bits
+ * @gfp: for tables
+ * @mapped: grows by the bytes that were mapped, also when it fails
+ *
+ * Context: any that @gfp allows. Others may map and unmap other ranges.
+ * Return: 0, -EINVAL for a size the table does not have or misaligned
+ * addresses, -ERANGE for addresses beyond what it translates, -EEXIST where
+ * something is mapped already, -ENOMEM.
+ */
+static __always_inline int iopt_map(struct iopt *iopt, struct iopt_format f,
+				    unsigned long iova, phys_addr_t paddr,
+				    size_t pgsize, size_t pgcount,
+				    u64 attributes, gfp_t gfp, size_t *mapped)
+{
+	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
+	size_t size = pgsize * pgcount;
+	unsigned int leaf, leaf_shift;
+
+	if (WARN_ON_ONCE(!iopt_has_size(cfg, pgsize) ||
+			 (iova | paddr) & (pgsize - 1)))
+		return -EINVAL;
+	if (WARN_ON_ONCE(!iopt_in_range(cfg, iova, size) ||
+			 (paddr + size - 1) >> cfg->oas))
+		return -ERANGE;
+
+	leaf = iopt_height(f, pgsize);
+	leaf_shift = iopt_shift(f, leaf);
+	attributes |= iopt_leaf_type(f, leaf);
+	while (pgcount) {
+		unsigned int height = iopt->top;
+		unsigned int shift = iopt_shift(f, height);
+		u64 *slot = iopt_root_slot(iopt, f, iova, shift);
+		size_t count, filled;
+
+		while (height > leaf) {
+			u64 entry = READ_ONCE(*slot);
+
+			if (unlikely(!(entry & IOPT_SYNCED) ||
+				     !iopt_is_table(f, entry, height))) {
+				int ret = iopt_link(iopt, f, slot, entry, iova,
+						    height, gfp, &entry);
+
+				if (ret)
+					return ret;
+			}
+			height--;
+			shift -= f.bits;
+			slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
+		}
+
+		count = min(pgcount, iopt_room(f, slot));
+		filled = iopt_fill(f, slot, count, attributes, paddr,
+				   leaf_shift);
+		if (!cfg->coherent_walk && filled)
+			iopt_write_back(cfg, slot, filled);
+		iova += filled << leaf_shift;
+		paddr += (phys_addr_t)filled << leaf_shift;
+		*mapped += filled << leaf_shift;
+		pgcount -= filled;
+		if (unlikely(filled < count)) {
+			int ret = iopt_make_room(iopt, f, slot + filled, iova,
+						 leaf);
+
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+/* Clear up to @count leaves; returns how many were before something else. */
+static __always_inline size_t iopt_clear(struct iopt_format f, u64 *slot,
+					 size_t count, unsigned int height)
+{
+	size_t i = 0;
+
+	/* The last level has leaves and holes only. */
+	for (; !height && i + 4 <= count; i += 4) {
+		u64 *s = slot + i;
+
+		if (unlikely(!READ_ONCE(s[0]) || !READ_ONCE(s[1]) ||
+			     !READ_ONCE(s[2]) || !READ_ONCE(s[3])))
+			break;
+		WRITE_ONCE(s[0], 0);
+		WRITE_ONCE(s[1], 0);
+		WRITE_ONCE(s[2], 0);
+		WRITE_ONCE(s[3], 0);
+	}
+	for (; i < count && iopt_is_leaf(f, READ_ONCE(slot[i]), height); i++)
+		WRITE_ONCE(slot[i], 0);
+	return i;
+}
+
+/*
+ * Tell the owner what to invalidate.  One that notes the page in the gather
+ * does nothing else with it, so the rest of the run can be noted at once; one
+ * that invalidates each page by itself has to be told of each.
+ */
+static __always_inline void iopt_note(struct iopt *iopt,
+				      struct iommu_iotlb_gather *gather,
+				      unsigned long iova, size_t count,
+				      size_t pgsize)
+{
+	const struct iommu_flush_ops *tlb = iopt->iop.cfg.tlb;
+	size_t i;
+
+	if (!gather || iommu_iotlb_gather_queued(gather))
+		return;
+	if (!tlb || !tlb->tlb_add_page)
+		return;
+	tlb->tlb_add_page(gather, iova, pgsize, iopt->iop.cookie);
+	if (count == 1)
+		return;
+	if (gather->pgsize == pgsize && gather->end == iova + pgsize - 1) {
+		iommu_iotlb_gather_add_range(gather, iova, count * pgsize);
+		return;
+	}
+	for (i = 1; i < count; i++)
+		tlb->tlb_add_page(gather, iova + i * pgsize, pgsize,
+				  iopt->iop.cookie);
+}
+
+/* Clear what one table holds of [@iova, @iova + @left); returns the bytes. */
+static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
+					       struct iopt_format f,
+					       unsigned long iova, size_t left,
+					       struct iommu_iotlb_gather *gather)
+{
+	unsigned int height = iopt->top;
+	unsigned int shift = iopt_shift(f, height);
+	u64 *slot = iopt_root_slot(iopt, f, iova, shift);
+	u64 entry = READ_ONCE(*slot);
+	size_t count;
+
+	while (height && iopt_is_table(f, entry, height)) {
+		u64 *table = iopt_table(f, entry);
+
+		if (unlikely((u64)left >> shift) &&
+		    !(iova & ((1ULL << shift) - 1)) &&
+		    iopt_is_all(f, table, height - 1, true)) {
+			bool gathers = iopt_gathers(iopt, f, gather);
+
+			iopt_detach(iopt, f, slot, iova, height, gather);
+			if (gathers)
+				iopt_note(iopt, gather, iova,
+					  1UL << (shift - iopt_shift(f, 0)),
+					  iopt_granule(f));
+			return 1UL << shift;
+		}
+		height--;
+		shift -= f.bits;
+		slot = table + iopt_index(f, iova, shift);
+		entry = READ_ONCE(*slot);
+	}
+
+	count = (u64)left >> shift;
+	if (unlikely(!iopt_is_leaf(f, entry, height) || !count ||
+		     iova & ((1ULL << shift) - 1))) {
+		if (!iopt->owner_reports)
+			iopt_complain(f, iopt_is_leaf(f, entry, height) ?
+				      "unmap of a part of a block" :
+				      "unmap finds no mapping", iova, height);
+		return 0;
+	}
+	count = iopt_clear(f, slot, min(count, iopt_room(f, slot)), height);
+	if (!iopt->iop.cfg.coherent_walk)
+		iopt_write_back(&iopt->iop.cfg, slot, count);
+	iopt_note(iopt, gather, iova, count, 1UL << shift);
+	return count << shift;
+}
+
+/**
+ * iopt_unmap - unmap a range
+ * @iopt: the page table
+ * @f: its format
+ * @iova: where, aligned to @pgsize
+ * @pgsize: bytes, one of the sizes of the page table; what is mapped there may
+ *          be larger or smaller, as long as it lies in the range
+ * @pgcount: how many of them
+ * @gather: takes note of what to invalidate, and of tables to free then; may
+ *          be NULL
+ *
+ * Context: any. Others may map and unmap other ranges.
+ * Return: the bytes cleared, from @iova on without a gap. When that is less
+ * than asked for, a warning has named the IOVA that comes next, unless the
+ * owner reports by itself.
+ */
+static __always_inline size_t iopt_unmap(struct iopt *iopt,
+					 struct iopt_format f,
+					 unsigned long iova, size_t pgsize,
+					 size_t pgcount,
+					 struct iommu_iotlb_gather *gather)
+{
+	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
+	size_t size = pgsize * pgcount, done = 0;
+
+	if (WARN_ON_ONCE(!iopt_has_size(cfg, pgsize) || !pgcount ||
+			 !iopt_in_range(cfg, iova, size)))
+		return 0;
+	do {
+		size_t cleared = iopt_unmap_table(iopt, f, iova + done,
+						  size - done, gather);
+
+		if (unlikely(!cleared))
+			break;
+		done += cleared;
+	} while (done < size);
+	return done;
+}
+
+/**
+ * iopt_iova_to_phys - look an address up
+ * @iopt: the page table
+ * @f: its format
+ * @iova: any address
+ *
+ * Context: any.
+ * Return: the physical address behind @iova, 0 where nothing is mapped.
+ */
+static __always_inline phys_addr_t iopt_iova_to_phys(struct iopt *iopt,
+						     struct iopt_format f,
+						     unsigned long iova)
+{
+	unsigned int height = iopt->top;
+	unsigned int shift = iopt_shift(f, height);
+	u64 *slot, entry;
+
+	if (!iopt_in_range(&iopt->iop.cfg, iova, 1))
+		return 0;
+	slot = iopt_root_slot(iopt, f, iova, shift);
+	entry = READ_ONCE(*slot);
+	while (height && iopt_is_table(f, entry, height)) {
+		height--;
+		shift -= f.bits;
+		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
+		entry = READ_ONCE(*slot);
+	}
+	if (!iopt_is_leaf(f, entry, height))
+		return 0;
+	return iopt_phys(f, entry) | (iova & ((1ULL << shift) - 1));
+}
+
+/**
+ * iopt_dirty_walk - report, and clear, which pages were written to
+ * @iopt: the page table
+ * @f: its format
+ * @iova: where to begin
+ * @size: bytes
+ * @holes: whether parts of the range may be without mapping
+ * @test: says whether the leaf at a slot is dirty, and cleans it if told to
+ * @flags: IOMMU_DIRTY_NO_CLEAR to leave the pages dirty
+ * @dirty: takes the pages
+ *
+ * Context: any. Others may map and unmap other ranges.
+ * Return: 0, or -EINVAL at a hole unless @holes.
+ */
+static __always_inline int
+iopt_dirty_walk(struct iopt *iopt, struct iopt_format f, unsigned long iova,
+		size_t size, bool holes, bool (*test)(u64 *slot, bool clear),
+		unsigned long flags, struct iommu_dirty_bitmap *dirty)
+{
+	u64 at = iova, end = at + size;
+
+	while (at < end) {
+		unsigned int height = iopt->top;
+		unsigned int shift = iopt_shift(f, height);
+		u64 *slot = iopt_root_slot(iopt, f, at, shift);
+		u64 entry = READ_ONCE(*slot);
+		size_t room;
+
+		while (height && iopt_is_table(f, entry, height)) {
+			height--;
+			shift -= f.bits;
+			slot = iopt_table(f, entry) + iopt_index(f, at, shift);
+			entry = READ_ONCE(*slot);
+		}
+		for (room = iopt_room(f, slot); room && at < end; room--) {
+			entry = READ_ONCE(*slot);
+			if (height && iopt_is_table(f, entry, height))
+				break;
+			if (iopt_is_leaf(f, entry, height)) {
+				if (test(slot, !(flags & IOMMU_DIRTY_NO_CLEAR)))
+					iommu_dirty_bitmap_record(dirty, at,
+								  1UL << shift);
+			} else if (!holes) {
+				return -EINVAL;
+			}
+			at = (at | ((1ULL << shift) - 1)) + 1;
+			slot++;
+		}
+	}
+	return 0;
+}
+
+/**
+ * iopt_create - allocate a page table without a mapping
+ * @f: its format
+ * @cfg: as its owner wants it
+ * @cookie: the owner's
+ * @nid: NUMA node to take tables from
+ * @top: height of the root
+ * @root_bits: of an IOVA that the root resolves
+ *
+ * Context: process, may sleep.
+ * Return: the page table, its root visible to hardware, or NULL.
+ */
+static struct iopt *iopt_create(struct iopt_format f,
+				struct io_pgtable_cfg *cfg, void *cookie,
+				int nid, unsigned int top,
+				unsigned int root_bits)
+{
+	struct iopt *iopt = kzalloc(sizeof(*iopt), GFP_KERNEL);
+
+	if (!iopt)
+		return NULL;
+	iopt->nid = nid;
+	iopt->top = top;
+	iopt->root_bits = root_bits;
+	iopt->root = iopt_alloc(cfg, cookie, nid, sizeof(u64) << root_bits,
+				GFP_KERNEL);
+	if (!iopt->root) {
+		kfree(iopt);
+		return NULL;
+	}
+	/* The empty root, before a register can lead to it. */
+	wmb();
+	return iopt;
+}
+
+/**
+ * iopt_destroy - free a page table with all that it maps
+ * @iopt: the page table, which no hardware walks any more
+ * @f: its format
+ *
+ * Context: any.
+ */
+static void iopt_destroy(struct iopt *iopt, struct iopt_format f)
+{
+	iopt_drop(iopt, f, iopt->root, 1UL << iopt->root_bits, iopt->top, NULL);
+	kfree(iopt);
+}
+
+#endif

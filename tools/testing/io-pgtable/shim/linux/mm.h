@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Pages for tables, and the way from each to its struct page. */
+#ifndef _SHIM_PGTABLE_MM_H
+#define _SHIM_PGTABLE_MM_H
+
+#include <linux/bug.h>
+#include <linux/gfp.h>
+#include <linux/list.h>
+#include <linux/log2.h>
+#include <linux/page.h>
+#include <linux/types.h>
+
+#include "pages.h"
+
+#define PAGE_MASK	(~(PAGE_SIZE - 1))
+
+#define virt_to_phys(p)		shim_virt_to_phys(p)
+#define phys_to_virt(phys)	shim_phys_to_virt(phys)
+#define __pa(p)			shim_virt_to_phys(p)
+#define __va(phys)		shim_phys_to_virt(phys)
+
+#define virt_to_page(p)		shim_page(p)
+#define page_address(page)	shim_page_address(page)
+#define page_pgdat(page)	NULL
+#define alloc_pages_node(nid, gfp, order)	shim_alloc_pages(order)
+#define alloc_pages(gfp, order)	shim_alloc_pages(order)
+#define __free_pages(page, order)	shim_free_pages(page, order)
+#define put_page(page)		shim_free_pages(page, 0)
+#define mod_node_page_state(node, item, delta)	((void)(delta))
+#define mod_lruvec_page_state(page, item, delta) ((void)(delta))
+#define VM_BUG_ON(cond)		BUG_ON(cond)
+
+static inline int get_order(unsigned long size)
+{
+	return size <= PAGE_SIZE ? 0 : ilog2((size - 1) >> PAGE_SHIFT) + 1;
+}
+
+#endif

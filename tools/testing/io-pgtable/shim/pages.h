@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory that page tables are made of.
+ *
+ * It is one range of physical addresses.  A walker that does not snoop caches
+ * sees a copy of it, to which the write-backs go.  A page that is free is
+ * poisoned under AddressSanitizer.
+ */
+#ifndef _SHIM_PAGES_H
+#define _SHIM_PAGES_H
+
+#include <linux/types.h>
+
+struct page {
+	struct list_head lru;
+	unsigned int order;
+	bool used;
+	bool dma_mapped;
+	void *token;
+};
+
+u64 shim_virt_to_phys(const void *p);
+void *shim_phys_to_virt(u64 phys);
+struct page *shim_page(const void *p);
+void *shim_page_address(const struct page *page);
+struct page *shim_alloc_pages(unsigned int order);
+void shim_free_pages(struct page *page, unsigned int order);
+
+u64 shim_dma_map(void *p, size_t size);
+void shim_dma_unmap(u64 dma, size_t size);
+void shim_write_back(const void *p, size_t size);
+
+/* An entry as hardware sees it, through caches or beside them. */
+u64 shim_hardware_read(u64 phys, bool coherent);
+
+/* Pages in use; pages allocated, ever; pages mapped for DMA. */
+long shim_pages(void);
+unsigned long shim_pages_allocated(void);
+long shim_pages_mapped(void);
+
+#endif

@@ -1,0 +1,901 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a page table must do, for each format, granule and kind of walker: by
+ * what hardware would see, not by what the code under test says.
+ */
+#include <pthread.h>
+
+#include "tables.h"
+
+enum kind { LPAE, MALI, SS, FS };
+
+struct backend {
+	struct io_pgtable_init_fns *fns;
+	enum io_pgtable_fmt fmt;
+	enum kind kind;
+};
+
+struct target {
+	const char *name;
+	const struct backend *b;
+	unsigned int granule, ias, oas;
+	bool coherent;
+	unsigned long quirks;
+};
+
+static const struct backend s1 = {
+	&io_pgtable_arm_64_lpae_s1_init_fns, ARM_64_LPAE_S1, LPAE
+};
+
+static const struct backend s2 = {
+	&io_pgtable_arm_64_lpae_s2_init_fns, ARM_64_LPAE_S2, LPAE
+};
+
+static const struct backend s1_32 = {
+	&io_pgtable_arm_32_lpae_s1_init_fns, ARM_32_LPAE_S1, LPAE
+};
+
+static const struct backend s2_32 = {
+	&io_pgtable_arm_32_lpae_s2_init_fns, ARM_32_LPAE_S2, LPAE
+};
+
+static const struct backend mali = {
+	&io_pgtable_arm_mali_lpae_init_fns, ARM_MALI_LPAE, MALI
+};
+
+static const struct backend vtd_ss = {
+	&io_pgtable_vtd_ss_init_fns, VTD_SECOND_STAGE, SS
+};
+
+static const struct backend vtd_fs = {
+	&io_pgtable_vtd_fs_init_fns, VTD_FIRST_STAGE, FS
+};
+
+/* Granule, input and output address bits, coherent walker. */
+static struct target targets[] = {
+	{ "s1 4K 48", &s1, 12, 48, 48, true },
+	{ "s1 4K 39", &s1, 12, 39, 40, true },
+	{ "s1 4K 39 TTBR1", &s1, 12, 39, 40, true, IO_PGTABLE_QUIRK_ARM_TTBR1 },
+	{ "s1 4K 32 noncoherent", &s1, 12, 32, 40, false },
+	{ "s1 16K 48", &s1, 14, 48, 48, true },
+	{ "s1 16K 36 noncoherent", &s1, 14, 36, 48, false },
+	{ "s1 64K 48", &s1, 16, 48, 48, true },
+	{ "s1 64K 52", &s1, 16, 52, 52, true },
+	{ "s2 4K 48", &s2, 12, 48, 48, true },
+	{ "s2 4K 40 concatenated", &s2, 12, 40, 40, true },
+	{ "s2 4K 42 noncoherent", &s2, 12, 42, 44, false },
+	{ "s2 16K 48 concatenated", &s2, 14, 48, 48, true },
+	{ "s2 64K 44", &s2, 16, 44, 48, true },
+	{ "32 s1", &s1_32, 12, 32, 40, true },
+	{ "32 s2", &s2_32, 12, 40, 40, true },
+	{ "mali", &mali, 12, 33, 40, false },
+	{ "mali 48", &mali, 12, 48, 40, true },
+	{ "vtd ss 39", &vtd_ss, 12, 39, 46, true },
+	{ "vtd ss 48", &vtd_ss, 12, 48, 46, true },
+	{ "vtd ss 57 noncoherent", &vtd_ss, 12, 57, 52, false },
+	{ "vtd fs 47", &vtd_fs, 12, 47, 46, true },
+	{ "vtd fs 56 noncoherent", &vtd_fs, 12, 56, 52, false },
+};
+
+static struct target *t;
+static struct io_pgtable_cfg cfg;
+static struct told told;
+static struct io_pgtable_ops *ops;
+static const int RW = IOMMU_READ | IOMMU_WRITE;
+
+static void open_table(void)
+{
+	cfg = (struct io_pgtable_cfg){
+		.quirks = t->quirks,
+		.pgsize_bitmap = 1UL << t->granule |
+				 1UL << (2 * t->granule - 3) |
+				 1UL << (3 * t->granule - 6),
+		.ias = t->ias,
+		.oas = t->oas,
+		.coherent_walk = t->coherent,
+	};
+	told = (struct told){};
+	ops = table_open(t->b->fns, t->b->fmt, &cfg, &told);
+	expect(ops, "no page table");
+}
+
+static void close_table(void)
+{
+	table_close(t->b->fns, ops);
+	expect(!shim_pages(), "%ld pages left", shim_pages());
+	expect(!shim_pages_mapped(), "%ld pages mapped", shim_pages_mapped());
+}
+
+static struct translation hardware(u64 iova)
+{
+	unsigned int first, bits = t->granule - 3;
+
+	switch (t->b->kind) {
+	case SS:
+	case FS:
+		return walk_vtd(&cfg, iova, t->b->kind == FS);
+	case MALI:
+		return walk_lpae(&cfg, cfg.arm_mali_lpae_cfg.transtab & ~0xfffUL,
+				 0, iova, true);
+	case LPAE:
+		break;
+	}
+	if (t->b->fmt == ARM_64_LPAE_S2 || t->b->fmt == ARM_32_LPAE_S2) {
+		first = (t->granule == 12 ? 2 : 3) - cfg.arm_lpae_s2_cfg.vtcr.sl;
+		return walk_lpae(&cfg, cfg.arm_lpae_s2_cfg.vttbr, first, iova,
+				 false);
+	}
+	first = 3 - (64 - cfg.arm_lpae_s1_cfg.tcr.tsz - t->granule - 1) / bits;
+	return walk_lpae(&cfg, cfg.arm_lpae_s1_cfg.ttbr, first, iova, false);
+}
+
+static u64 upper(void)
+{
+	return t->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0UL << t->ias : 0;
+}
+
+static void free_tables(struct iommu_iotlb_gather *gather)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, &gather->freelist, lru) {
+		list_del(&page->lru);
+		shim_free_pages(page, 0);
+	}
+}
+
+static int map(u64 iova, u64 phys, size_t size, size_t count, size_t *mapped)
+{
+	*mapped = 0;
+	return ops->map_pages(ops, iova, phys, size, count, RW, GFP_KERNEL,
+			      mapped);
+}
+
+static void expect_page(u64 iova, u64 phys, u64 size)
+{
+	struct translation seen = hardware(iova);
+
+	expect(seen.valid && seen.phys == phys && seen.size == size,
+	       "hardware at %#lx: valid %d phys %#lx size %#lx, not %#lx %#lx",
+	       (long)iova, seen.valid, (long)seen.phys, (long)seen.size,
+	       (long)phys, (long)size);
+	expect(ops->iova_to_phys(ops, iova) == phys, "iova_to_phys(%#lx) is %#lx",
+	       (long)iova, (long)ops->iova_to_phys(ops, iova));
+}
+
+static void expect_hole(u64 iova)
+{
+	expect(!hardware(iova).valid, "hardware sees %#lx", (long)iova);
+	expect(!ops->iova_to_phys(ops, iova), "%#lx mapped", (long)iova);
+}
+
+/* Every page size at the borders of every level. */
+static void every_size_at_every_border(void)
+{
+	unsigned int bits = t->granule - 3, level, size_bit, side;
+
+	open_table();
+	for (size_bit = t->granule; size_bit < 48; size_bit += bits) {
+		u64 size = 1UL << size_bit;
+		u64 phys = 5 * size;
+
+		if (!(cfg.pgsize_bitmap & size) || phys + size > 1UL << cfg.oas)
+			continue;
+		for (level = t->granule; level <= t->ias; level += bits) {
+			for (side = 0; side < 3; side++) {
+				u64 border = side == 2 ? 1UL << t->ias : 1UL << level;
+				u64 iova = (side == 1 ? border : border - size) &
+					   -size & ((1UL << t->ias) - 1);
+				struct iommu_iotlb_gather gather;
+				size_t mapped;
+
+				iova |= upper();
+				expect(!map(iova, phys, size, 1, &mapped) &&
+				       mapped == size, "map %#lx at %#lx",
+				       (long)size, (long)iova);
+				expect_page(iova, phys, size);
+				expect_page(iova + size - 1, phys + size - 1, size);
+				iommu_iotlb_gather_init(&gather);
+				expect(ops->unmap_pages(ops, iova, size, 1, &gather)
+				       == size, "unmap %#lx", (long)iova);
+				expect(gather.start == iova &&
+				       gather.end == iova + size - 1,
+				       "gathered %#lx-%#lx", gather.start, gather.end);
+				free_tables(&gather);
+				expect_hole(iova);
+				expect_hole(iova + size - 1);
+			}
+		}
+	}
+	close_table();
+}
+
+static void limits(void)
+{
+	size_t page = 1UL << t->granule, mapped;
+	struct iommu_iotlb_gather gather;
+	u64 end = upper() ? 0 : 1UL << t->ias;
+
+	open_table();
+	iommu_iotlb_gather_init(&gather);
+	expect(map(end, page, page, 1, &mapped) == -ERANGE && !mapped,
+	       "mapped beyond the space");
+	expect_warnings(1, "iopt_in_range");
+	expect(map(end - page, page, page, 2, &mapped) == -ERANGE && !mapped,
+	       "mapped across the end of the space");
+	expect_warnings(1, "iopt_in_range");
+	if (t->oas < 52) {
+		expect(map(upper(), 1UL << cfg.oas, page, 1, &mapped) == -ERANGE,
+		       "mapped memory that cannot be there");
+		expect_warnings(1, "oas");
+	}
+	expect(map(upper(), 0, page * 2, 1, &mapped) == -EINVAL, "odd size");
+	expect_warnings(1, "iopt_has_size");
+	expect(map(upper(), page / 2, page, 1, &mapped) == -EINVAL, "misaligned");
+	expect_warnings(1, "iopt_has_size");
+	expect(ops->map_pages(ops, upper(), 0, page, 1, IOMMU_NOEXEC, GFP_KERNEL,
+			      &mapped) == -EINVAL, "without access");
+	expect(!ops->unmap_pages(ops, end, page, 1, &gather), "unmap beyond");
+	expect_warnings(1, "iopt_in_range");
+	expect(!ops->iova_to_phys(ops, end), "lookup beyond");
+	close_table();
+}
+
+/* What is said the first time as a warning is a message from then on. */
+static void expect_complaint(void)
+{
+	shim_clear_warnings();
+}
+
+static void what_cannot_be_unmapped(void)
+{
+	size_t page = 1UL << t->granule, block = page << (t->granule - 3);
+	struct iommu_iotlb_gather gather;
+	u64 at = upper() + 4 * block;
+	size_t mapped;
+	u64 i;
+
+	open_table();
+	iommu_iotlb_gather_init(&gather);
+	expect(!ops->unmap_pages(ops, at, page, 1, &gather), "hole");
+	expect(!map(at, 0x40000000, page, 3, &mapped), "map");
+	expect(!map(at + 4 * page, 0x40000000, page, 1, &mapped), "map");
+	expect(ops->unmap_pages(ops, at + page, page, 4, &gather) == 2 * page,
+	       "up to the hole");
+	expect_page(at, 0x40000000, page);
+	expect_page(at + 4 * page, 0x40000000, page);
+	expect(ops->unmap_pages(ops, at, block, 1, &gather) == page,
+	       "a block's worth up to the hole");
+	expect_page(at + 4 * page, 0x40000000, page);
+
+	/* A block is cleared as a whole or not at all. */
+	expect(!map(at + block, block, block, 2, &mapped), "map blocks");
+	expect(!ops->unmap_pages(ops, at + block, page, 1, &gather), "head");
+	expect(!ops->unmap_pages(ops, at + block + page, page, 7, &gather), "middle");
+	expect(ops->unmap_pages(ops, at + block, page, (block + page) / page,
+				&gather) == block, "one and a part");
+	expect_hole(at + block);
+	for (i = 0; i < 4; i++)
+		expect_page(at + 2 * block + i * block / 4, 2 * block + i * block / 4,
+			    block);
+	expect_complaint();
+	free_tables(&gather);
+	close_table();
+}
+
+static void mapping_twice(void)
+{
+	size_t page = 1UL << t->granule, block = page << (t->granule - 3);
+	u64 at = upper() + 4 * block;
+	struct iommu_iotlb_gather gather;
+	size_t mapped;
+
+	open_table();
+	iommu_iotlb_gather_init(&gather);
+	expect(!map(at + 5 * page, 0, page, 1, &mapped), "map");
+	expect(map(at, block, page, 8, &mapped) == -EEXIST && mapped == 5 * page,
+	       "up to what was there, not %#zx", mapped);
+	expect_page(at + 4 * page, block + 4 * page, page);
+	expect_page(at + 5 * page, 0 + 0, page);
+	expect_hole(at + 6 * page);
+	expect(map(at, block, block, 1, &mapped) == -EEXIST && !mapped,
+	       "block over pages");
+	expect(!map(at + block, block, block, 1, &mapped), "map block");
+	expect(map(at + block, block, page, 1, &mapped) == -EEXIST && !mapped,
+	       "page into block");
+	expect(map(at + block, block, block, 1, &mapped) == -EEXIST && !mapped,
+	       "block over block");
+	/* An empty table is no obstacle. */
+	expect(ops->unmap_pages(ops, at, page, 6, &gather) == 6 * page, "unmap");
+	told.walks = 0;
+	expect(!map(at, 0, block, 1, &mapped) && mapped == block, "over an empty table");
+	expect(told.walks == 1, "%lu walk flushes", told.walks);
+	expect_page(at + block / 2, block / 2, block);
+	expect_complaint();
+	close_table();
+}
+
+/* Tables covered whole go to the freelist, or are freed behind a flush. */
+static void covered_tables(void)
+{
+	size_t page = 1UL << t->granule, per_table = page / 8;
+	size_t block = page * per_table;
+	u64 at = upper() + 4 * block;
+	bool may_gather = t->granule == 12;
+	struct iommu_iotlb_gather gather;
+	unsigned int queued, big;
+	size_t mapped;
+
+	for (queued = 0; queued < 2; queued++) {
+		for (big = 0; big < 2; big++) {
+			bool gathers = may_gather &&
+				       (queued || t->b->kind == SS || t->b->kind == FS);
+			struct page *p;
+			long before, listed = 0;
+
+			open_table();
+			/* Keep the tables above. */
+			expect(!map(at - page, 0, page, 1, &mapped), "map");
+			before = shim_pages();
+			expect(!map(at, block, page, 3 * per_table, &mapped), "map");
+			iommu_iotlb_gather_init(&gather);
+			gather.queued = queued;
+			told = (struct told){};
+			expect(ops->unmap_pages(ops, at, big ? block : page,
+						big ? 3 : 3 * per_table, &gather)
+			       == 3 * block, "unmap");
+			list_for_each_entry(p, &gather.freelist, lru)
+				listed++;
+			expect(listed == (gathers ? 3 : 0), "%ld listed", listed);
+			expect(told.walks == (gathers ? 0 : 3), "%lu walk flushes",
+			       told.walks);
+			expect(!queued || !told.pages, "%lu pages told", told.pages);
+			expect(!gathers || queued ||
+			       (gather.start == at && gather.end == at + 3 * block - 1),
+			       "gathered %#lx-%#lx", gather.start, gather.end);
+			free_tables(&gather);
+			expect(shim_pages() == before, "%ld pages instead of %ld",
+			       shim_pages(), before);
+			expect_hole(at);
+			expect_page(at - page, 0, page);
+			close_table();
+		}
+	}
+}
+
+/* One walk per table: a run over tables is one call. */
+static void runs_over_tables(void)
+{
+	size_t page = 1UL << t->granule, per_table = page / 8, mapped;
+	size_t count = 2 * per_table + 11, i;
+	struct iommu_iotlb_gather gather;
+	u64 at = upper() + per_table * page * 7 - 5 * page;
+
+	open_table();
+	expect(!map(at, 3 * page, page, count, &mapped) && mapped == count * page,
+	       "mapped %#zx", mapped);
+	for (i = 0; i < count; i++)
+		expect_page(at + i * page, (3 + i) * page, page);
+	expect_hole(at - page);
+	expect_hole(at + count * page);
+	iommu_iotlb_gather_init(&gather);
+	expect(ops->unmap_pages(ops, at, page, count, &gather) == count * page,
+	       "unmap");
+	for (i = 0; i < count; i++)
+		expect_hole(at + i * page);
+	free_tables(&gather);
+	close_table();
+}
+
+static void each_allocation_fails(void)
+{
+	size_t page = 1UL << t->granule, per_table = page / 8, mapped;
+	u64 at = upper() + per_table * page * 7 - 5 * page;
+	struct iommu_iotlb_gather gather;
+	unsigned long n;
+	int ret = -ENOMEM;
+
+	for (n = 1; ret; n++) {
+		shim_fail_nth(n, false);
+		cfg = (struct io_pgtable_cfg){
+			.quirks = t->quirks, .pgsize_bitmap = page, .ias = t->ias,
+			.oas = t->oas, .coherent_walk = t->coherent,
+		};
+		ops = table_open(t->b->fns, t->b->fmt, &cfg, &told);
+		if (!ops) {
+			expect(!shim_pages() && !shim_pages_mapped(), "pages left");
+			continue;
+		}
+		ret = map(at, 0, page, per_table + 11, &mapped);
+		shim_fail_nth(0, false);
+		expect(!ret || ret == -ENOMEM, "error %d", ret);
+		expect(ret ? mapped < (per_table + 11) * page :
+			     mapped == (per_table + 11) * page, "mapped %#zx", mapped);
+		iommu_iotlb_gather_init(&gather);
+		if (mapped)
+			expect(ops->unmap_pages(ops, at, page, mapped / page, &gather)
+			       == mapped, "unmap");
+		expect_hole(at);
+		free_tables(&gather);
+		close_table();
+	}
+	shim_fail_nth(0, false);
+	expect(n > 4, "only %lu allocations", n);
+}
+
+/* Random requests on a few tables, and what must come of them. */
+#define WINDOW_TABLES	4
+struct cell {
+	u64 phys;		/* of the page, ~0: hole */
+	unsigned int block;	/* pages from the beginning of its block, if any */
+	bool in_block;
+};
+
+static struct cell *cells;
+static unsigned long nr_cells, per_table;
+
+static u64 predict_unmap(u64 first, u64 count)
+{
+	u64 i = first, end = first + count;
+
+	while (i < end && cells[i].phys != ~0UL) {
+		if (!cells[i].in_block) {
+			i++;
+			continue;
+		}
+		if (cells[i].block || i + per_table > end)
+			break;
+		i += per_table;
+	}
+	return i - first;
+}
+
+static bool empty(u64 first, u64 count)
+{
+	while (count--)
+		if (cells[first++].phys != ~0UL)
+			return false;
+	return true;
+}
+
+static void check_cell(u64 base, u64 i)
+{
+	size_t page = 1UL << t->granule;
+
+	if (cells[i].phys == ~0UL)
+		expect_hole(base + i * page);
+	else
+		expect_page(base + i * page, cells[i].phys,
+			    cells[i].in_block ? page * per_table : page);
+}
+
+static void random_against_model(void)
+{
+	size_t page = 1UL << t->granule;
+	unsigned long state = 42, step, steps = 30000, queue = 0;
+	struct iommu_iotlb_gather gather;
+	u64 base, i;
+
+	open_table();
+	per_table = page / 8;
+	nr_cells = WINDOW_TABLES * per_table;
+	base = upper() + per_table * page * 3;
+	cells = calloc(nr_cells, sizeof(*cells));
+	for (i = 0; i < nr_cells; i++)
+		cells[i].phys = ~0UL;
+	iommu_iotlb_gather_init(&gather);
+	for (step = 0; step < steps && !test_why[0]; step++) {
+		bool blocks = below(&state, 4) == 0;
+		u64 unit = blocks ? per_table : 1;
+		u64 most = below(&state, 3) ? 40 : nr_cells;
+		u64 first, count, done, want;
+
+		first = below(&state, nr_cells / unit) * unit;
+		count = 1 + below(&state, min((nr_cells - first) / unit, blocks ? 4 : most));
+		if (below(&state, 2)) {
+			u64 phys = below(&state, 64) * per_table * page +
+				   (blocks ? 0 : below(&state, per_table) * page);
+			size_t mapped;
+			int ret;
+
+			for (want = 0; want < count; want++)
+				if (!empty(first + want * unit, unit))
+					break;
+			ret = map(base + first * page, phys, unit * page, count, &mapped);
+			expect(ret == (want < count ? -EEXIST : 0) &&
+			       mapped == want * unit * page,
+			       "step %lu: map %lu+%lux%lu: %d, %#zx mapped, not %#lx",
+			       step, (long)first, (long)count, (long)unit, ret, mapped,
+			       (long)(want * unit * page));
+			for (i = 0; i < want * unit; i++)
+				cells[first + i] = (struct cell){ phys + i * page,
+					i % per_table, blocks };
+		} else {
+			queue = below(&state, 2);
+			gather.queued = queue;
+			want = predict_unmap(first, count * unit);
+			done = ops->unmap_pages(ops, base + first * page, unit * page,
+						count, &gather);
+			expect(done == want * page,
+			       "step %lu: unmap %lu+%lux%lu: %#lx, not %#lx", step,
+			       (long)first, (long)count, (long)unit, (long)done,
+			       (long)(want * page));
+			for (i = 0; i < want; i++)
+				cells[first + i] = (struct cell){ ~0UL };
+			expect(queue || !want || t->granule != 12 ||
+			       (t->b->kind != SS && t->b->kind != FS) ||
+			       (gather.start <= base + first * page &&
+				gather.end >= base + (first + want) * page - 1),
+			       "not gathered");
+			/* Freed memory is poisoned: nothing may refer to it. */
+			free_tables(&gather);
+			iommu_iotlb_gather_init(&gather);
+		}
+		for (i = 0; i < 4; i++)
+			check_cell(base, below(&state, nr_cells));
+		check_cell(base, first);
+		check_cell(base, first + count * unit - 1);
+		if (step % 2048 == 0)
+			for (i = 0; i < nr_cells; i++)
+				check_cell(base, i);
+	}
+	expect_complaint();
+	free(cells);
+	close_table();
+}
+
+/* Four owners of interleaved pages in the same tables. */
+struct neighbour {
+	unsigned int id;
+	u64 base;
+	unsigned long bad;
+};
+
+static pthread_barrier_t gate;
+
+static void *neighbour(void *arg)
+{
+	struct neighbour *me = arg;
+	size_t page = 1UL << t->granule, mapped;
+	unsigned long state = me->id, i;
+	bool is_mapped[64] = {};
+
+	shim_set_cpu(me->id);
+	for (i = 0; i < 40000; i++) {
+		unsigned int which = below(&state, 64);
+		/* Four pages each, in turn, 32 turns to a table. */
+		u64 iova = me->base + page * (16 * which + 4 * me->id) *
+			   (t->granule == 12 ? 8 : 32);
+		struct iommu_iotlb_gather gather;
+
+		iommu_iotlb_gather_init(&gather);
+		mapped = 0;
+		if (!is_mapped[which]) {
+			if (ops->map_pages(ops, iova, iova & 0xffff000000, page, 4, RW,
+					   GFP_KERNEL, &mapped) || mapped != 4 * page)
+				me->bad++;
+			if (ops->iova_to_phys(ops, iova + page) !=
+			    (iova & 0xffff000000) + page)
+				me->bad++;
+		} else if (ops->unmap_pages(ops, iova, page, 4, &gather) != 4 * page) {
+			me->bad++;
+		}
+		is_mapped[which] = !is_mapped[which];
+	}
+	return NULL;
+}
+
+static void neighbours_at_once(void)
+{
+	struct neighbour all[4];
+	pthread_t threads[4];
+	unsigned int i;
+
+	if (t->oas < 40)
+		return;
+	open_table();
+	cfg.tlb = NULL;
+	io_pgtable_ops_to_pgtable(ops)->cfg.tlb = NULL;
+	for (i = 0; i < 4; i++) {
+		all[i] = (struct neighbour){ i, upper() };
+		pthread_create(&threads[i], NULL, neighbour, &all[i]);
+	}
+	for (i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		expect(!all[i].bad, "thread %u: %lu times", i, all[i].bad);
+	}
+	close_table();
+}
+
+/* All at once into tables that are not there yet. */
+static void *newcomer(void *arg)
+{
+	struct neighbour *me = arg;
+	size_t page = 1UL << t->granule, per_table = page / 8, mapped = 0, i;
+
+	shim_set_cpu(me->id);
+	pthread_barrier_wait(&gate);
+	for (i = 0; i < 64; i++) {
+		u64 iova = me->base + (per_table * i + me->id) * page;
+
+		if (ops->map_pages(ops, iova, page * me->id, page, 1, RW,
+				   GFP_KERNEL, &mapped) ||
+		    ops->iova_to_phys(ops, iova) != page * me->id)
+			me->bad++;
+	}
+	pthread_barrier_wait(&gate);
+	for (i = 0; i < 64; i++) {
+		u64 iova = me->base + (per_table * i + me->id) * page;
+
+		if (ops->iova_to_phys(ops, iova) != page * me->id ||
+		    !hardware(iova).valid)
+			me->bad++;
+	}
+	return NULL;
+}
+
+static void newcomers_at_once(void)
+{
+	unsigned int round, i;
+
+	pthread_barrier_init(&gate, NULL, 4);
+	for (round = 0; round < 50; round++) {
+		struct neighbour all[4];
+		pthread_t threads[4];
+
+		open_table();
+		for (i = 0; i < 4; i++) {
+			all[i] = (struct neighbour){ i, upper() };
+			pthread_create(&threads[i], NULL, newcomer, &all[i]);
+		}
+		for (i = 0; i < 4; i++) {
+			pthread_join(threads[i], NULL);
+			expect(!all[i].bad, "thread %u: %lu times", i, all[i].bad);
+		}
+		close_table();
+	}
+	pthread_barrier_destroy(&gate);
+}
+
+/* Both dirty formats: hardware plays by setting its bits. */
+static void dirty_pages(void)
+{
+	size_t page = 1UL << t->granule, mapped;
+	struct iommu_dirty_bitmap dirty = { .base = upper() };
+	unsigned int i;
+
+	if (t->granule != 12 || !(t->b->kind == SS || t->b->fmt == ARM_64_LPAE_S1))
+		return;
+	if (t->b->kind == LPAE)
+		t->quirks |= IO_PGTABLE_QUIRK_ARM_HD;
+	open_table();
+	expect(!map(upper(), 0, page, 64, &mapped), "map");
+	expect(!ops->read_and_clear_dirty(ops, upper(), 64 * page, 0, &dirty), "read");
+	/* A writable page is dirty from the start where HD tracks it. */
+	for (i = 0; i < 64; i++)
+		expect(!!(dirty.bits[0] & 1UL << i) == (t->b->kind == LPAE), "page %u", i);
+	memset(dirty.bits, 0, sizeof(dirty.bits));
+	expect(!ops->read_and_clear_dirty(ops, upper(), 64 * page, 0, &dirty), "read");
+	expect(!dirty.bits[0], "dirty %#lx", dirty.bits[0]);
+	if (t->b->kind == LPAE)
+		t->quirks &= ~IO_PGTABLE_QUIRK_ARM_HD;
+	close_table();
+}
+
+/* The stock format gives the same registers, and the same bits in leaves. */
+static struct {
+	struct io_pgtable_init_fns *ours, *stock;
+	enum io_pgtable_fmt fmt;
+} pairs[] = {
+	{ &io_pgtable_arm_64_lpae_s1_init_fns, &stock_64_lpae_s1_init_fns, ARM_64_LPAE_S1 },
+	{ &io_pgtable_arm_64_lpae_s2_init_fns, &stock_64_lpae_s2_init_fns, ARM_64_LPAE_S2 },
+	{ &io_pgtable_arm_32_lpae_s1_init_fns, &stock_32_lpae_s1_init_fns, ARM_32_LPAE_S1 },
+	{ &io_pgtable_arm_32_lpae_s2_init_fns, &stock_32_lpae_s2_init_fns, ARM_32_LPAE_S2 },
+	{ &io_pgtable_arm_mali_lpae_init_fns, &stock_mali_lpae_init_fns, ARM_MALI_LPAE },
+};
+
+static void compare_registers(const struct io_pgtable_cfg *a,
+			      const struct io_pgtable_cfg *b, enum io_pgtable_fmt fmt)
+{
+	expect(a->pgsize_bitmap == b->pgsize_bitmap && a->ias == b->ias &&
+	       a->oas == b->oas, "limits: %lx %u %u, not %lx %u %u", a->pgsize_bitmap,
+	       a->ias, a->oas, b->pgsize_bitmap, b->ias, b->oas);
+	if (fmt == ARM_MALI_LPAE) {
+		expect(a->arm_mali_lpae_cfg.memattr == b->arm_mali_lpae_cfg.memattr,
+		       "memattr");
+		expect((a->arm_mali_lpae_cfg.transtab & 0xfff) ==
+		       (b->arm_mali_lpae_cfg.transtab & 0xfff), "transtab");
+	} else if (fmt == ARM_64_LPAE_S1 || fmt == ARM_32_LPAE_S1) {
+		/* Above the four attributes that it has, stock has a sign. */
+		expect(a->arm_lpae_s1_cfg.mair == (u32)b->arm_lpae_s1_cfg.mair, "mair");
+		expect(!memcmp(&a->arm_lpae_s1_cfg.tcr, &b->arm_lpae_s1_cfg.tcr,
+			       sizeof(a->arm_lpae_s1_cfg.tcr)), "tcr");
+	} else {
+		expect(!memcmp(&a->arm_lpae_s2_cfg.vtcr, &b->arm_lpae_s2_cfg.vtcr,
+			       sizeof(a->arm_lpae_s2_cfg.vtcr)),
+		       "vtcr: sl %u, not %u", a->arm_lpae_s2_cfg.vtcr.sl,
+		       b->arm_lpae_s2_cfg.vtcr.sl);
+	}
+}
+
+/* True when both make a page table of @wish, the same one, or both refuse. */
+static bool same_init(unsigned int p, const struct io_pgtable_cfg *wish,
+		      unsigned int *made)
+{
+	struct io_pgtable_cfg a = *wish, b = *wish;
+	struct io_pgtable_ops *ours, *stock;
+
+	ours = table_open(pairs[p].ours, pairs[p].fmt, &a, &told);
+	stock = table_open(pairs[p].stock, pairs[p].fmt, &b, &told);
+	if (!expect(!ours == !stock,
+		    "fmt %u sizes %lx ias %u oas %u quirks %lx coherent %u: %s",
+		    p, wish->pgsize_bitmap, wish->ias, wish->oas, wish->quirks,
+		    wish->coherent_walk, ours ? "made" : "refused"))
+		return false;
+	if (!ours)
+		return true;
+	compare_registers(&a, &b, pairs[p].fmt);
+	table_close(pairs[p].ours, ours);
+	table_close(pairs[p].stock, stock);
+	(*made)++;
+	return true;
+}
+
+static void init_as_stock(void)
+{
+	static const unsigned long sizes[] = {
+		SZ_4K | SZ_2M | SZ_1G, SZ_16K | SZ_32M, SZ_64K | SZ_512M,
+		SZ_64K | SZ_512M | 1UL << 42, SZ_16K | SZ_64K | SZ_512M, SZ_4K,
+		SZ_4K | SZ_16K | SZ_64K | SZ_2M | SZ_32M | SZ_512M | SZ_1G,
+		SZ_2M, 0,
+	};
+	static const unsigned int oas[] = { 32, 36, 40, 42, 44, 48, 50, 52, 53 };
+	unsigned int p, s, i, o, bit, made = 0;
+
+	for (p = 0; p < ARRAY_SIZE(pairs); p++) {
+		unsigned int n = ARRAY_SIZE(sizes) * 36 * ARRAY_SIZE(oas) * 18;
+		unsigned int which;
+
+		for (which = 0; which < n; which++) {
+			unsigned int left = which;
+			struct io_pgtable_cfg wish = {};
+
+			s = left % ARRAY_SIZE(sizes);
+			left /= ARRAY_SIZE(sizes);
+			o = left % ARRAY_SIZE(oas);
+			left /= ARRAY_SIZE(oas);
+			i = left % 36;
+			left /= 36;
+			bit = left / 2;
+			wish.pgsize_bitmap = sizes[s];
+			wish.ias = 20 + i;
+			wish.oas = oas[o];
+			wish.quirks = bit ? 1UL << (bit - 1) : 0;
+			wish.coherent_walk = left % 2;
+			if (!same_init(p, &wish, &made))
+				return;
+		}
+	}
+	expect(made > 1000, "made %u", made);
+}
+
+/* The entries for a page and a block of @prot, 0 where that is refused. */
+static void entries_of(struct io_pgtable_init_fns *fns, enum io_pgtable_fmt fmt,
+		       unsigned long quirks, int prot, u64 entries[2])
+{
+	struct backend backend = { fns, fmt, fmt == ARM_MALI_LPAE ? MALI : LPAE };
+	struct target local = {
+		.b = &backend,
+		.granule = 12, .ias = 32, .oas = 40, .coherent = true,
+		.quirks = quirks,
+	};
+	size_t mapped = 0;
+
+	t = &local;
+	open_table();
+	if (ops->map_pages(ops, 0x1000, 0x5000, SZ_4K, 1, prot, GFP_KERNEL, &mapped) ||
+	    ops->map_pages(ops, SZ_2M, SZ_2M, SZ_2M, 1, prot, GFP_KERNEL, &mapped)) {
+		memset(entries, 0, 2 * sizeof(*entries));
+	} else {
+		entries[0] = hardware(0x1234).entry;
+		entries[1] = hardware(SZ_2M + 1).entry;
+	}
+	table_close(fns, ops);
+}
+
+static void attributes_as_stock(void)
+{
+	static const unsigned long quirks[] = {
+		0, IO_PGTABLE_QUIRK_ARM_NS, IO_PGTABLE_QUIRK_ARM_HD,
+	};
+	unsigned int p, q, prot, seen = 0;
+
+	for (p = 0; p < ARRAY_SIZE(pairs); p++) {
+		unsigned int variants = pairs[p].fmt == ARM_64_LPAE_S1 ? 3 : 1;
+
+		for (q = 0; q < variants; q++) {
+			for (prot = 0; prot < 64; prot++) {
+				u64 a[2], b[2];
+
+				entries_of(pairs[p].ours, pairs[p].fmt, quirks[q], prot, a);
+				entries_of(pairs[p].stock, pairs[p].fmt, quirks[q], prot, b);
+				expect(a[0] == b[0] && a[1] == b[1],
+				       "fmt %u prot %x: %#lx %#lx, not %#lx %#lx", p,
+				       prot, (long)a[0], (long)a[1], (long)b[0],
+				       (long)b[1]);
+				seen += !!a[0];
+			}
+		}
+	}
+	expect(seen == 7 * 48, "seen %u", seen);
+}
+
+static void vtd_attributes(void)
+{
+	static const struct { int prot; bool snoop; u64 ss, fs; } rows[] = {
+		/* second stage: R 0, W 1, SNP 11; first: P 0, RW 1, US 2, A 5, D 6 */
+		{ IOMMU_READ, false, 0x1, 0x25 },
+		{ IOMMU_WRITE, false, 0x3, 0x67 },
+		{ IOMMU_READ | IOMMU_WRITE, false, 0x3, 0x67 },
+		{ IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE, true, 0x803, 0x67 },
+	};
+	unsigned int i, stage;
+
+	for (stage = 0; stage < 2; stage++)
+		for (i = 0; i < ARRAY_SIZE(rows); i++) {
+			struct target local = {
+				.b = stage ? &vtd_fs : &vtd_ss, .granule = 12,
+				.ias = 48, .oas = 46, .coherent = true,
+			};
+			u64 want = stage ? rows[i].fs : rows[i].ss;
+			size_t mapped = 0;
+			u64 entry;
+
+			t = &local;
+			open_table();
+			io_pgtable_ops_to_pgtable(ops)->cfg.vtd_cfg.snoop = rows[i].snoop;
+			expect(!ops->map_pages(ops, 0, 0x40000000, SZ_4K, 1, rows[i].prot,
+					       GFP_KERNEL, &mapped), "map");
+			expect(!ops->map_pages(ops, SZ_2M, 0x40000000, SZ_2M, 1,
+					       rows[i].prot, GFP_KERNEL, &mapped), "map");
+			entry = hardware(0).entry;
+			expect(entry == (0x40000000 | want), "page %#lx", (long)entry);
+			entry = hardware(SZ_2M).entry;
+			expect(entry == (0x40000000 | 0x80 | want), "block %#lx", (long)entry);
+			close_table();
+		}
+}
+
+#define run_for_target(fn)						\
+do {									\
+	char name[100];							\
+									\
+	snprintf(name, sizeof(name), #fn " (%s)", t->name);		\
+	test_begin();							\
+	fn();								\
+	test_end(name);							\
+} while (0)
+
+int main(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(targets); i++) {
+		t = &targets[i];
+		run_for_target(every_size_at_every_border);
+		run_for_target(limits);
+		run_for_target(what_cannot_be_unmapped);
+		run_for_target(mapping_twice);
+		run_for_target(covered_tables);
+		run_for_target(runs_over_tables);
+		run_for_target(each_allocation_fails);
+		run_for_target(dirty_pages);
+		run_for_target(random_against_model);
+		run_for_target(neighbours_at_once);
+		run_for_target(newcomers_at_once);
+	}
+	run_test(init_as_stock);
+	run_test(attributes_as_stock);
+	run_test(vtd_attributes);
+	return tests_failed ? 1 : 0;
+}
