@@ -772,8 +772,8 @@ static void devices_of_a_group_share_addresses(struct kunit *test)
 			    iommu_get_domain_for_dev(b));
 	addr = map_mmio(a, MMIO, GRANULE);
 	KUNIT_EXPECT_TRUE(test, is_live(b, addr));
-	unmap_mmio(b, addr, GRANULE);
-	KUNIT_EXPECT_FALSE(test, is_reached(a, addr));
+	unmap_mmio(a, addr, GRANULE);
+	KUNIT_EXPECT_FALSE(test, is_reached(b, addr));
 }
 
 static void a_device_that_fits_not_its_groups_domain_is_refused(struct kunit *test)
