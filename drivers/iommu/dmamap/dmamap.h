@@ -231,6 +231,25 @@ static inline bool dmamap_checking(void)
 }
 
 /**
+ * dmamap_address_is - is there a range just like this?
+ * @iovad: addresses of a domain
+ * @addr: first address of the range, at a granule
+ * @size: its bytes, whole granules
+ *
+ * Return: false, too, where the allocator does not tell.
+ */
+static inline bool dmamap_address_is(struct iova_domain *iovad, dma_addr_t addr,
+				     size_t size)
+{
+#ifdef CONFIG_IOVA_GAP_TREE
+	return iova_allocated(iovad, iova_pfn(iovad, addr),
+			      size >> iova_shift(iovad));
+#else
+	return false;
+#endif
+}
+
+/**
  * dmamap_address_allocated - is this range allocated, as far as we want to know?
  * @iovad: addresses of a domain
  * @addr: first address of the range, at a granule
@@ -241,12 +260,8 @@ static inline bool dmamap_checking(void)
 static inline bool dmamap_address_allocated(struct iova_domain *iovad,
 					    dma_addr_t addr, size_t size)
 {
-#ifdef CONFIG_IOVA_GAP_TREE
-	if (unlikely(dmamap_checking()))
-		return iova_allocated(iovad, iova_pfn(iovad, addr),
-				      size >> iova_shift(iovad));
-#endif
-	return true;
+	return likely(!dmamap_checking()) ||
+	       dmamap_address_is(iovad, addr, size);
 }
 
 /**

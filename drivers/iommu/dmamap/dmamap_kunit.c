@@ -4699,6 +4699,26 @@ static void an_unmap_that_falls_short_is_reported(struct kunit *test)
 			MMIO + 7 * GRANULE);
 }
 
+static void an_unmap_across_a_hole_leaves_nothing_mapped(struct kunit *test)
+{
+	struct device *dev;
+	dma_addr_t addr;
+
+	/* F60: somebody unmapped a part of what is the driver's own */
+	if (IS_ENABLED(CONFIG_IOMMU_DMA_STOCK) || IS_ENABLED(CONFIG_IOVA_STOCK))
+		kunit_skip(test, "nothing knows whose the rest is");
+	small_aperture(test);
+	dev = platform(test);
+	addr = map_mmio(dev, MMIO, 8 * GRANULE);
+	KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, addr));
+	iommu_unmap(iommu_get_domain_for_dev(dev), addr + 2 * GRANULE, GRANULE);
+	expect_bad_unmap(test, dev);
+	unmap_mmio(dev, addr, 8 * GRANULE);
+	expect_reported(test, addr);
+	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+	KUNIT_EXPECT_FALSE(test, is_reached(dev, addr + 7 * GRANULE));
+}
+
 static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(a_device_with_a_dma_domain_maps_through_the_iommu),
 	KUNIT_CASE(a_device_with_an_identity_domain_does_not),
@@ -4911,6 +4931,7 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(an_unmap_of_address_0_is_reported),
 	KUNIT_CASE(a_sync_of_a_wrong_address_is_reported),
 	KUNIT_CASE(an_unmap_that_falls_short_is_reported),
+	KUNIT_CASE(an_unmap_across_a_hole_leaves_nothing_mapped),
 	{}
 };
 

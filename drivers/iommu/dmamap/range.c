@@ -14,8 +14,9 @@
  *
  * 3. What is cleared is compared with what was asked. Less, or more, means
  *    that a driver unmapped what it had not mapped, or mapped otherwise. That
- *    is warned about with the device and the numbers. Whatever was cleared is
- *    invalidated at once. The range goes to dmamap_address_suspect().
+ *    is warned about with the device and the numbers. Of a range that really
+ *    is allocated just so the rest is cleared, too. What was cleared is
+ *    invalidated at once, and the range goes to dmamap_address_suspect().
  *
  * 4. Where the IOMMU driver does not say exactly what it cleared, or does
  *    damage when there is nothing to clear, the first and the last granule of
@@ -214,12 +215,57 @@ void dmamap_bad_address(struct device *dev, const char *what, dma_addr_t addr,
 			 &addr, size);
 }
 
+/*
+ * Could this range have been handed out? What is outside the domain, or no
+ * range at all, is not to be asked of the page table. Below the lowest address
+ * are 0, which no mapping has, and what a driver makes of it by adding to it.
+ */
+static bool may_be_ours(struct iommu_domain *domain, dma_addr_t addr,
+			size_t size)
+{
+	struct iova_domain *iovad = &domain->iova_cookie->iovad;
+	unsigned long pfn = iova_pfn(iovad, addr);
+
+	return size && pfn >= iovad->start_pfn && addr + size - 1 >= addr &&
+	       (addr + size - 1 <= domain->geometry.aperture_end ||
+		!domain->geometry.force_aperture);
+}
+
+/*
+ * A range that really is allocated just so will be free: what is still mapped
+ * of it behind a hole would be in the way of whoever gets it next. Returns
+ * false when it cannot be cleared; counts what was.
+ */
+static bool clear_rest(struct dmamap_removal *removal, dma_addr_t addr,
+		       size_t size)
+{
+	struct iova_domain *iovad = &removal->cookie->iovad;
+	struct iommu_domain *domain = removal->domain;
+	size_t done, cleared;
+
+	if (!may_be_ours(domain, addr, size) ||
+	    !dmamap_address_is(iovad, addr, size))
+		return true;
+	for (done = 0; done < size; done += iovad->granule) {
+		if (!iommu_iova_to_phys(domain, addr + done))
+			continue;
+		cleared = iommu_unmap_fast(domain, addr + done, iovad->granule,
+					   &removal->gather);
+		if (!cleared)
+			return false;
+		removal->cleared += cleared;
+	}
+	return true;
+}
+
 /* An unmap that did not clear what it named. */
 static noinline bool removal_failed(struct dmamap_removal *removal,
 				    struct device *dev, dma_addr_t addr,
 				    size_t size)
 {
 	struct iommu_domain *domain = removal->domain;
+	size_t cleared = removal->cleared;
+	bool clear = clear_rest(removal, addr, size);
 
 	if (removal->cleared && removal->ring) {
 		domain->ops->flush_iotlb_all(domain);
@@ -228,9 +274,13 @@ static noinline bool removal_failed(struct dmamap_removal *removal,
 		iommu_iotlb_sync(domain, &removal->gather);
 	}
 	atomic_inc(&removal->cookie->bad_unmaps);
-	trace_dmamap_bad_unmap(dev, addr, size, removal->cleared);
-	warn_unmap(dev, addr, size, removal->cleared);
-	dmamap_address_suspect(removal->cookie, addr, size);
+	trace_dmamap_bad_unmap(dev, addr, size, cleared);
+	warn_unmap(dev, addr, size, cleared);
+	if (clear)
+		dmamap_address_suspect(removal->cookie, addr, size);
+	else
+		dev_err(dev, "IOVA %pad stays out of use, it cannot be unmapped\n",
+			&addr);
 	return false;
 }
 
@@ -262,22 +312,6 @@ void dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 			  bool strict)
 {
 	removal_start(removal, dev, strict);
-}
-
-/*
- * Could this range have been handed out? What is outside the domain, or no
- * range at all, is not to be asked of the page table. Below the lowest address
- * are 0, which no mapping has, and what a driver makes of it by adding to it.
- */
-static bool may_be_ours(struct iommu_domain *domain, dma_addr_t addr,
-			size_t size)
-{
-	struct iova_domain *iovad = &domain->iova_cookie->iovad;
-	unsigned long pfn = iova_pfn(iovad, addr);
-
-	return size && pfn >= iovad->start_pfn && addr + size - 1 >= addr &&
-	       (addr + size - 1 <= domain->geometry.aperture_end ||
-		!domain->geometry.force_aperture);
 }
 
 /* Is [addr, addr + size) mapped at both ends? */
