@@ -60,7 +60,6 @@ static inline struct dmar_domain *intel_pgtbl_create(struct dmar_domain *domain)
 		.vtd_cfg = {
 			.levels = agaw_to_level(domain->agaw),
 			.nid = domain->nid,
-			.owner_reports = true,
 		},
 	};
 
@@ -122,8 +121,11 @@ static inline int intel_pgtbl_map(struct dmar_domain *domain,
 		cfg->vtd_cfg.snoop = domain->set_pte_snp;
 	if (unlikely(cfg->coherent_walk != domain->iommu_coherency))
 		cfg->coherent_walk = domain->iommu_coherency;
-	if (unlikely(!domain->has_mappings))
+	if (unlikely(!domain->has_mappings)) {
 		domain->has_mappings = true;
+		cfg->owner_reports = IS_ENABLED(CONFIG_IOMMU_DMAMAP) &&
+				     iommu_is_dma_domain(&domain->domain);
+	}
 	return domain->pgtbl->map_pages(domain->pgtbl, iova, paddr, pgsize,
 					pgcount, prot, gfp, mapped);
 }

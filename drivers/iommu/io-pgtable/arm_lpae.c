@@ -443,6 +443,7 @@ static struct io_pgtable *lpae_create(const struct shape *shape,
 
 	if (!iopt)
 		return NULL;
+	iopt->owner_frees = cfg->owner_frees;
 	iopt->iop.ops = *shape->ops;
 	return &iopt->iop;
 }

@@ -87,7 +87,6 @@ static inline struct io_pgtable *vtd_create(struct iopt_format f,
 	if (!iopt)
 		return NULL;
 	iopt->owner_frees = true;
-	iopt->owner_reports = cfg->vtd_cfg.owner_reports;
 	iopt->iop.ops = *ops;
 	cfg->vtd_cfg.levels = levels;
 	cfg->vtd_cfg.root = virt_to_phys(iopt->root);

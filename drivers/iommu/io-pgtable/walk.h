@@ -85,8 +85,6 @@ struct iopt_format {
  * @top: height of @root
  * @root_bits: of an IOVA that @root resolves
  * @nid: NUMA node to take tables from
- * @owner_reports: the owner compares what was cleared with what it asked for,
- *                 and needs no warning
  * @owner_frees: whoever calls unmap_pages() frees the gather's freelist after
  *               an invalidation that includes walk caches, in strict mode too
  */
@@ -96,7 +94,6 @@ struct iopt {
 	unsigned int top;
 	unsigned int root_bits;
 	int nid;
-	bool owner_reports;
 	bool owner_frees;
 };
 
@@ -591,7 +588,7 @@ static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
 	count = (u64)left >> shift;
 	if (unlikely(!iopt_is_leaf(f, entry, height) || !count ||
 		     iova & ((1ULL << shift) - 1))) {
-		if (!iopt->owner_reports)
+		if (!iopt->iop.cfg.owner_reports)
 			iopt_complain(f, iopt_is_leaf(f, entry, height) ?
 				      "unmap of a part of a block" :
 				      "unmap finds no mapping", iova, height);
