@@ -20,17 +20,21 @@
  * @first: its first byte
  * @last: its last byte
  * @shift: log2 of the bytes of a page
+ * @most: log2 of the pages that one block can have
  *
  * Context: any.
- * Return: the first byte of the second part, or 0: no more than twice the
- * range is in one block that covers it.
+ * Return: the first byte of the second part, or 0: there is one block that
+ * covers the range and no more than twice as much.
  */
-static inline u64 iopt_inval_split(u64 first, u64 last, unsigned int shift)
+static inline u64 iopt_inval_split(u64 first, u64 last, unsigned int shift,
+				   unsigned int most)
 {
 	u64 from = first >> shift, to = last >> shift;
 	unsigned int bits = fls64(from ^ to);
 
-	if (bits < 2 || to - from + 1 >= 1ULL << (bits - 1))
+	if (bits < 2)
+		return 0;
+	if (bits <= most && to - from + 1 >= 1ULL << (bits - 1))
 		return 0;
 	return to >> (bits - 1) << (bits - 1 + shift);
 }

@@ -75,4 +75,12 @@ arm_smmu_gathered_all(const struct arm_smmu_domain *smmu_domain,
 							    gather));
 }
 
+/* Bytes to invalidate first in ATCs, to do with less; 0 where all is best. */
+static inline size_t arm_smmu_atc_part(unsigned long iova, size_t size)
+{
+	u64 line = iopt_inval_split(iova, iova + size - 1, 12, 52);
+
+	return line ? line - iova : 0;
+}
+
 #endif

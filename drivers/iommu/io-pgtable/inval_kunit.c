@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an unmap makes an emulated IOMMU invalidate.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. How many invalidations there were, and of what, only the hardware can
+ *    say.  QEMU traces each command that its IOMMUs take.  So each test here
+ *    announces what it is about to do, in a line of the console, and does it;
+ *    tools/kernel/invalidations then compares the lines with the trace.
+ *
+ * 2. Each test has a region of 4 GiB of its own, REGION(n), that no other test
+ *    maps anything in: commands are told apart by their addresses.  A line is
+ *
+ *	iommu_inval: NAME from FIRST to LAST groups N leaf L
+ *
+ *    for "the commands that concern the region, taken in groups that one wait
+ *    each ends, are N, and together they cover FIRST to LAST and at most twice
+ *    as much"; L is 1 where they may spare walk caches, 0 where they must not,
+ *    and 2 where either is right.
+ *
+ * 3. Nothing is ever read or written through the mappings, so any physical
+ *    addresses will do.
+ *
+ * 4. The devices are two of QEMU's edu, which nobody drives meanwhile.  One has
+ *    a domain of the tests' own; the other is used through the DMA API.  There
+ *    an address is not chosen, and would be used again: a test maps once more
+ *    what it has unmapped, and keeps that to the end of the suite.  So the
+ *    numbers announced for these include that of the end.
+ *
+ * 5. A flush queue flushes all of a domain.  How often it did is counted
+ *    between two unmaps in regions of their own:
+ *
+ *	iommu_inval: NAME between FIRST and LAST flushes at most N
+ */
+
+#include <kunit/test.h>
+
+#include <linux/dma-mapping.h>
+#include <linux/iommu.h>
+#include <linux/pci.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#define EDU_VENDOR	0x1234
+#define EDU_DEVICE	0x11e8
+
+#define REGION(n)	((u64)((n) + 1) << 32)
+#define MEMORY		(2ULL * SZ_1G)	/* where a mapping leads by default */
+#define PROT		(IOMMU_READ | IOMMU_WRITE)
+
+#define QUEUE		255	/* entries, in a flush queue that is full */
+#define QUEUE_MS	10	/* that an entry waits at most */
+#define LAZY_UNMAPS	(4 * QUEUE)
+
+static struct pci_dev *edu, *api_edu;
+static struct iommu_domain *domain;
+
+/* What DMA API tests keep to the end. */
+static struct {
+	void *buffer;
+	dma_addr_t dma;
+	size_t size;
+} kept[4];
+
+static unsigned int nr_kept;
+
+static void announce(struct kunit *test, u64 first, u64 size,
+		     unsigned int groups, unsigned int leaf)
+{
+	pr_info("iommu_inval: %s from %#llx to %#llx groups %u leaf %u\n",
+		test->name, first, first + size - 1, groups, leaf);
+}
+
+static void map(struct kunit *test, u64 iova, phys_addr_t phys, size_t size)
+{
+	KUNIT_ASSERT_EQ(test, 0, iommu_map(domain, iova, phys, size, PROT,
+					   GFP_KERNEL));
+}
+
+/* Pages that do not follow each other in memory. */
+static void map_scattered(struct kunit *test, u64 iova, size_t pages)
+{
+	size_t i;
+
+	for (i = 0; i < pages; i++)
+		map(test, iova + i * SZ_4K, MEMORY + 2 * i * SZ_4K, SZ_4K);
+}
+
+static void unmap(struct kunit *test, u64 iova, size_t size)
+{
+	KUNIT_EXPECT_EQ(test, size, iommu_unmap(domain, iova, size));
+}
+
+static void a_page_takes_one(struct kunit *test)
+{
+	announce(test, REGION(0), SZ_4K, 1, 1);
+	map(test, REGION(0), MEMORY, SZ_4K);
+	unmap(test, REGION(0), SZ_4K);
+}
+
+static void sixteen_scattered_pages_take_one(struct kunit *test)
+{
+	announce(test, REGION(1), SZ_64K, 1, 1);
+	map_scattered(test, REGION(1), 16);
+	unmap(test, REGION(1), SZ_64K);
+}
+
+static void sixty_three_pages_take_one(struct kunit *test)
+{
+	announce(test, REGION(2), 63 * SZ_4K, 1, 1);
+	map_scattered(test, REGION(2), 63);
+	unmap(test, REGION(2), 63 * SZ_4K);
+}
+
+static void pages_across_2_mib_take_no_more_than_twice(struct kunit *test)
+{
+	u64 iova = REGION(3) + SZ_2M - SZ_4K;
+
+	announce(test, iova, SZ_8K, 1, 1);
+	map_scattered(test, iova, 2);
+	unmap(test, iova, SZ_8K);
+}
+
+static void pages_across_1_gib_take_no_more_than_twice(struct kunit *test)
+{
+	u64 iova = REGION(4) + SZ_1G - SZ_4K;
+
+	announce(test, iova, SZ_8K, 1, 1);
+	map_scattered(test, iova, 2);
+	unmap(test, iova, SZ_8K);
+}
+
+static void uneven_parts_on_both_sides_of_1_gib(struct kunit *test)
+{
+	u64 iova = REGION(5) + SZ_1G - 5 * SZ_4K;
+
+	announce(test, iova, 38 * SZ_4K, 1, 1);
+	map_scattered(test, iova, 38);
+	unmap(test, iova, 38 * SZ_4K);
+}
+
+static void a_block_takes_one(struct kunit *test)
+{
+	announce(test, REGION(6), SZ_2M, 1, 1);
+	map(test, REGION(6), MEMORY, SZ_2M);
+	unmap(test, REGION(6), SZ_2M);
+}
+
+static void blocks_and_pages_together_take_one(struct kunit *test)
+{
+	u64 iova = REGION(7) + SZ_2M - 2 * SZ_4K;
+	size_t size = SZ_2M + 5 * SZ_4K;
+
+	announce(test, iova, size, 1, 2);
+	map(test, iova, MEMORY + SZ_2M - 2 * SZ_4K, size);
+	unmap(test, iova, size);
+}
+
+static void huge_blocks_blocks_and_pages_take_one(struct kunit *test)
+{
+	size_t size = SZ_1G + SZ_2M + SZ_4K;
+
+	announce(test, REGION(8), size, 1, 2);
+	map(test, REGION(8), MEMORY, size);
+	unmap(test, REGION(8), size);
+}
+
+static void a_table_full_of_pages_takes_one(struct kunit *test)
+{
+	announce(test, REGION(9), SZ_2M, 1, 2);
+	map_scattered(test, REGION(9), 512);
+	unmap(test, REGION(9), SZ_2M);
+}
+
+/* More than are kept for the next time, so some go, and walk caches with them. */
+static void tables_that_go_take_walk_caches_with_them(struct kunit *test)
+{
+	announce(test, REGION(10), 128UL * SZ_2M, 1, 0);
+	map_scattered(test, REGION(10), 128 * 512);
+	unmap(test, REGION(10), 128UL * SZ_2M);
+}
+
+static void unmaps_of_neighbours_take_one_each(struct kunit *test)
+{
+	size_t i;
+
+	announce(test, REGION(11), 8 * SZ_4K, 8, 1);
+	map_scattered(test, REGION(11), 8);
+	for (i = 0; i < 8; i++)
+		unmap(test, REGION(11) + i * SZ_4K, SZ_4K);
+}
+
+static void maps_take_none(struct kunit *test)
+{
+	announce(test, REGION(12), SZ_4M, 0, 2);
+	map(test, REGION(12), MEMORY, SZ_4M);
+	map(test, REGION(12) + SZ_4M, MEMORY + SZ_4K, SZ_4K);
+}
+
+/* Where a driver does not see the hole, it invalidates more. */
+static void what_was_cleared_before_a_hole_is_invalidated(struct kunit *test)
+{
+	announce(test, REGION(13), 3 * SZ_4K, 1, 2);
+	pr_info("expected warning: unmap finds no mapping\n");
+	map_scattered(test, REGION(13), 3);
+	KUNIT_EXPECT_EQ(test, 3 * SZ_4K,
+			iommu_unmap(domain, REGION(13), 4 * SZ_4K));
+}
+
+static bool lazy(void)
+{
+	return iommu_get_domain_for_dev(&api_edu->dev)->type ==
+	       IOMMU_DOMAIN_DMA_FQ;
+}
+
+static void *api_buffer(struct kunit *test, size_t size)
+{
+	struct iommu_domain *api_domain;
+	void *buffer;
+
+	if (!api_edu)
+		kunit_skip(test, "there is no second edu device");
+	api_domain = iommu_get_domain_for_dev(&api_edu->dev);
+	if (!api_domain || !(api_domain->type & __IOMMU_DOMAIN_DMA_API))
+		kunit_skip(test, "the DMA API does not use the IOMMU");
+	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(&api_edu->dev, DMA_BIT_MASK(32)));
+	buffer = kzalloc(size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buffer);
+	return buffer;
+}
+
+static dma_addr_t api_map(struct kunit *test, void *buffer, size_t size)
+{
+	dma_addr_t dma = dma_map_single(&api_edu->dev, buffer, size,
+					DMA_BIDIRECTIONAL);
+
+	KUNIT_ASSERT_FALSE(test, dma_mapping_error(&api_edu->dev, dma));
+	return dma;
+}
+
+static void keep(struct kunit *test, void *buffer, dma_addr_t dma, size_t size)
+{
+	KUNIT_ASSERT_LT(test, nr_kept, ARRAY_SIZE(kept));
+	kept[nr_kept].buffer = buffer;
+	kept[nr_kept].size = size;
+	kept[nr_kept++].dma = dma;
+}
+
+static void dma_unmap_single_takes_one_unless_lazy(struct kunit *test)
+{
+	void *buffer = api_buffer(test, SZ_16K);
+	dma_addr_t dma = api_map(test, buffer, SZ_16K);
+
+	announce(test, dma, SZ_16K, lazy() ? 0 : 2, 1);
+	dma_unmap_single(&api_edu->dev, dma, SZ_16K, DMA_BIDIRECTIONAL);
+	keep(test, buffer, api_map(test, buffer, SZ_16K), SZ_16K);
+	if (!lazy())
+		KUNIT_EXPECT_EQ(test, dma, kept[nr_kept - 1].dma);
+}
+
+static void dma_unmap_sg_takes_one_unless_lazy(struct kunit *test)
+{
+	enum { ENTRIES = 16 };
+	struct scatterlist *list;
+	struct sg_table table;
+	dma_addr_t dma;
+	u8 *buffer;
+	int i;
+
+	buffer = api_buffer(test, 2 * ENTRIES * SZ_4K);
+	KUNIT_ASSERT_EQ(test, 0, sg_alloc_table(&table, ENTRIES, GFP_KERNEL));
+	for_each_sg(table.sgl, list, ENTRIES, i)
+		sg_set_buf(list, buffer + 2 * i * SZ_4K, SZ_4K);
+	KUNIT_ASSERT_EQ(test, 0, dma_map_sgtable(&api_edu->dev, &table,
+						 DMA_BIDIRECTIONAL, 0));
+	dma = sg_dma_address(table.sgl);
+	announce(test, dma, ENTRIES * SZ_4K, lazy() ? 0 : 2, 1);
+	dma_unmap_sgtable(&api_edu->dev, &table, DMA_BIDIRECTIONAL, 0);
+	sg_free_table(&table);
+	keep(test, buffer, api_map(test, buffer, ENTRIES * SZ_4K),
+	     ENTRIES * SZ_4K);
+	if (!lazy())
+		KUNIT_EXPECT_EQ(test, dma, kept[nr_kept - 1].dma);
+}
+
+static void mark(struct kunit *test, u64 iova)
+{
+	map(test, iova, MEMORY, SZ_4K);
+	unmap(test, iova, SZ_4K);
+}
+
+static void lazy_unmaps_take_a_flush_for_a_full_queue(struct kunit *test)
+{
+	u8 *buffer = api_buffer(test, SZ_4K);
+	unsigned long begin, ms;
+	dma_addr_t dma;
+	int i;
+
+	if (!lazy()) {
+		kfree(buffer);
+		kunit_skip(test, "the domain is not lazy");
+	}
+	mark(test, REGION(14));
+	begin = jiffies;
+	for (i = 0; i < LAZY_UNMAPS; i++) {
+		dma = api_map(test, buffer, SZ_4K);
+		dma_unmap_single(&api_edu->dev, dma, SZ_4K, DMA_BIDIRECTIONAL);
+	}
+	ms = jiffies_to_msecs(jiffies - begin);
+	mark(test, REGION(15));
+	pr_info("iommu_inval: %s between %#llx and %#llx flushes at most %lu\n",
+		test->name, REGION(14), REGION(15),
+		LAZY_UNMAPS / QUEUE + ms / QUEUE_MS + 2);
+	kfree(buffer);
+}
+
+static int inval_suite_init(struct kunit_suite *suite)
+{
+	struct iommu_domain *paging;
+	int ret;
+
+	edu = pci_get_device(EDU_VENDOR, EDU_DEVICE, NULL);
+	if (!edu || !device_iommu_mapped(&edu->dev))
+		return 0;
+	/* It drops the reference that it begins with. */
+	api_edu = pci_get_device(EDU_VENDOR, EDU_DEVICE, pci_dev_get(edu));
+	paging = iommu_paging_domain_alloc(&edu->dev);
+	if (IS_ERR(paging))
+		return PTR_ERR(paging);
+	ret = iommu_attach_device(paging, &edu->dev);
+	if (ret) {
+		iommu_domain_free(paging);
+		return ret;
+	}
+	domain = paging;
+	return 0;
+}
+
+static void inval_suite_exit(struct kunit_suite *suite)
+{
+	while (nr_kept--) {
+		dma_unmap_single(&api_edu->dev, kept[nr_kept].dma,
+				 kept[nr_kept].size, DMA_BIDIRECTIONAL);
+		kfree(kept[nr_kept].buffer);
+	}
+	nr_kept = 0;
+	if (domain) {
+		iommu_detach_device(domain, &edu->dev);
+		iommu_domain_free(domain);
+		domain = NULL;
+	}
+	pci_dev_put(api_edu);
+	pci_dev_put(edu);
+	api_edu = NULL;
+	edu = NULL;
+}
+
+static int inval_init(struct kunit *test)
+{
+	if (!domain)
+		kunit_skip(test, "there is no edu device behind an IOMMU");
+	return 0;
+}
+
+static struct kunit_case inval_cases[] = {
+	KUNIT_CASE(a_page_takes_one),
+	KUNIT_CASE(sixteen_scattered_pages_take_one),
+	KUNIT_CASE(sixty_three_pages_take_one),
+	KUNIT_CASE(pages_across_2_mib_take_no_more_than_twice),
+	KUNIT_CASE(pages_across_1_gib_take_no_more_than_twice),
+	KUNIT_CASE(uneven_parts_on_both_sides_of_1_gib),
+	KUNIT_CASE(a_block_takes_one),
+	KUNIT_CASE(blocks_and_pages_together_take_one),
+	KUNIT_CASE(huge_blocks_blocks_and_pages_take_one),
+	KUNIT_CASE(a_table_full_of_pages_takes_one),
+	KUNIT_CASE_SLOW(tables_that_go_take_walk_caches_with_them),
+	KUNIT_CASE(unmaps_of_neighbours_take_one_each),
+	KUNIT_CASE(maps_take_none),
+	KUNIT_CASE(what_was_cleared_before_a_hole_is_invalidated),
+	KUNIT_CASE(dma_unmap_single_takes_one_unless_lazy),
+	KUNIT_CASE(dma_unmap_sg_takes_one_unless_lazy),
+	KUNIT_CASE(lazy_unmaps_take_a_flush_for_a_full_queue),
+	{}
+};
+
+static struct kunit_suite inval_suite = {
+	.name = "iommu_inval",
+	.suite_init = inval_suite_init,
+	.suite_exit = inval_suite_exit,
+	.init = inval_init,
+	.test_cases = inval_cases,
+};
+kunit_test_suite(inval_suite);
+
+MODULE_DESCRIPTION("KUnit tests of what unmaps make an IOMMU invalidate");
+MODULE_LICENSE("GPL");
