@@ -23,8 +23,9 @@
  * 3. Nothing is ever read or written through the mappings, so any physical
  *    addresses will do.
  *
- * 4. The devices are two of QEMU's edu, which nobody drives meanwhile.  One has
- *    a domain of the tests' own; the other is used through the DMA API.  There
+ * 4. The devices are two of QEMU's edu, with a driver that does nothing: a
+ *    device meets its IOMMU when it gets a driver, on some machines.  One has a
+ *    domain of the tests' own; the other is used through the DMA API.  There
  *    an address is not chosen, and would be used again: a test maps once more
  *    what it has unmapped, and keeps that to the end of the suite.  So the
  *    numbers announced for these include that of the end.
@@ -43,6 +44,11 @@
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+
+#include "inval.h"
+#if IS_REACHABLE(CONFIG_ARM_SMMU_V3)
+#include "../arm/arm-smmu-v3/pgtable.h"
+#endif
 
 #define EDU_VENDOR	0x1234
 #define EDU_DEVICE	0x11e8
@@ -317,16 +323,34 @@ static void lazy_unmaps_take_a_flush_for_a_full_queue(struct kunit *test)
 	kfree(buffer);
 }
 
+static int inval_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	if (!edu)
+		edu = pdev;
+	else if (!api_edu)
+		api_edu = pdev;
+	return 0;
+}
+
+static const struct pci_device_id inval_ids[] = {
+	{ PCI_DEVICE(EDU_VENDOR, EDU_DEVICE) },
+	{ }
+};
+
+static struct pci_driver inval_driver = {
+	.name = "iommu_inval",
+	.id_table = inval_ids,
+	.probe = inval_probe,
+};
+
 static int inval_suite_init(struct kunit_suite *suite)
 {
 	struct iommu_domain *paging;
 	int ret;
 
-	edu = pci_get_device(EDU_VENDOR, EDU_DEVICE, NULL);
-	if (!edu || !device_iommu_mapped(&edu->dev))
-		return 0;
-	/* It drops the reference that it begins with. */
-	api_edu = pci_get_device(EDU_VENDOR, EDU_DEVICE, pci_dev_get(edu));
+	ret = pci_register_driver(&inval_driver);
+	if (ret || !edu || !device_iommu_mapped(&edu->dev))
+		return ret;
 	paging = iommu_paging_domain_alloc(&edu->dev);
 	if (IS_ERR(paging))
 		return PTR_ERR(paging);
@@ -352,10 +376,9 @@ static void inval_suite_exit(struct kunit_suite *suite)
 		iommu_domain_free(domain);
 		domain = NULL;
 	}
-	pci_dev_put(api_edu);
-	pci_dev_put(edu);
-	api_edu = NULL;
 	edu = NULL;
+	api_edu = NULL;
+	pci_unregister_driver(&inval_driver);
 }
 
 static int inval_init(struct kunit *test)
@@ -393,7 +416,117 @@ static struct kunit_suite inval_suite = {
 	.init = inval_init,
 	.test_cases = inval_cases,
 };
-kunit_test_suite(inval_suite);
+
+/* What needs no device. */
+
+#define PAGES	256UL	/* of a space small enough to try all of its ranges */
+
+/* Pages of the smallest aligned power of two around [from, to]. */
+static u64 block_around(u64 from, u64 to)
+{
+	u64 pages = 1;
+
+	while ((from ^ to) & ~(pages - 1))
+		pages *= 2;
+	return pages;
+}
+
+static void parts_cover_at_most_twice_the_range(struct kunit *test)
+{
+	u64 from, to, line, pages;
+
+	for (from = 0; from < PAGES; from++) {
+		for (to = from; to < PAGES; to++) {
+			line = iopt_inval_split(from << 12, (to << 12) + 4095,
+						12, 52) >> 12;
+			pages = block_around(from, to);
+			if (line) {
+				KUNIT_ASSERT_GT(test, line, from);
+				KUNIT_ASSERT_LE(test, line, to);
+				pages = block_around(from, line - 1) +
+					block_around(line, to);
+			}
+			KUNIT_ASSERT_LE_MSG(test, pages, 2 * (to - from + 1),
+					    "pages %llu to %llu", from, to);
+		}
+	}
+}
+
+static void a_range_is_parted_only_where_that_is_less(struct kunit *test)
+{
+	u64 from, to, pages;
+
+	for (from = 0; from < PAGES; from++) {
+		for (to = from; to < PAGES; to++) {
+			pages = block_around(from, to);
+			if (iopt_inval_split(from << 12, to << 12, 12, 52))
+				KUNIT_ASSERT_GT(test, pages,
+						2 * (to - from + 1));
+		}
+	}
+}
+
+static void what_is_too_much_for_a_block_is_parted(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, 0, iopt_inval_split(0, SZ_2G - 1, 12, 19));
+	KUNIT_EXPECT_EQ(test, SZ_1G, iopt_inval_split(0, SZ_2G - 1, 12, 18));
+}
+
+#if IS_REACHABLE(CONFIG_ARM_SMMU_V3)
+static void pages_one_by_one_up_to_a_table(struct kunit *test)
+{
+	struct arm_smmu_device *smmu =
+		kunit_kzalloc(test, sizeof(*smmu), GFP_KERNEL);
+	struct arm_smmu_domain *smmu_domain =
+		kunit_kzalloc(test, sizeof(*smmu_domain), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, smmu);
+	KUNIT_ASSERT_NOT_NULL(test, smmu_domain);
+	smmu_domain->smmu = smmu;
+	smmu_domain->domain.pgsize_bitmap = SZ_4K | SZ_2M | SZ_1G;
+	KUNIT_EXPECT_FALSE(test, arm_smmu_inval_all(smmu_domain, 511 * SZ_4K,
+						    SZ_4K));
+	KUNIT_EXPECT_TRUE(test, arm_smmu_inval_all(smmu_domain, 512 * SZ_4K,
+						   SZ_4K));
+	KUNIT_EXPECT_FALSE(test, arm_smmu_inval_all(smmu_domain, SZ_1G - SZ_2M,
+						    SZ_2M));
+	smmu->features = ARM_SMMU_FEAT_RANGE_INV;
+	KUNIT_EXPECT_FALSE(test, arm_smmu_inval_all(smmu_domain, SZ_1G, SZ_4K));
+}
+
+static void pages_of_several_sizes_are_gathered_together(struct kunit *test)
+{
+	struct iommu_iotlb_gather gather;
+
+	iommu_iotlb_gather_init(&gather);
+	KUNIT_EXPECT_TRUE(test, arm_smmu_gather_page(&gather, SZ_2M, SZ_2M));
+	KUNIT_EXPECT_TRUE(test, arm_smmu_gathered_leaf(&gather));
+	KUNIT_EXPECT_TRUE(test, arm_smmu_gather_page(&gather, SZ_4M, SZ_4K));
+	KUNIT_EXPECT_FALSE(test, arm_smmu_gathered_leaf(&gather));
+	KUNIT_EXPECT_EQ(test, SZ_2M, gather.start);
+	KUNIT_EXPECT_EQ(test, SZ_4M + SZ_4K - 1, gather.end);
+	/* Not next to it. */
+	KUNIT_EXPECT_FALSE(test, arm_smmu_gather_page(&gather, SZ_8M, SZ_4K));
+}
+#endif
+
+static struct kunit_case inval_sum_cases[] = {
+	KUNIT_CASE(parts_cover_at_most_twice_the_range),
+	KUNIT_CASE(a_range_is_parted_only_where_that_is_less),
+	KUNIT_CASE(what_is_too_much_for_a_block_is_parted),
+#if IS_REACHABLE(CONFIG_ARM_SMMU_V3)
+	KUNIT_CASE(pages_one_by_one_up_to_a_table),
+	KUNIT_CASE(pages_of_several_sizes_are_gathered_together),
+#endif
+	{}
+};
+
+static struct kunit_suite inval_sum_suite = {
+	.name = "iommu_inval_sums",
+	.test_cases = inval_sum_cases,
+};
+
+kunit_test_suites(&inval_suite, &inval_sum_suite);
 
 MODULE_DESCRIPTION("KUnit tests of what unmaps make an IOMMU invalidate");
 MODULE_LICENSE("GPL");
