@@ -128,27 +128,20 @@ static struct page **collect_pages(struct device *dev, unsigned int count,
 static int map_pages(struct iommu_domain *domain, dma_addr_t addr, size_t size,
 		     struct page **pages, int prot, gfp_t gfp)
 {
-	size_t done = 0, run;
-	unsigned int i = 0;
+	struct dmamap_runs runs;
+	size_t done;
 	int ret = 0;
 
-	while (!ret && done < size) {
-		phys_addr_t phys = page_to_phys(pages[i]);
-
-		for (run = 0; done + run < size; run += PAGE_SIZE)
-			if (page_to_phys(pages[i++]) != phys + run) {
-				i--;
-				break;
-			}
-		run = min(run, size - done);
-		ret = dmamap_run_map(domain, addr + done, phys, run, prot, gfp);
-		if (!ret)
-			done += run;
-	}
+	dmamap_runs_start(&runs, domain, addr, prot, gfp);
+	for (done = 0; !ret && done < size; done += PAGE_SIZE)
+		ret = dmamap_runs_add(&runs, page_to_phys(*pages++),
+				      min(PAGE_SIZE, size - done));
+	if (!ret)
+		ret = dmamap_runs_flush(&runs);
 	if (!ret)
 		ret = dmamap_run_sync(domain, addr, size);
-	if (ret && done)
-		iommu_unmap(domain, addr, done);
+	if (ret && runs.addr != addr)
+		iommu_unmap(domain, addr, runs.addr - addr);
 	return ret;
 }
 

@@ -67,24 +67,68 @@ static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
 	return ret;
 }
 
-/**
- * dmamap_run_map - install translations of a piece of memory
- * @domain: the domain
- * @addr: first address, at a granule
- * @phys: first byte, at a granule
- * @size: bytes, whole granules
- * @prot: IOMMU_* flags
- * @gfp: how to allocate page tables
- *
- * The IOMMU need not see them before dmamap_run_sync().
- *
- * Context: any that @gfp allows.
- * Return: 0, or what the IOMMU driver returns: then nothing is mapped.
- */
-int dmamap_run_map(struct iommu_domain *domain, dma_addr_t addr,
-		   phys_addr_t phys, size_t size, int prot, gfp_t gfp)
+/* Where the driver takes one piece at a time. */
+static int map_one_by_one(struct dmamap_runs *runs, size_t *mapped)
 {
-	return map_run(domain, addr, phys, size, prot, gfp);
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < runs->count; i++) {
+		ret = map_run(runs->domain, runs->addr + *mapped,
+			      runs->run[i].phys, runs->run[i].size, runs->prot,
+			      runs->gfp);
+		if (!ret)
+			*mapped += runs->run[i].size;
+	}
+	return ret;
+}
+
+static void trace_runs(const struct dmamap_runs *runs)
+{
+	dma_addr_t addr = runs->addr;
+	unsigned int i;
+
+	for (i = 0; i < runs->count; i++) {
+		trace_map(addr, runs->run[i].phys, runs->run[i].size);
+		addr += runs->run[i].size;
+	}
+}
+
+/**
+ * dmamap_runs_flush - map what waits to be mapped
+ * @runs: the memory
+ *
+ * The IOMMU need not see it before dmamap_run_sync().
+ *
+ * Context: any that the flags of @runs allow.
+ * Return: 0, or what the IOMMU driver returns: then nothing from @runs->addr
+ * on is mapped.
+ */
+int dmamap_runs_flush(struct dmamap_runs *runs)
+{
+	const struct iommu_domain_ops *ops = runs->domain->ops;
+	size_t mapped = 0;
+	int ret;
+
+	if (unlikely(!runs->count))
+		return 0;
+	if (!ops->map_runs) {
+		ret = map_one_by_one(runs, &mapped);
+	} else {
+		ret = ops->map_runs(runs->domain, runs->addr, runs->run,
+				    runs->count, runs->prot, runs->gfp,
+				    &mapped);
+		if (trace_map_enabled() && !ret)
+			trace_runs(runs);
+	}
+	if (unlikely(ret)) {
+		if (mapped)
+			iommu_unmap(runs->domain, runs->addr, mapped);
+		return ret;
+	}
+	runs->addr += mapped;
+	runs->count = 0;
+	return 0;
 }
 
 /**

@@ -46,6 +46,18 @@ struct layout {
 	struct dmamap_target target;
 };
 
+/* The next entry, where there is one. */
+static __always_inline struct scatterlist *entry_after(struct scatterlist *s)
+{
+	s++;
+	return unlikely(sg_is_chain(s)) ? sg_chain_ptr(s) : s;
+}
+
+/* As for_each_sg(), but it does not ask each entry whether it is the last. */
+#define for_each_entry(sgl, s, nents, i)				\
+	for ((i) = 0, (s) = (sgl); (i) < (nents);			\
+	     (s) = ++(i) < (nents) ? entry_after(s) : NULL)
+
 /*
  * Bytes to leave out so that @len more after @total do not cross a boundary.
  * Most lists are shorter than the first one is away.
@@ -125,7 +137,7 @@ static int lay_out(struct device *dev, struct scatterlist *sgl, int nents,
 	struct scatterlist *s;
 	int i, ret;
 
-	for_each_sg(sgl, s, nents, i) {
+	for_each_entry(sgl, s, nents, i) {
 		ret = classify(&p2pdma, dev, s);
 		if (unlikely(ret > 0))
 			continue;
@@ -153,26 +165,34 @@ static int lay_out(struct device *dev, struct scatterlist *sgl, int nents,
 	return 0;
 }
 
-/* Undo what was mapped of a list before @end in its range. */
+/*
+ * Undo what was mapped of a list before @end in its range, from gap to gap:
+ * entries may share a large page.
+ */
 static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr,
 		       struct scatterlist *sgl, int nents, size_t end,
 		       unsigned long boundary)
 {
 	unsigned long mask = iova_mask(&domain->iova_cookie->iovad);
+	size_t start = 0, total = 0, gap, len;
 	struct scatterlist *s;
-	size_t total = 0, len;
 	int i;
 
-	for_each_sg(sgl, s, nents, i) {
+	for_each_entry(sgl, s, nents, i) {
 		if (sg_dma_is_bus_address(s))
 			continue;
 		len = wide_len(s, mask);
-		total += gap_before(total, len, boundary);
-		if (total >= end)
+		gap = gap_before(total, len, boundary);
+		if (total + gap >= end)
 			break;
-		iommu_unmap(domain, addr + total, len);
-		total += len;
+		if (gap) {
+			iommu_unmap(domain, addr + start, total - start);
+			start = total + gap;
+		}
+		total += gap + len;
 	}
+	if (total > start)
+		iommu_unmap(domain, addr + start, total - start);
 }
 
 /* Map a list that is laid out at an address, in as few runs as it has. */
@@ -181,46 +201,40 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 		    const struct layout *layout)
 {
 	unsigned long mask = iova_mask(&domain->iova_cookie->iovad);
+	bool one_piece = layout->target.piece == layout->total;
 	unsigned long boundary = layout->target.boundary;
-	phys_addr_t run_phys = layout->target.phys, phys;
-	size_t run = 0, run_len = 0, total = 0, gap, len;
-	int i, ret, split = nents;
+	size_t total = 0, gap, len;
+	struct dmamap_runs runs;
 	struct scatterlist *s;
+	int i, ret;
 
-	/* The last run is mapped below; it may be all there is. */
-	if (layout->target.piece == layout->total) {
-		run_len = layout->total;
-		split = 0;
-	}
-	for_each_sg(sgl, s, split, i) {
+	dmamap_runs_start(&runs, domain, addr, prot, GFP_ATOMIC);
+	if (one_piece)
+		dmamap_runs_add(&runs, layout->target.phys, layout->total);
+	for_each_entry(sgl, s, one_piece ? 0 : nents, i) {
 		if (unlikely(sg_dma_is_bus_address(s)))
 			continue;
 		len = wide_len(s, mask);
 		gap = gap_before(total, len, boundary);
-		phys = sg_phys(s) & ~(phys_addr_t)mask;
-		if (gap || phys != run_phys + run_len) {
-			ret = run_len ? dmamap_run_map(domain, addr + run,
-						       run_phys, run_len, prot,
-						       GFP_ATOMIC) : 0;
-			if (unlikely(ret))
+		if (unlikely(gap)) {
+			ret = dmamap_runs_flush(&runs);
+			if (ret)
 				goto undo;
-			run = total + gap;
-			run_phys = phys;
-			run_len = 0;
+			runs.addr += gap;
 		}
-		run_len += len;
+		ret = dmamap_runs_add(&runs, sg_phys(s) & ~(phys_addr_t)mask,
+				      len);
+		if (unlikely(ret))
+			goto undo;
 		total += gap + len;
 	}
-	ret = dmamap_run_map(domain, addr + run, run_phys, run_len, prot,
-			     GFP_ATOMIC);
-	if (unlikely(ret))
-		goto undo;
-	ret = dmamap_run_sync(domain, addr, layout->total);
+	ret = dmamap_runs_flush(&runs);
+	if (likely(!ret))
+		ret = dmamap_run_sync(domain, addr, layout->total);
 	if (likely(!ret))
 		return 0;
-	run = layout->total;
 undo:
-	unmap_upto(domain, addr, sgl, nents, run, boundary);
+	unmap_upto(domain, addr, sgl, nents, runs.addr - addr, boundary);
 	return ret == -ENOMEM ? -ENOMEM : -EINVAL;
 }
 
@@ -234,7 +248,7 @@ static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 	int i, count = 0;
 	size_t gap;
 
-	for_each_sg(sgl, s, nents, i) {
+	for_each_entry(sgl, s, nents, i) {
 		unsigned int offset = s->offset & mask, len = s->length;
 		size_t wide = wide_len(s, mask);
 
@@ -416,7 +430,7 @@ void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		first = list_extent(iovad, sgl, nents, &size);
 		removal.refused = !dmamap_address_allocated(iovad, first, size);
 	}
-	for_each_sg(sgl, s, nents, i) {
+	for_each_entry(sgl, s, nents, i) {
 		dma_addr_t at = sg_dma_address(s);
 
 		if (sg_dma_is_bus_address(s)) {

@@ -90,6 +90,29 @@ static inline void intel_pgtbl_destroy(struct dmar_domain *domain)
 	domain->pgd = NULL;
 }
 
+/* Before anything is mapped: what becomes known only with the devices. */
+static __always_inline int intel_pgtbl_prepare(struct dmar_domain *domain,
+					       int prot)
+{
+	struct io_pgtable_cfg *cfg =
+		&io_pgtable_ops_to_pgtable(domain->pgtbl)->cfg;
+
+	if (unlikely(domain->nested_parent && !(prot & IOMMU_WRITE))) {
+		pr_err_ratelimited("no read-only mappings below a nested domain (ERRATA_772415_SPR17)\n");
+		return -EINVAL;
+	}
+	if (unlikely(cfg->vtd_cfg.snoop != domain->set_pte_snp))
+		cfg->vtd_cfg.snoop = domain->set_pte_snp;
+	if (unlikely(cfg->coherent_walk != domain->iommu_coherency))
+		cfg->coherent_walk = domain->iommu_coherency;
+	if (unlikely(!domain->has_mappings)) {
+		domain->has_mappings = true;
+		cfg->owner_reports = IS_ENABLED(CONFIG_IOMMU_DMAMAP) &&
+				     iommu_is_dma_domain(&domain->domain);
+	}
+	return 0;
+}
+
 /**
  * intel_pgtbl_map - map pages
  * @domain: a domain with a page table
@@ -109,25 +132,32 @@ static inline int intel_pgtbl_map(struct dmar_domain *domain,
 				  size_t pgsize, size_t pgcount, int prot,
 				  gfp_t gfp, size_t *mapped)
 {
-	struct io_pgtable_cfg *cfg =
-		&io_pgtable_ops_to_pgtable(domain->pgtbl)->cfg;
+	int ret = intel_pgtbl_prepare(domain, prot);
 
-	if (unlikely(domain->nested_parent && !(prot & IOMMU_WRITE))) {
-		pr_err_ratelimited("no read-only mappings below a nested domain (ERRATA_772415_SPR17)\n");
-		return -EINVAL;
-	}
-	/* These become known when devices are attached. */
-	if (unlikely(cfg->vtd_cfg.snoop != domain->set_pte_snp))
-		cfg->vtd_cfg.snoop = domain->set_pte_snp;
-	if (unlikely(cfg->coherent_walk != domain->iommu_coherency))
-		cfg->coherent_walk = domain->iommu_coherency;
-	if (unlikely(!domain->has_mappings)) {
-		domain->has_mappings = true;
-		cfg->owner_reports = IS_ENABLED(CONFIG_IOMMU_DMAMAP) &&
-				     iommu_is_dma_domain(&domain->domain);
-	}
+	if (unlikely(ret))
+		return ret;
 	return domain->pgtbl->map_pages(domain->pgtbl, iova, paddr, pgsize,
 					pgcount, prot, gfp, mapped);
+}
+
+/* map_runs() of struct iommu_domain_ops. */
+static inline int intel_pgtbl_map_runs(struct iommu_domain *domain,
+				       unsigned long iova,
+				       const struct iommu_run *runs,
+				       unsigned int count, int prot, gfp_t gfp,
+				       size_t *mapped)
+{
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	struct io_pgtable_ops *ops = dmar_domain->pgtbl;
+	int ret;
+
+	/* Of a bus, not of a device: made by the deprecated call for that. */
+	if (WARN_ON_ONCE(!ops))
+		return -EOPNOTSUPP;
+	ret = intel_pgtbl_prepare(dmar_domain, prot);
+	if (unlikely(ret))
+		return ret;
+	return ops->map_runs(ops, iova, runs, count, prot, gfp, mapped);
 }
 
 /**

@@ -331,6 +331,7 @@ static int name##_dirty(struct io_pgtable_ops *ops, unsigned long iova,	\
 }									\
 									\
 static const struct io_pgtable_ops name##_ops = {			\
+	.map_runs = iopt_map_runs,					\
 	.map_pages = name##_map,					\
 	.unmap_pages = name##_unmap,					\
 	.iova_to_phys = name##_iova_to_phys,				\

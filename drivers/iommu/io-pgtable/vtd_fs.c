@@ -79,6 +79,7 @@ static phys_addr_t vtd_fs_iova_to_phys(struct io_pgtable_ops *ops,
 }
 
 static const struct io_pgtable_ops vtd_fs_ops = {
+	.map_runs = iopt_map_runs,
 	.map_pages = vtd_fs_map,
 	.unmap_pages = vtd_fs_unmap,
 	.iova_to_phys = vtd_fs_iova_to_phys,

@@ -104,6 +104,7 @@ static int vtd_ss_dirty(struct io_pgtable_ops *ops, unsigned long iova,
 }
 
 static const struct io_pgtable_ops vtd_ss_ops = {
+	.map_runs = iopt_map_runs,
 	.map_pages = vtd_ss_map,
 	.unmap_pages = vtd_ss_unmap,
 	.iova_to_phys = vtd_ss_iova_to_phys,

@@ -500,6 +500,77 @@ static __always_inline int iopt_map(struct iopt *iopt, struct iopt_format f,
 	return 0;
 }
 
+/* Bytes of the largest page that fits, and how many of them in a row. */
+static size_t iopt_best_size(const struct io_pgtable_cfg *cfg,
+			     unsigned long iova, phys_addr_t phys, size_t size,
+			     size_t *count)
+{
+	unsigned long sizes = cfg->pgsize_bitmap & GENMASK(__fls(size), 0);
+	size_t best, next;
+
+	if (iova | phys)
+		sizes &= GENMASK(__ffs(iova | phys), 0);
+	best = 1UL << __fls(sizes);
+
+	/* Up to where a larger page may begin. */
+	sizes = cfg->pgsize_bitmap & ~GENMASK(__fls(best), 0);
+	if (sizes) {
+		next = 1UL << __ffs(sizes);
+		if (!((iova ^ phys) & (next - 1))) {
+			size_t before = next - (iova & (next - 1));
+
+			if (before + next <= size)
+				size = before;
+		}
+	}
+	*count = size >> __fls(best);
+	return best;
+}
+
+/**
+ * iopt_map_runs - map pieces of memory one behind the other
+ * @ops: of the page table
+ * @iova: where
+ * @runs: the pieces, of whole pages
+ * @count: how many of them
+ * @prot: IOMMU_* flags
+ * @gfp: for tables
+ * @mapped: grows by the bytes that were mapped, also when it fails
+ *
+ * Context: any that @gfp allows. Others may map and unmap other ranges.
+ * Return: 0, or as map_pages(); -EINVAL for what is not of whole pages.
+ */
+static int iopt_map_runs(struct io_pgtable_ops *ops, unsigned long iova,
+			 const struct iommu_run *runs, unsigned int count,
+			 int prot, gfp_t gfp, size_t *mapped)
+{
+	const struct io_pgtable_cfg *cfg = &io_pgtable_ops_to_pgtable(ops)->cfg;
+	unsigned long granule = 1UL << __ffs(cfg->pgsize_bitmap);
+
+	for (; count--; runs++) {
+		phys_addr_t phys = runs->phys;
+		size_t left = runs->size;
+
+		if (WARN_ON_ONCE((iova | phys | left) & (granule - 1)))
+			return -EINVAL;
+		while (left) {
+			size_t pages, done = 0;
+			size_t size = iopt_best_size(cfg, iova, phys, left,
+						     &pages);
+			int ret = ops->map_pages(ops, iova, phys, size, pages,
+						 prot, gfp, &done);
+
+			*mapped += done;
+			if (ret)
+				return ret;
+			iova += done;
+			phys += done;
+			left -= done;
+		}
+	}
+	return 0;
+}
+
 /* Clear up to @count leaves; returns how many were before something else. */
 static __always_inline size_t iopt_clear(struct iopt_format f, u64 *slot,
 					 size_t count, unsigned int height)

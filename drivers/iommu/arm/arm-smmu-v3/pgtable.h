@@ -83,4 +83,17 @@ static inline size_t arm_smmu_atc_part(unsigned long iova, size_t size)
 	return line ? line - iova : 0;
 }
 
+static inline int arm_smmu_map_runs(struct iommu_domain *domain,
+				    unsigned long iova,
+				    const struct iommu_run *runs,
+				    unsigned int count, int prot, gfp_t gfp,
+				    size_t *mapped)
+{
+	struct io_pgtable_ops *ops = to_smmu_domain(domain)->pgtbl_ops;
+
+	if (!ops)
+		return -ENODEV;
+	return ops->map_runs(ops, iova, runs, count, prot, gfp, mapped);
+}
+
 #endif
