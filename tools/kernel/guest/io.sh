@@ -144,6 +144,9 @@ driver_of()
 	echo "${link##*/}"
 }
 
+# PCI ID of virtio-iommu, which is in front of others and not behind itself
+virtio_iommu=0x1057
+
 # The domain types that the three cards' groups have.
 types()
 {
@@ -151,6 +154,7 @@ types()
 
 	for driver in nvme e1000e virtio-pci; do
 		for device in /sys/bus/pci/drivers/$driver/0*; do
+			[ "$(cat "$device/device")" != $virtio_iommu ] || continue
 			type=$(cat "$device/iommu_group/type" 2>/dev/null)
 			if [ "$type" = "$want_type" ]; then
 				row "IOMMU domain of $driver" "$type" ok
