@@ -6,8 +6,9 @@
  * ===================
  *
  * 1. A paging domain that has dmar_domain.pgtbl maps and unmaps through it.
- *    dmar_domain.pgd is its root then: what only reads page tables (context
- *    and PASID entries, lookups, dirty tracking, debugfs) need not know.
+ *    dmar_domain.pgd is its root then.  Context and PASID entries are made of
+ *    that.  Lookups and dirty tracking go through it too: tables that are empty
+ *    may leave any time, under RCU.  debugfs walks by itself, under RCU.
  *
  * 2. A table that is detached goes to the gather's freelist: the driver frees
  *    it after an invalidation without the leaf hint, or the flush queue does.
@@ -25,7 +26,8 @@
 
 static inline void intel_pgtbl_flush_all(void *cookie)
 {
-	/* At the end of a domain nobody is attached to it. */
+	/* Nothing at the end of a domain: nobody is attached to it then. */
+	cache_tag_flush_all(cookie);
 }
 
 static inline void intel_pgtbl_flush_walk(unsigned long iova, size_t size,
@@ -57,6 +59,7 @@ static inline struct dmar_domain *intel_pgtbl_create(struct dmar_domain *domain)
 		.oas = 52,
 		.coherent_walk = domain->iommu_coherency,
 		.tlb = &intel_pgtbl_flush_ops,
+		.flush_in_map = true,
 		.vtd_cfg = {
 			.levels = agaw_to_level(domain->agaw),
 			.nid = domain->nid,
@@ -183,6 +186,30 @@ static inline size_t intel_pgtbl_unmap(struct dmar_domain *domain,
 	if (cleared && !iommu_iotlb_gather_queued(gather))
 		iommu_iotlb_gather_add_range(gather, iova, cleared);
 	return cleared;
+}
+
+/**
+ * intel_pgtbl_read_and_clear_dirty - report which pages were written to
+ * @domain: a domain with a page table, of the second stage
+ * @iova: where to begin
+ * @size: bytes, none where nothing is to be done
+ * @flags: IOMMU_DIRTY_NO_CLEAR to leave the pages dirty
+ * @dirty: takes the pages
+ *
+ * Context: any.
+ * Return: 0, or -EINVAL for addresses beyond what the page table translates.
+ */
+static inline int
+intel_pgtbl_read_and_clear_dirty(struct dmar_domain *domain,
+				 unsigned long iova, size_t size,
+				 unsigned long flags,
+				 struct iommu_dirty_bitmap *dirty)
+{
+	/* Who stops to track cleans all, and has no bitmap then. */
+	if (!domain->dirty_tracking && dirty->bitmap)
+		return -EINVAL;
+	return domain->pgtbl->read_and_clear_dirty(domain->pgtbl, iova, size,
+						   flags, dirty);
 }
 
 #endif

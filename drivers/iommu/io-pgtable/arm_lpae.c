@@ -440,7 +440,7 @@ static struct io_pgtable *lpae_create(const struct shape *shape,
 {
 	int nid = cfg->alloc ? NUMA_NO_NODE : dev_to_node(cfg->iommu_dev);
 	struct iopt *iopt = iopt_create(shape->f, cfg, cookie, nid, shape->top,
-					shape->root_bits);
+					shape->root_bits, cfg->flush_in_map);
 
 	if (!iopt)
 		return NULL;

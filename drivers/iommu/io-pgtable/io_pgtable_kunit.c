@@ -148,6 +148,7 @@ static void table_open(struct fixture *f, struct kunit *test, bool hooks)
 		.oas = format->oas,
 		.coherent_walk = true,
 		.tlb = &flush_ops,
+		.flush_in_map = true,
 		.iommu_dev = kunit_device_register(test, "io-pgtable"),
 	};
 	if (format->granule == 12)
@@ -409,26 +410,97 @@ static void what_is_mapped_is_not_replaced(struct kunit *test)
 	expect_page(test, at + f->page, f->page, f->block);
 }
 
+/* How many empty tables an unmap, or a search, leaves at least. */
+#define RESERVE		24
+
 static void covered_tables_wait_for_the_flush(struct kunit *test)
 {
 	struct fixture *f = test->priv;
+	size_t tables = RESERVE + 2, mapped, listed = 0;
 	u64 at = 4 * f->block;
 	struct list_head *pos;
-	size_t mapped, listed;
 
 	if (f->page > PAGE_SIZE)
-		kunit_skip(test, "tables larger than pages are freed at once");
+		kunit_skip(test, "tables larger than pages are flushed at once");
 	f->gather.queued = true;
-	KUNIT_ASSERT_EQ(test, map(f, at, 0, f->page, 2 * f->per_table, &mapped),
-			0);
+	KUNIT_ASSERT_EQ(test, map(f, at, 0, f->page, tables * f->per_table,
+				  &mapped), 0);
 	f->walks = 0;
-	KUNIT_EXPECT_EQ(test, unmap(f, at, f->block, 2), 2 * f->block);
-	listed = 0;
+	KUNIT_EXPECT_EQ(test, unmap(f, at, f->block, tables),
+			tables * f->block);
 	list_for_each(pos, &f->gather.freelist)
 		listed++;
 	KUNIT_EXPECT_EQ(test, listed, 2);
 	KUNIT_EXPECT_EQ(test, f->walks, 0);
 	expect_hole(test, at);
+}
+
+/* Tables below one of @entries at @level, as many as hardware can reach. */
+static size_t tables_below(struct fixture *f, u64 phys, unsigned int level,
+			   size_t entries)
+{
+	u64 mask = GENMASK_ULL(47, f->format->granule);
+	u64 *table = phys_to_virt(phys);
+	size_t i, found = 0;
+
+	for (i = 0; level > 1 && i < entries; i++) {
+		u64 entry = READ_ONCE(table[i]);
+
+		if (entry_valid(f->format->encoding, entry) &&
+		    !entry_leaf(f->format->encoding, entry, false))
+			found += 1 + tables_below(f, entry & mask, level - 1,
+						  f->per_table);
+	}
+	return found;
+}
+
+static size_t tables_of(struct fixture *f)
+{
+	unsigned int levels, shift;
+	u64 root = root_of(f, &levels);
+
+	shift = f->format->granule + (f->format->granule - 3) * (levels - 1);
+	return tables_below(f, root, levels,
+			    f->format->ias > shift ?
+			    BIT_ULL(f->format->ias - shift) : 1);
+}
+
+static void cycles_all_over_leave_few_tables(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	size_t tables = min_t(u64, 4096, BIT_ULL(f->format->ias) / f->block);
+	size_t mapped, i, before;
+
+	KUNIT_ASSERT_EQ(test, map(f, 0, 0, f->page, 1, &mapped), 0);
+	before = tables_of(f);
+	KUNIT_EXPECT_GE(test, before, 1);
+	for (i = 1; i < tables; i++) {
+		u64 at = i * f->block;
+
+		KUNIT_ASSERT_EQ(test, map(f, at, 0, f->page, 1, &mapped), 0);
+		KUNIT_ASSERT_EQ(test, unmap(f, at, f->page, 1), f->page);
+	}
+	KUNIT_EXPECT_LE(test, tables_of(f), before + 64);
+	expect_page(test, 0, 0, f->page);
+}
+
+static void steady_cycles_keep_their_tables(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	u64 at = 4 * f->block + f->block / 2;
+	size_t mapped, round, before = 0;
+
+	for (round = 0; round < 8; round++) {
+		KUNIT_ASSERT_EQ(test, map(f, at, 0, f->page, 2 * f->per_table,
+					  &mapped), 0);
+		if (!round)
+			before = tables_of(f);
+		f->gather.queued = true;
+		KUNIT_ASSERT_EQ(test, unmap(f, at, f->page, 2 * f->per_table),
+				2 * f->block);
+		KUNIT_EXPECT_TRUE(test, list_empty(&f->gather.freelist));
+		KUNIT_EXPECT_EQ(test, tables_of(f), before);
+	}
 }
 
 static void each_failing_allocation_is_undone(struct kunit *test)
@@ -776,6 +848,8 @@ static struct kunit_case io_pgtable_test_cases[] = {
 	FORMAT_CASE(what_cannot_be_unmapped_stays),
 	FORMAT_CASE(what_is_mapped_is_not_replaced),
 	FORMAT_CASE(covered_tables_wait_for_the_flush),
+	FORMAT_CASE(cycles_all_over_leave_few_tables),
+	FORMAT_CASE(steady_cycles_keep_their_tables),
 	FORMAT_CASE(each_failing_allocation_is_undone),
 	FORMAT_CASE(random_requests_against_a_model),
 	FORMAT_CASE(neighbours_do_not_meet),

@@ -83,7 +83,7 @@ static inline struct io_pgtable *vtd_create(struct iopt_format f,
 
 	/* A whole page, of which a narrow space uses the beginning. */
 	iopt = iopt_create(f, cfg, cookie, cfg->vtd_cfg.nid, levels - 1,
-			   VTD_BITS);
+			   VTD_BITS, cfg->flush_in_map);
 	if (!iopt)
 		return NULL;
 	iopt->owner_frees = true;

@@ -22,8 +22,8 @@
  * 3. Mapping goes down from the root once for each table that it fills, and
  *    goes on over as many tables as one call names.  A table that is missing
  *    is allocated and put in its place with cmpxchg(), after a barrier that
- *    makes the zeroes in it visible first; whoever loses that race frees its
- *    own and takes the other's.
+ *    makes the zeroes in it visible first; whoever loses that race takes the
+ *    other's.  All that is not a plain walk down happens in iopt_link().
  *
  * 4. Unmapping clears leaves that lie in the range, in order, up to the first
  *    thing that it cannot: a hole, or a block that begins before the range or
@@ -31,28 +31,22 @@
  *    returns what it cleared.  Nothing is
  *    split, nothing outside of the range is touched.
  *
- * 5. A table of which the range covers every page, each of them mapped, is
- *    taken out whole, with all below it.  The hardware may still walk it: it
- *    goes to the freelist of the gather, which its owner frees after the
- *    invalidation.  Where that cannot be (no gather; a caller that
- *    invalidates leaves alone; memory that is not single pages) the walk
- *    caches are invalidated on the spot, and the table freed then.
+ * 5. Tables that have become empty may stay, or leave the tree: see reclaim.h.
  *
- *    A table that has merely become empty stays.  Other ranges in it belong
- *    to others, who may be on their way into it without a lock; and were it
- *    replaced before walk caches are invalidated, a device could still be sent
- *    to the old one.
+ * 6. Locks.  Whoever maps, unmaps or looks up takes none.  Callers map and
+ *    unmap different ranges at the same time, in the same table too, but never
+ *    the same range: so the leaves of a range, and the tables that it covers
+ *    whole, have one writer.  Each walk is an RCU read-side section: a table
+ *    that others may be on their way into is freed after a grace period.
  *
- * 6. Locks.  There are none.  Callers map and unmap different ranges at the
- *    same time, in the same table too, but never the same range: so the
- *    leaves of a range, and the tables that it covers whole, have one writer.
- *    A table above several ranges is never taken away by one of their owners.
- *
- * 7. Walkers that do not snoop caches.  Entries are written back after they
- *    change.  A table has to be visible before the mapping call of another
- *    CPU that relies on it returns, so an entry that refers to a table has
- *    IOPT_SYNCED set once it is written back; whoever meets it without does
- *    that itself.  The bit is the format's, one that hardware ignores.
+ * 7. An entry that refers to a table has the bit IOPT_SYNCED while the table
+ *    may be mapped in.  Whoever means to map there and meets the entry without
+ *    it sets the bit, with cmpxchg(), or begins anew if the entry is another by
+ *    then; that is how a table can be taken away from under no one (reclaim.h).
+ *    Where walkers do not snoop caches, entries are written back after they
+ *    change, and a table has to be visible before the mapping call of another
+ *    CPU that relies on it returns: there the entry is written back before the
+ *    bit is set.  The bit is the format's, one that hardware ignores.
  */
 #ifndef _IO_PGTABLE_WALK_H
 #define _IO_PGTABLE_WALK_H
@@ -62,9 +56,13 @@
 #include <linux/bug.h>
 #include <linux/io-pgtable.h>
 #include <linux/kernel.h>
+#include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/ratelimit.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
 #include "../iommu-pages.h"
 
@@ -87,6 +85,21 @@ struct iopt_format {
  * @nid: NUMA node to take tables from
  * @owner_frees: whoever calls unmap_pages() frees the gather's freelist after
  *               an invalidation that includes walk caches, in strict mode too
+ * @tables: in the tree, without the root
+ * @closed: entries that refer to one of them and are without IOPT_SYNCED
+ * @mark: how many tables there may be before empty ones are looked for
+ * @lock: held to take tables out of the tree; protects @limbo
+ * @clock: 1 while somebody moves the hands, who has what follows for himself
+ * @front: hand that closes empty tables, in bytes of IOVA space it went over
+ * @sealed: up to where tables were closed before @sealed_at
+ * @rear: hand that takes out what stayed closed
+ * @turned: what @front went over since @mark was set
+ * @used: tables that it found in use meanwhile
+ * @sealed_at: RCU state that has passed before @rear may go to @sealed
+ * @taking: somebody has noted slots that hold IOPT_BUSY
+ * @unfinished: hands are apart, or there are tables in @limbo
+ * @limbo: tables out of the tree, each with the RCU state to wait for
+ * @waiting: held by who waits for grace periods
  */
 struct iopt {
 	struct io_pgtable iop;
@@ -95,6 +108,22 @@ struct iopt {
 	unsigned int root_bits;
 	int nid;
 	bool owner_frees;
+
+	atomic_t tables;
+	atomic_t closed;
+	int mark;
+	spinlock_t lock;	/* to take tables out; of limbo */
+	atomic_t clock;
+	u64 front;
+	u64 sealed;
+	u64 rear;
+	u64 turned;
+	int used;
+	unsigned long sealed_at;
+	bool taking;
+	bool unfinished;
+	struct list_head limbo;
+	struct mutex waiting;	/* for grace periods, one at a time */
 };
 
 /*
@@ -245,156 +274,69 @@ static void iopt_free(struct io_pgtable_cfg *cfg, void *cookie, void *table,
 		iommu_free_pages(table, get_order(size));
 }
 
-/*
- * Give up a table and all below it, to @freelist or, without one, at once.
- * Recursion ends at the last level.
- */
-static void iopt_drop(struct iopt *iopt, struct iopt_format f, u64 *table,
-		      size_t entries, unsigned int height,
-		      struct list_head *freelist)
-{
-	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
-	size_t i;
-
-	for (i = 0; height && i < entries; i++) {
-		u64 entry = READ_ONCE(table[i]);
-
-		if (iopt_is_table(f, entry, height))
-			iopt_drop(iopt, f, iopt_table(f, entry), 1UL << f.bits,
-				  height - 1, freelist);
-	}
-	if (!freelist) {
-		iopt_free(cfg, iopt->iop.cookie, table,
-			  entries * sizeof(*table));
-		return;
-	}
-	if (!cfg->coherent_walk)
-		iopt_table_retire(cfg, table, iopt_granule(f));
-	list_add_tail(&virt_to_page(table)->lru, freelist);
-}
-
-/* May a table go to the freelist of @gather? See point 5 above. */
-static bool iopt_gathers(struct iopt *iopt, struct iopt_format f,
-			 struct iommu_iotlb_gather *gather)
-{
-	if (!gather || iopt->iop.cfg.alloc || iopt_granule(f) > PAGE_SIZE)
-		return false;
-	return iopt->owner_frees || iommu_iotlb_gather_queued(gather);
-}
-
-static noinline void iopt_detach(struct iopt *iopt, struct iopt_format f,
-				 u64 *slot, u64 iova, unsigned int height,
-				 struct iommu_iotlb_gather *gather)
-{
-	u64 *table = iopt_table(f, READ_ONCE(*slot));
-	struct list_head *freelist = NULL;
-
-	WRITE_ONCE(*slot, 0);
-	if (!iopt->iop.cfg.coherent_walk)
-		iopt_write_back(&iopt->iop.cfg, slot, 1);
-	if (iopt_gathers(iopt, f, gather))
-		freelist = &gather->freelist;
-	else
-		io_pgtable_tlb_flush_walk(&iopt->iop, iova,
-					  1UL << iopt_shift(f, height),
-					  iopt_granule(f));
-	iopt_drop(iopt, f, table, 1UL << f.bits, height - 1, freelist);
-}
-
-/* On the last level what is not a hole is a page. */
-static bool iopt_is_all_pages(struct iopt_format f, u64 *table, bool full)
-{
-	size_t i;
-
-	for (i = 0; i < 1UL << f.bits; i += 4) {
-		u64 *s = table + i;
-		bool stop = full ? !READ_ONCE(s[0]) || !READ_ONCE(s[1]) ||
-				   !READ_ONCE(s[2]) || !READ_ONCE(s[3]) :
-				   READ_ONCE(s[0]) | READ_ONCE(s[1]) |
-				   READ_ONCE(s[2]) | READ_ONCE(s[3]);
-
-		if (stop)
-			return false;
-	}
-	return true;
-}
-
-/* Is every page below @table mapped (@full), or none of them? */
-static bool iopt_is_all(struct iopt_format f, u64 *table, unsigned int height,
-			bool full)
-{
-	size_t i;
-
-	if (!height)
-		return iopt_is_all_pages(f, table, full);
-	for (i = 0; i < 1UL << f.bits; i++) {
-		u64 entry = READ_ONCE(table[i]);
-
-		if (iopt_is_table(f, entry, height)) {
-			if (!iopt_is_all(f, iopt_table(f, entry), height - 1,
-					 full))
-				return false;
-		} else if (iopt_is_leaf(f, entry, height) != full) {
-			return false;
-		}
-	}
-	return true;
-}
+#include "reclaim.h"
 
 /*
- * Make *@slot, which held @entry, refer to a table that hardware sees; returns
- * 0 with the entry in *@linked, -EEXIST or -ENOMEM.
+ * Find, make or open the tables on the way to @iova, so that they can be mapped
+ * in until the end of the RCU read-side section, which may be another one than
+ * before. Returns the slot at @leaf, or ERR_PTR(-EEXIST) or ERR_PTR(-ENOMEM).
  */
-static noinline int iopt_link(struct iopt *iopt, struct iopt_format f,
-			      u64 *slot, u64 entry, u64 iova,
-			      unsigned int height, gfp_t gfp, u64 *linked)
+static noinline u64 *iopt_link(struct iopt *iopt, struct iopt_format f,
+			       u64 iova, unsigned int leaf, gfp_t gfp)
 {
 	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
-	void *cookie = iopt->iop.cookie;
+	u64 *slot, *table = NULL, *ret;
+	unsigned int height, shift;
+	u64 entry, fresh;
 
-	if (!entry) {
-		void *table = iopt_alloc(cfg, cookie, iopt->nid,
-					 iopt_granule(f), gfp);
-		u64 fresh;
-
-		if (!table)
-			return -ENOMEM;
-		fresh = iopt_table_entry(f, iopt, virt_to_phys(table));
-		if (cfg->coherent_walk)
-			fresh |= IOPT_SYNCED;
-		/* What the table holds, before what leads to it. */
-		dma_wmb();
-		entry = cmpxchg64_relaxed(slot, 0, fresh);
-		if (entry)
-			iopt_free(cfg, cookie, table, iopt_granule(f));
-		else
+again:
+	height = iopt->top;
+	shift = iopt_shift(f, height);
+	slot = iopt_root_slot(iopt, f, iova, shift);
+	while (height > leaf) {
+		entry = READ_ONCE(*slot);
+		if (!entry || entry == IOPT_BUSY) {
+			if (!table) {
+				rcu_read_unlock();
+				iopt_reclaim(iopt, f, gfp);
+				table = iopt_alloc(cfg, iopt->iop.cookie,
+						   iopt->nid, iopt_granule(f),
+						   gfp);
+				rcu_read_lock();
+				if (!table)
+					return ERR_PTR(-ENOMEM);
+				goto again;
+			}
+			if (entry)
+				iopt_settle(iopt, f, slot, iova, height);
+			fresh = iopt_table_entry(f, iopt, virt_to_phys(table));
+			if (cfg->coherent_walk)
+				fresh |= IOPT_SYNCED;
+			/* What the table holds, before what leads to it. */
+			dma_wmb();
+			if (cmpxchg64_relaxed(slot, entry, fresh) != entry)
+				continue;
+			iopt_count_in(iopt, fresh);
+			table = NULL;
 			entry = fresh;
+		}
+		if (!iopt_is_table(f, entry, height)) {
+			iopt_complain(f, "map finds a mapping", iova, height);
+			ret = ERR_PTR(-EEXIST);
+			goto out;
+		}
+		if (!(entry & IOPT_SYNCED) && !iopt_open(iopt, slot, entry))
+			continue;
+		height--;
+		shift -= f.bits;
+		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
 	}
-	if (!iopt_is_table(f, entry, height)) {
-		iopt_complain(f, "map finds a mapping", iova, height);
-		return -EEXIST;
-	}
-	if (!(entry & IOPT_SYNCED)) {
-		iopt_write_back(cfg, slot, 1);
-		cmpxchg64_relaxed(slot, entry, entry | IOPT_SYNCED);
-	}
-	*linked = entry;
-	return 0;
-}
-
-/* Make *@slot a hole for a block, if what is there maps nothing. */
-static noinline int iopt_make_room(struct iopt *iopt, struct iopt_format f,
-				   u64 *slot, u64 iova, unsigned int height)
-{
-	u64 entry = READ_ONCE(*slot);
-
-	if (height && iopt_is_table(f, entry, height) &&
-	    iopt_is_all(f, iopt_table(f, entry), height - 1, false)) {
-		iopt_detach(iopt, f, slot, iova, height, NULL);
-		return 0;
-	}
-	iopt_complain(f, "map finds a mapping", iova, height);
-	return -EEXIST;
+	ret = slot;
+out:
+	/* Not needed: somebody else has put one there. */
+	if (table)
+		iopt_free(cfg, iopt->iop.cookie, table, iopt_granule(f));
+	return ret;
 }
 
 /* Write @count leaves into holes; returns how many were before one was none. */
@@ -447,6 +389,7 @@ static __always_inline int iopt_map(struct iopt *iopt, struct iopt_format f,
 	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
 	size_t size = pgsize * pgcount;
 	unsigned int leaf, leaf_shift;
+	int ret = 0;
 
 	if (WARN_ON_ONCE(!iopt_has_size(cfg, pgsize) ||
 			 (iova | paddr) & (pgsize - 1)))
@@ -458,26 +401,28 @@ static __always_inline int iopt_map(struct iopt *iopt, struct iopt_format f,
 	leaf = iopt_height(f, pgsize);
 	leaf_shift = iopt_shift(f, leaf);
 	attributes |= iopt_leaf_type(f, leaf);
-	while (pgcount) {
+	while (pgcount && !ret) {
 		unsigned int height = iopt->top;
 		unsigned int shift = iopt_shift(f, height);
 		u64 *slot = iopt_root_slot(iopt, f, iova, shift);
 		size_t count, filled;
 
+		rcu_read_lock();
 		while (height > leaf) {
 			u64 entry = READ_ONCE(*slot);
 
 			if (unlikely(!(entry & IOPT_SYNCED) ||
 				     !iopt_is_table(f, entry, height))) {
-				int ret = iopt_link(iopt, f, slot, entry, iova,
-						    height, gfp, &entry);
-
-				if (ret)
-					return ret;
+				slot = iopt_link(iopt, f, iova, leaf, gfp);
+				break;
 			}
 			height--;
 			shift -= f.bits;
 			slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
+		}
+		if (IS_ERR(slot)) {
+			rcu_read_unlock();
+			return PTR_ERR(slot);
 		}
 
 		count = min(pgcount, iopt_room(f, slot));
@@ -489,15 +434,12 @@ static __always_inline int iopt_map(struct iopt *iopt, struct iopt_format f,
 		paddr += (phys_addr_t)filled << leaf_shift;
 		*mapped += filled << leaf_shift;
 		pgcount -= filled;
-		if (unlikely(filled < count)) {
-			int ret = iopt_make_room(iopt, f, slot + filled, iova,
-						 leaf);
-
-			if (ret)
-				return ret;
-		}
+		if (unlikely(filled < count))
+			ret = iopt_make_room(iopt, f, slot + filled, iova,
+					     leaf);
+		rcu_read_unlock();
 	}
-	return 0;
+	return ret;
 }
 
 /* Bytes of the largest page that fits, and how many of them in a row. */
@@ -623,10 +565,10 @@ static __always_inline void iopt_note(struct iopt *iopt,
 				  iopt->iop.cookie);
 }
 
-/* Clear what one table holds of [@iova, @iova + @left); returns the bytes. */
+/* Clear what one table holds of [@iova, @last]; returns the bytes. */
 static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
-					       struct iopt_format f,
-					       unsigned long iova, size_t left,
+					       struct iopt_format f, u64 first,
+					       u64 iova, u64 last,
 					       struct iommu_iotlb_gather *gather)
 {
 	unsigned int height = iopt->top;
@@ -636,27 +578,13 @@ static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
 	size_t count;
 
 	while (height && iopt_is_table(f, entry, height)) {
-		u64 *table = iopt_table(f, entry);
-
-		if (unlikely((u64)left >> shift) &&
-		    !(iova & ((1ULL << shift) - 1)) &&
-		    iopt_is_all(f, table, height - 1, true)) {
-			bool gathers = iopt_gathers(iopt, f, gather);
-
-			iopt_detach(iopt, f, slot, iova, height, gather);
-			if (gathers)
-				iopt_note(iopt, gather, iova,
-					  1UL << (shift - iopt_shift(f, 0)),
-					  iopt_granule(f));
-			return 1UL << shift;
-		}
 		height--;
 		shift -= f.bits;
-		slot = table + iopt_index(f, iova, shift);
+		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
 		entry = READ_ONCE(*slot);
 	}
 
-	count = (u64)left >> shift;
+	count = (last - iova + 1) >> shift;
 	if (unlikely(!iopt_is_leaf(f, entry, height) || !count ||
 		     iova & ((1ULL << shift) - 1))) {
 		if (!iopt->iop.cfg.owner_reports)
@@ -669,6 +597,8 @@ static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
 	if (!iopt->iop.cfg.coherent_walk)
 		iopt_write_back(&iopt->iop.cfg, slot, count);
 	iopt_note(iopt, gather, iova, count, 1UL << shift);
+	if (unlikely(count == 1UL << f.bits))
+		iopt_covered(iopt, f, iova, height, first, last, gather);
 	return count << shift;
 }
 
@@ -701,9 +631,12 @@ static __always_inline size_t iopt_unmap(struct iopt *iopt,
 			 !iopt_in_range(cfg, iova, size)))
 		return 0;
 	do {
-		size_t cleared = iopt_unmap_table(iopt, f, iova + done,
-						  size - done, gather);
+		size_t cleared;
 
+		rcu_read_lock();
+		cleared = iopt_unmap_table(iopt, f, iova, iova + done,
+					   iova + size - 1, gather);
+		rcu_read_unlock();
 		if (unlikely(!cleared))
 			break;
 		done += cleared;
@@ -731,6 +664,7 @@ static __always_inline phys_addr_t iopt_iova_to_phys(struct iopt *iopt,
 	if (!iopt_in_range(&iopt->iop.cfg, iova, 1))
 		return 0;
 	slot = iopt_root_slot(iopt, f, iova, shift);
+	rcu_read_lock();
 	entry = READ_ONCE(*slot);
 	while (height && iopt_is_table(f, entry, height)) {
 		height--;
@@ -738,6 +672,7 @@ static __always_inline phys_addr_t iopt_iova_to_phys(struct iopt *iopt,
 		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
 		entry = READ_ONCE(*slot);
 	}
+	rcu_read_unlock();
 	if (!iopt_is_leaf(f, entry, height))
 		return 0;
 	return iopt_phys(f, entry) | (iova & ((1ULL << shift) - 1));
@@ -763,14 +698,17 @@ iopt_dirty_walk(struct iopt *iopt, struct iopt_format f, unsigned long iova,
 		unsigned long flags, struct iommu_dirty_bitmap *dirty)
 {
 	u64 at = iova, end = at + size;
+	int ret = 0;
 
-	while (at < end) {
+	while (at < end && !ret) {
 		unsigned int height = iopt->top;
 		unsigned int shift = iopt_shift(f, height);
 		u64 *slot = iopt_root_slot(iopt, f, at, shift);
-		u64 entry = READ_ONCE(*slot);
 		size_t room;
+		u64 entry;
 
+		rcu_read_lock();
+		entry = READ_ONCE(*slot);
 		while (height && iopt_is_table(f, entry, height)) {
 			height--;
 			shift -= f.bits;
@@ -786,13 +724,15 @@ iopt_dirty_walk(struct iopt *iopt, struct iopt_format f, unsigned long iova,
 					iommu_dirty_bitmap_record(dirty, at,
 								  1UL << shift);
 			} else if (!holes) {
-				return -EINVAL;
+				ret = -EINVAL;
+				break;
 			}
 			at = (at | ((1ULL << shift) - 1)) + 1;
 			slot++;
 		}
+		rcu_read_unlock();
 	}
-	return 0;
+	return ret;
 }
 
 /**
@@ -803,6 +743,7 @@ iopt_dirty_walk(struct iopt *iopt, struct iopt_format f, unsigned long iova,
  * @nid: NUMA node to take tables from
  * @top: height of the root
  * @root_bits: of an IOVA that the root resolves
+ * @clock: whether mapping may look for empty tables, see reclaim.h
  *
  * Context: process, may sleep.
  * Return: the page table, its root visible to hardware, or NULL.
@@ -810,7 +751,7 @@ iopt_dirty_walk(struct iopt *iopt, struct iopt_format f, unsigned long iova,
 static struct iopt *iopt_create(struct iopt_format f,
 				struct io_pgtable_cfg *cfg, void *cookie,
 				int nid, unsigned int top,
-				unsigned int root_bits)
+				unsigned int root_bits, bool clock)
 {
 	struct iopt *iopt = kzalloc(sizeof(*iopt), GFP_KERNEL);
 
@@ -819,6 +760,7 @@ static struct iopt *iopt_create(struct iopt_format f,
 	iopt->nid = nid;
 	iopt->top = top;
 	iopt->root_bits = root_bits;
+	iopt_reclaim_init(iopt, clock && !cfg->alloc);
 	iopt->root = iopt_alloc(cfg, cookie, nid, sizeof(u64) << root_bits,
 				GFP_KERNEL);
 	if (!iopt->root) {
@@ -839,6 +781,7 @@ static struct iopt *iopt_create(struct iopt_format f,
  */
 static void iopt_destroy(struct iopt *iopt, struct iopt_format f)
 {
+	iopt_free_list(iopt, f, &iopt->limbo);
 	iopt_drop(iopt, f, iopt->root, 1UL << iopt->root_bits, iopt->top, NULL);
 	kfree(iopt);
 }
