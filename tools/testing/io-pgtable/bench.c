@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Stock and ours in one process, alternately: nanoseconds an operation. */
+/*
+ * Stock and ours in one process, alternately: nanoseconds an operation.
+ *
+ * usage: bench [--loop stock|lpae|vtd JOB ROUNDS | --cycle]
+ *
+ * --loop   does one job of one page table again and again, for callgrind
+ * --cycle  maps and unmaps each page of 64 GiB, and says what that leaves
+ */
 #include <time.h>
 
 #include "tables.h"
@@ -90,10 +97,77 @@ static void measure(struct io_pgtable_init_fns *fns, const struct job *job,
 		*best_unmap = (c - b) / n;
 }
 
-int main(void)
-{
-	unsigned int j, round;
+static const struct who {
+	const char *name;
+	struct io_pgtable_init_fns *fns;
+	enum io_pgtable_fmt fmt;
+} whos[] = {
+	{ "stock", &stock_64_lpae_s1_init_fns, ARM_64_LPAE_S1 },
+	{ "lpae", &io_pgtable_arm_64_lpae_s1_init_fns, ARM_64_LPAE_S1 },
+	{ "vtd", &io_pgtable_vtd_ss_init_fns, VTD_SECOND_STAGE },
+};
 
+/* As many at a time as stay in the tables that are kept. */
+#define AT_ONCE	16
+
+static struct io_pgtable_ops *open_for(const struct who *who, struct told *told)
+{
+	struct io_pgtable_cfg cfg = {
+		.pgsize_bitmap = SZ_4K | SZ_2M | SZ_1G, .ias = 48, .oas = 48,
+		.coherent_walk = true,
+	};
+
+	return table_open(who->fns, who->fmt, &cfg, told);
+}
+
+static void loop(const struct who *who, const struct job *job, unsigned long rounds)
+{
+	struct told told = {};
+	struct io_pgtable_ops *ops = open_for(who, &told);
+	unsigned int i;
+
+	while (rounds--) {
+		for (i = 0; i < AT_ONCE; i++)
+			map(ops, SZ_1G + i * job->step, job);
+		for (i = 0; i < AT_ONCE; i++)
+			unmap(ops, SZ_1G + i * job->step, job);
+	}
+	table_close(who->fns, ops);
+}
+
+static void cycle(const struct who *who, u64 stride)
+{
+	struct told told = {};
+	struct io_pgtable_ops *ops = open_for(who, &told);
+	long before = shim_pages();
+	double start = now();
+	u64 iova;
+
+	for (iova = 0; iova < 64UL << 30; iova += stride) {
+		map(ops, iova, &jobs[0]);
+		unmap(ops, iova, &jobs[0]);
+	}
+	printf("%-6s stride %7lu: %5ld tables left, %6lu flushes, %.1f ns each\n",
+	       who->name, (long)stride, shim_pages() - before, told.all,
+	       (now() - start) * stride / (64UL << 30));
+	table_close(who->fns, ops);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int j, round, w;
+
+	for (w = 0; w < ARRAY_SIZE(whos); w++) {
+		if (argc == 2 && !strcmp(argv[1], "--cycle")) {
+			cycle(&whos[w], SZ_2M);
+			cycle(&whos[w], SZ_4K);
+		} else if (argc == 5 && !strcmp(argv[2], whos[w].name)) {
+			loop(&whos[w], &jobs[atoi(argv[3]) % ARRAY_SIZE(jobs)],
+			     atol(argv[4]));
+		}
+	}
+	if (argc > 1)
+		return 0;
 	printf("%-32s %10s %10s %6s %10s %10s %6s\n", "", "map stock", "ours", "ratio",
 	       "unm. stock", "ours", "ratio");
 	for (j = 0; j < ARRAY_SIZE(jobs); j++) {

@@ -29,20 +29,20 @@ struct told {
 
 static inline void told_all(void *cookie)
 {
-	((struct told *)cookie)->all++;
+	__atomic_add_fetch(&((struct told *)cookie)->all, 1, __ATOMIC_RELAXED);
 }
 
 static inline void told_walk(unsigned long iova, size_t size, size_t granule,
 			     void *cookie)
 {
-	((struct told *)cookie)->walks++;
+	__atomic_add_fetch(&((struct told *)cookie)->walks, 1, __ATOMIC_RELAXED);
 }
 
 /* As drivers do that note pages in the gather. */
 static inline void told_page(struct iommu_iotlb_gather *gather,
 			     unsigned long iova, size_t granule, void *cookie)
 {
-	((struct told *)cookie)->pages++;
+	__atomic_add_fetch(&((struct told *)cookie)->pages, 1, __ATOMIC_RELAXED);
 	gather->pgsize = granule;
 	iommu_iotlb_gather_add_range(gather, iova, granule);
 }
@@ -62,6 +62,7 @@ static inline struct io_pgtable_ops *table_open(struct io_pgtable_init_fns *fns,
 
 	cfg->tlb = &told_ops;
 	cfg->iommu_dev = &table_device;
+	cfg->flush_in_map = true;
 	iop = fns->alloc(cfg, told);
 	if (!iop)
 		return NULL;

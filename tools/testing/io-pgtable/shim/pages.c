@@ -142,9 +142,22 @@ void shim_dma_unmap(u64 dma, size_t size)
 	__atomic_sub_fetch(&mapped, 1, __ATOMIC_RELAXED);
 }
 
+void (*shim_at_write_back)(void);
+
 void shim_write_back(const void *p, size_t size)
 {
-	memcpy(copy + ((const char *)p - memory), p, size);
+	void (*then)(void) = shim_at_write_back;
+	u64 *to = (u64 *)(copy + ((const char *)p - memory));
+	const u64 *from = p;
+
+	/* By entries, which others may write meanwhile. */
+	for (; size; size -= sizeof(*to), to++, from++)
+		__atomic_store_n(to, __atomic_load_n(from, __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+	if (then) {
+		shim_at_write_back = NULL;
+		then();
+	}
 }
 
 u64 shim_hardware_read(u64 phys, bool coherent)
@@ -152,7 +165,8 @@ u64 shim_hardware_read(u64 phys, bool coherent)
 	const char *from = coherent ? memory : copy;
 
 	BUG_ON(phys - PHYS_BASE >= BYTES);
-	return *(const u64 *)(from + (phys - PHYS_BASE));
+	return __atomic_load_n((const u64 *)(from + (phys - PHYS_BASE)),
+			       __ATOMIC_ACQUIRE);
 }
 
 long shim_pages(void)

@@ -16,6 +16,7 @@ struct page {
 	unsigned int order;
 	bool used;
 	bool dma_mapped;
+	unsigned long private;
 	void *token;
 };
 
@@ -29,6 +30,8 @@ void shim_free_pages(struct page *page, unsigned int order);
 u64 shim_dma_map(void *p, size_t size);
 void shim_dma_unmap(u64 dma, size_t size);
 void shim_write_back(const void *p, size_t size);
+/* What a test has happen at the next write-back, once. */
+extern void (*shim_at_write_back)(void);
 
 /* An entry as hardware sees it, through caches or beside them. */
 u64 shim_hardware_read(u64 phys, bool coherent);

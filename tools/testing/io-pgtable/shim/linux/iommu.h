@@ -26,6 +26,11 @@ struct iommu_iotlb_gather {
 	bool queued;
 };
 
+struct iommu_run {
+	phys_addr_t phys;
+	size_t size;
+};
+
 /* A test looks at a short range: a bit for each 4 KiB page from base on. */
 struct iommu_dirty_bitmap {
 	u64 base;

@@ -21,6 +21,8 @@
 
 #define virt_to_page(p)		shim_page(p)
 #define page_address(page)	shim_page_address(page)
+#define page_private(page)	((page)->private)
+#define set_page_private(page, v)	((page)->private = (v))
 #define page_pgdat(page)	NULL
 #define alloc_pages_node(nid, gfp, order)	shim_alloc_pages(order)
 #define alloc_pages(gfp, order)	shim_alloc_pages(order)

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The formats, granules and kinds of walker that each test runs for, and the
+ * page table that is open, looked at as hardware would.
+ */
+#ifndef _TARGETS_H
+#define _TARGETS_H
+
+#include <linux/mm.h>
+
+#include "tables.h"
+
+enum kind { LPAE, MALI, SS, FS };
+
+struct backend {
+	struct io_pgtable_init_fns *fns;
+	enum io_pgtable_fmt fmt;
+	enum kind kind;
+};
+
+struct target {
+	const char *name;
+	const struct backend *b;
+	unsigned int granule, ias, oas;
+	bool coherent;
+	unsigned long quirks;
+};
+
+static const struct backend s1 = {
+	&io_pgtable_arm_64_lpae_s1_init_fns, ARM_64_LPAE_S1, LPAE
+};
+
+static const struct backend s2 = {
+	&io_pgtable_arm_64_lpae_s2_init_fns, ARM_64_LPAE_S2, LPAE
+};
+
+static const struct backend s1_32 = {
+	&io_pgtable_arm_32_lpae_s1_init_fns, ARM_32_LPAE_S1, LPAE
+};
+
+static const struct backend s2_32 = {
+	&io_pgtable_arm_32_lpae_s2_init_fns, ARM_32_LPAE_S2, LPAE
+};
+
+static const struct backend mali = {
+	&io_pgtable_arm_mali_lpae_init_fns, ARM_MALI_LPAE, MALI
+};
+
+static const struct backend vtd_ss = {
+	&io_pgtable_vtd_ss_init_fns, VTD_SECOND_STAGE, SS
+};
+
+static const struct backend vtd_fs = {
+	&io_pgtable_vtd_fs_init_fns, VTD_FIRST_STAGE, FS
+};
+
+/* Granule, input and output address bits, coherent walker. */
+static struct target targets[] = {
+	{ "s1 4K 48", &s1, 12, 48, 48, true },
+	{ "s1 4K 39", &s1, 12, 39, 40, true },
+	{ "s1 4K 39 TTBR1", &s1, 12, 39, 40, true, IO_PGTABLE_QUIRK_ARM_TTBR1 },
+	{ "s1 4K 32 noncoherent", &s1, 12, 32, 40, false },
+	{ "s1 16K 48", &s1, 14, 48, 48, true },
+	{ "s1 16K 36 noncoherent", &s1, 14, 36, 48, false },
+	{ "s1 64K 48", &s1, 16, 48, 48, true },
+	{ "s1 64K 52", &s1, 16, 52, 52, true },
+	{ "s2 4K 48", &s2, 12, 48, 48, true },
+	{ "s2 4K 40 concatenated", &s2, 12, 40, 40, true },
+	{ "s2 4K 42 noncoherent", &s2, 12, 42, 44, false },
+	{ "s2 16K 48 concatenated", &s2, 14, 48, 48, true },
+	{ "s2 64K 44", &s2, 16, 44, 48, true },
+	{ "32 s1", &s1_32, 12, 32, 40, true },
+	{ "32 s2", &s2_32, 12, 40, 40, true },
+	{ "mali", &mali, 12, 33, 40, false },
+	{ "mali 48", &mali, 12, 48, 40, true },
+	{ "vtd ss 39", &vtd_ss, 12, 39, 46, true },
+	{ "vtd ss 48", &vtd_ss, 12, 48, 46, true },
+	{ "vtd ss 57 noncoherent", &vtd_ss, 12, 57, 52, false },
+	{ "vtd fs 47", &vtd_fs, 12, 47, 46, true },
+	{ "vtd fs 56 noncoherent", &vtd_fs, 12, 56, 52, false },
+};
+
+static struct target *t;
+static struct io_pgtable_cfg cfg;
+static struct told told;
+static struct io_pgtable_ops *ops;
+static const int RW = IOMMU_READ | IOMMU_WRITE;
+
+/* What may stay of empty tables, at least (reclaim.h). */
+#define RESERVE		24
+
+static void open_table(void)
+{
+	cfg = (struct io_pgtable_cfg){
+		.quirks = t->quirks,
+		.pgsize_bitmap = 1UL << t->granule |
+				 1UL << (2 * t->granule - 3) |
+				 1UL << (3 * t->granule - 6),
+		.ias = t->ias,
+		.oas = t->oas,
+		.coherent_walk = t->coherent,
+	};
+	told = (struct told){};
+	ops = table_open(t->b->fns, t->b->fmt, &cfg, &told);
+	expect(ops, "no page table");
+}
+
+static void close_table(void)
+{
+	table_close(t->b->fns, ops);
+	expect(!shim_pages(), "%ld pages left", shim_pages());
+	expect(!shim_pages_mapped(), "%ld pages mapped", shim_pages_mapped());
+}
+
+static struct translation hardware(u64 iova)
+{
+	unsigned int first, bits = t->granule - 3;
+
+	switch (t->b->kind) {
+	case SS:
+	case FS:
+		return walk_vtd(&cfg, iova, t->b->kind == FS);
+	case MALI:
+		return walk_lpae(&cfg, cfg.arm_mali_lpae_cfg.transtab & ~0xfffUL,
+				 0, iova, true);
+	case LPAE:
+		break;
+	}
+	if (t->b->fmt == ARM_64_LPAE_S2 || t->b->fmt == ARM_32_LPAE_S2) {
+		first = (t->granule == 12 ? 2 : 3) - cfg.arm_lpae_s2_cfg.vtcr.sl;
+		return walk_lpae(&cfg, cfg.arm_lpae_s2_cfg.vttbr, first, iova,
+				 false);
+	}
+	first = 3 - (64 - cfg.arm_lpae_s1_cfg.tcr.tsz - t->granule - 1) / bits;
+	return walk_lpae(&cfg, cfg.arm_lpae_s1_cfg.ttbr, first, iova, false);
+}
+
+static u64 upper(void)
+{
+	return t->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0UL << t->ias : 0;
+}
+
+static long pages_of_table(void)
+{
+	return t->granule > PAGE_SHIFT ? 1L << (t->granule - PAGE_SHIFT) : 1;
+}
+
+static void free_tables(struct iommu_iotlb_gather *gather)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, &gather->freelist, lru) {
+		list_del(&page->lru);
+		shim_free_pages(page, 0);
+	}
+}
+
+static int map(u64 iova, u64 phys, size_t size, size_t count, size_t *mapped)
+{
+	*mapped = 0;
+	return ops->map_pages(ops, iova, phys, size, count, RW, GFP_KERNEL,
+			      mapped);
+}
+
+static void expect_page(u64 iova, u64 phys, u64 size)
+{
+	struct translation seen = hardware(iova);
+
+	expect(seen.valid && seen.phys == phys && seen.size == size,
+	       "hardware at %#lx: valid %d phys %#lx size %#lx, not %#lx %#lx",
+	       (long)iova, seen.valid, (long)seen.phys, (long)seen.size,
+	       (long)phys, (long)size);
+	expect(ops->iova_to_phys(ops, iova) == phys, "iova_to_phys(%#lx) is %#lx",
+	       (long)iova, (long)ops->iova_to_phys(ops, iova));
+}
+
+static void expect_hole(u64 iova)
+{
+	expect(!hardware(iova).valid, "hardware sees %#lx", (long)iova);
+	expect(!ops->iova_to_phys(ops, iova), "%#lx mapped", (long)iova);
+}
+
+#define run_for_target(fn)						\
+do {									\
+	char name[100];							\
+									\
+	snprintf(name, sizeof(name), #fn " (%s)", t->name);		\
+	test_begin();							\
+	fn();								\
+	test_end(name);							\
+} while (0)
+
+#endif
