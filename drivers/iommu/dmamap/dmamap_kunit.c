@@ -117,17 +117,30 @@ static void dmamap_suite_exit(struct kunit_suite *suite)
 	tracepoint_synchronize_unregister();
 }
 
+/* How the IOMMU takes memory that is in many pieces. */
+static const struct manner {
+	const char *name;
+	bool runs;
+} manners[] = {
+	{ "piece by piece", false },
+	{ "many in a call", true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(manner, manners, name);
+
 static void give_back(struct kunit *test);
 
 static int dmamap_test_init(struct kunit *test)
 {
 	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	const struct manner *manner = test->param_value;
 
 	if (!f)
 		return -ENOMEM;
 	f->mock = mock_iommu_create();
 	if (!f->mock)
 		return -ENOMEM;
+	f->mock->config.map_runs = manner && manner->runs;
 	prandom_seed_state(&f->rnd, 20240607);
 	atomic_set(&console.warnings, 0);
 	atomic_set(&console.unmaps, 0);
@@ -5422,23 +5435,24 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(small_buffers_of_noncoherent_devices_bounce),
 	KUNIT_CASE(a_lazy_slot_of_a_small_buffer_is_freed_after_the_flush),
 #endif
-	KUNIT_CASE(whole_granules_make_one_segment),
+	KUNIT_CASE_PARAM(whole_granules_make_one_segment, manner_gen_params),
 	KUNIT_CASE(a_segment_ends_where_a_granule_does_not),
 	KUNIT_CASE(entries_not_used_as_segments_say_so),
 	KUNIT_CASE(segments_stay_below_their_largest_size),
 	KUNIT_CASE(the_largest_segment_size_may_be_all_ones),
-	KUNIT_CASE(segments_cross_no_boundary),
+	KUNIT_CASE_PARAM(segments_cross_no_boundary, manner_gen_params),
 	KUNIT_CASE(padding_to_a_boundary_maps_no_memory),
-	KUNIT_CASE(a_padded_list_unmaps_without_a_warning),
-	KUNIT_CASE(a_failed_list_is_as_it_was),
-	KUNIT_CASE(a_failed_padded_list_is_as_it_was),
+	KUNIT_CASE_PARAM(a_padded_list_unmaps_without_a_warning,
+			 manner_gen_params),
+	KUNIT_CASE_PARAM(a_failed_list_is_as_it_was, manner_gen_params),
+	KUNIT_CASE_PARAM(a_failed_padded_list_is_as_it_was, manner_gen_params),
 	KUNIT_CASE(a_list_may_exceed_4_gib),
 	KUNIT_CASE(a_list_without_addresses_left_is_out_of_memory),
 	KUNIT_CASE(an_entry_too_long_for_its_granules_is_invalid),
 	KUNIT_CASE(a_list_can_be_mapped_again),
 	KUNIT_CASE(part_of_a_table_can_be_mapped),
 	KUNIT_CASE(entries_next_to_each_other_share_large_pages),
-	KUNIT_CASE(random_lists_are_mapped_exactly),
+	KUNIT_CASE_PARAM(random_lists_are_mapped_exactly, manner_gen_params),
 	KUNIT_CASE(lists_are_mapped_with_small_granules),
 	KUNIT_CASE(a_lazy_list_is_unmapped_lazily),
 	KUNIT_CASE(a_sync_of_a_list_needs_no_walk),
@@ -5451,14 +5465,16 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(lists_of_noncoherent_devices_map_without_cache),
 	KUNIT_CASE(lists_with_a_small_entry_bounce_for_noncoherent_devices),
 #endif
-	KUNIT_CASE(coherent_memory_is_zeroed_aligned_and_shared),
+	KUNIT_CASE_PARAM(coherent_memory_is_zeroed_aligned_and_shared,
+			 manner_gen_params),
 	KUNIT_CASE(atomic_coherent_memory_is_zeroed_aligned_and_shared),
 	KUNIT_CASE(forced_contiguous_memory_is_contiguous),
 	KUNIT_CASE(single_pages_and_write_combining_are_accepted),
 	KUNIT_CASE(coherent_memory_is_both_ways_and_privileged_if_asked),
 	KUNIT_CASE(coherent_memory_obeys_the_coherent_mask),
 	KUNIT_CASE(coherent_memory_works_with_small_granules),
-	KUNIT_CASE(a_failed_coherent_allocation_leaves_nothing),
+	KUNIT_CASE_PARAM(a_failed_coherent_allocation_leaves_nothing,
+			 manner_gen_params),
 	KUNIT_CASE(memory_without_kernel_mapping_has_none),
 	KUNIT_CASE(coherent_memory_of_an_untrusted_device_is_not_bounced),
 #ifdef CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE
@@ -5468,7 +5484,8 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(noncontiguous_memory_is_one_segment),
 	KUNIT_CASE(noncontiguous_memory_for_untrusted_devices_is_zeroed),
 	KUNIT_CASE(noncontiguous_memory_is_mapped_one_way),
-	KUNIT_CASE(a_failed_noncontiguous_allocation_leaves_nothing),
+	KUNIT_CASE_PARAM(a_failed_noncontiguous_allocation_leaves_nothing,
+			 manner_gen_params),
 	KUNIT_CASE(noncontiguous_memory_takes_single_pages),
 	KUNIT_CASE(coherent_memory_is_mapped_to_user_space_within_bounds),
 	KUNIT_CASE(noncontiguous_memory_is_mapped_to_user_space_within_bounds),
@@ -5485,9 +5502,10 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(memory_behind_a_known_host_bridge_is_not_bounced),
 	KUNIT_CASE(an_untrusted_device_is_refused_memory_as_well),
 #endif
-	KUNIT_CASE(all_is_synced_before_it_is_returned),
-	KUNIT_CASE(what_cannot_be_synced_is_undone),
-	KUNIT_CASE(a_failed_allocation_keeps_no_page),
+	KUNIT_CASE_PARAM(all_is_synced_before_it_is_returned,
+			 manner_gen_params),
+	KUNIT_CASE_PARAM(what_cannot_be_synced_is_undone, manner_gen_params),
+	KUNIT_CASE_PARAM(a_failed_allocation_keeps_no_page, manner_gen_params),
 	/* First: the others switch off what they switch on. */
 	KUNIT_CASE(only_in_a_crash_kernel_mapping_attaches),
 	KUNIT_CASE(whatever_is_mapped_first_attaches_the_device),

@@ -290,6 +290,30 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 	return ret;
 }
 
+#if defined(CONFIG_IOMMU_DMAMAP) || defined(CONFIG_IO_PGTABLE_WALK)
+/* Piece by piece, in the smallest pages. */
+static int mock_map_runs(struct iommu_domain *domain, unsigned long iova,
+			 const struct iommu_run *run, unsigned int count,
+			 int prot, gfp_t gfp, size_t *mapped)
+{
+	size_t granule = granule_of(domain), done;
+	int ret = 0;
+
+	for (; !ret && count--; run++)
+		for (done = 0; !ret && done < run->size;) {
+			size_t step = 0;
+
+			ret = mock_map_pages(domain, iova + *mapped,
+					     run->phys + done, granule,
+					     (run->size - done) / granule, prot,
+					     gfp, &step);
+			done += step;
+			*mapped += step;
+		}
+	return ret;
+}
+#endif
+
 /*
  * Cut what lies in [first, last] out of a live page that is larger. The parts
  * that stay need a page each: @spare has two. The lock is held.
@@ -535,6 +559,16 @@ static const struct iommu_domain_ops mock_exact_ops = {
 #endif
 };
 
+static const struct iommu_domain_ops mock_runs_ops = {
+	MOCK_DOMAIN_OPS,
+#if defined(CONFIG_IOMMU_DMAMAP) || defined(CONFIG_IO_PGTABLE_WALK)
+	.map_runs = mock_map_runs,
+#endif
+#ifdef CONFIG_IOMMU_DMAMAP
+	.exact_unmap = true,
+#endif
+};
+
 static const struct iommu_domain_ops mock_inexact_ops = {
 	MOCK_DOMAIN_OPS,
 };
@@ -555,7 +589,8 @@ static struct iommu_domain *mock_domain_alloc_paging(struct device *dev)
 	md->mock = mock;
 	md->pages = RB_ROOT;
 	INIT_LIST_HEAD(&md->stale);
-	md->domain.ops = mock->config.exact_unmap ? &mock_exact_ops :
+	md->domain.ops = mock->config.map_runs ? &mock_runs_ops :
+			 mock->config.exact_unmap ? &mock_exact_ops :
 						    &mock_inexact_ops;
 	md->domain.pgsize_bitmap = mock->config.pgsize_bitmap;
 	md->domain.geometry.aperture_start = mock->config.aperture_start;

@@ -65,6 +65,7 @@ enum mock_op {
  * @exact_unmap: a part of a large page can be unmapped, and what is cleared is
  *	what is returned, which the domain's operations say; otherwise the whole
  *	page is unmapped, and its size returned
+ * @map_runs: it takes many pieces of memory in one call; exact, too
  * @caching_mode: a translation can be used only after iotlb_sync_map()
  * @tables: each unmap detaches a page of the page table
  * @defer_attach: devices ask to be attached when they first map
@@ -81,6 +82,7 @@ struct mock_config {
 	bool shadow_on_flush;
 	bool one_group;
 	bool exact_unmap;
+	bool map_runs;
 	bool caching_mode;
 	bool tables;
 	bool defer_attach;
