@@ -46,7 +46,7 @@ static_assert(offsetof(struct iova, pfn_hi) == offsetof(struct iova, gap.last));
 /**
  * struct iova_counts - what has happened in the tree of a domain
  * @ranges: ranges in the tree now: live, reserved and cached
- * @misses: fast allocations that the caches could not serve
+ * @misses: allocations that the caches did not serve
  * @refused: frees that named no allocated range, or one of another size
  * @suspects: ranges handed to iova_free_suspect()
  * @leaked: ranges given up because a suspect free found no memory

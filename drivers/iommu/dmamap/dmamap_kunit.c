@@ -15,6 +15,7 @@
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
 #include <linux/cpu.h>
+#include <linux/crash_dump.h>
 #include <linux/delay.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
@@ -27,6 +28,7 @@
 #include <linux/mount.h>
 #include <linux/msi.h>
 #include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
 #include <linux/prandom.h>
 #include <linux/resource_ext.h>
 #include <linux/scatterlist.h>
@@ -34,10 +36,12 @@
 #include <linux/swiotlb.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
+#include <linux/vmstat.h>
 #include <linux/workqueue.h>
 #include <trace/events/printk.h>
 
 #include "../dma-iommu.h"
+#include "dmamap.h"
 #include "mock_iommu.h"
 
 #define GRANULE		SZ_4K
@@ -113,17 +117,30 @@ static void dmamap_suite_exit(struct kunit_suite *suite)
 	tracepoint_synchronize_unregister();
 }
 
+/* How the IOMMU takes memory that is in many pieces. */
+static const struct manner {
+	const char *name;
+	bool runs;
+} manners[] = {
+	{ "piece by piece", false },
+	{ "many in a call", true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(manner, manners, name);
+
 static void give_back(struct kunit *test);
 
 static int dmamap_test_init(struct kunit *test)
 {
 	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	const struct manner *manner = test->param_value;
 
 	if (!f)
 		return -ENOMEM;
 	f->mock = mock_iommu_create();
 	if (!f->mock)
 		return -ENOMEM;
+	f->mock->config.map_runs = manner && manner->runs;
 	prandom_seed_state(&f->rnd, 20240607);
 	atomic_set(&console.warnings, 0);
 	atomic_set(&console.unmaps, 0);
@@ -1769,45 +1786,65 @@ static void a_domain_in_use_can_be_made_lazy(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, unmap_is_lazy(test, dev));
 }
 
-/* Unmap something in the middle of a flush that the timer began. */
-static void unmap_in_flush(struct mock_iommu *mock, enum mock_op op)
-{
-	struct remote_unmap *r = mock->in_flush_data;
+/*
+ * In the middle of the first flush of the timer unmap something. In the middle
+ * of the second one see which addresses there are again.
+ */
+struct flush_guest {
+	struct device *dev;
+	dma_addr_t addr;
+	unsigned int flushes;
+	dma_addr_t again[2];
+};
 
-	if (op != MOCK_FLUSH_ALL || irqs_disabled() || !r->dev)
+static void visit_flush(struct mock_iommu *mock, enum mock_op op)
+{
+	struct flush_guest *g = mock->in_flush_data;
+	unsigned int i;
+
+	if (op != MOCK_FLUSH_ALL || irqs_disabled())
 		return;
-	unmap_mmio(r->dev, r->addr, GRANULE);
-	r->dev = NULL;
+	switch (g->flushes++) {
+	case 0:
+		unmap_mmio(g->dev, g->addr, GRANULE);
+		break;
+	case 1:
+		for (i = 0; i < ARRAY_SIZE(g->again); i++)
+			g->again[i] = map_mmio(g->dev, MMIO, GRANULE);
+	}
 }
 
 static void an_unmap_during_a_flush_waits_for_the_next(struct kunit *test)
 {
-	struct remote_unmap *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+	struct flush_guest *g = kunit_kzalloc(test, sizeof(*g), GFP_KERNEL);
 	struct mock_iommu *mock = mock_of(test);
-	struct device *dev;
-	dma_addr_t addr;
+	struct fixture *f = test->priv;
+	unsigned int i;
 
 	/* F48, F51 */
-	KUNIT_ASSERT_NOT_NULL(test, r);
+	KUNIT_ASSERT_NOT_NULL(test, g);
 	small_aperture(test);
 	lazy(test);
-	dev = platform(test);
-	take_all(test, dev, GRANULE);
-	addr = ((struct fixture *)test->priv)->addrs[SMALL - 2];
-	r->addr = ((struct fixture *)test->priv)->addrs[0];
-	r->dev = dev;
-	mock->in_flush_data = r;
-	mock->in_flush = unmap_in_flush;
-	unmap_mmio(dev, addr, GRANULE);
+	g->dev = platform(test);
+	take_all(test, g->dev, GRANULE);
+	g->addr = f->addrs[--f->nr];
+	mock->in_flush_data = g;
+	mock->in_flush = visit_flush;
+	unmap_mmio(g->dev, f->addrs[--f->nr], GRANULE);
 	wait_for_flush(test);
-	if (!READ_ONCE(r->dev)) {
-		/* A second flush comes, though nothing else is unmapped. */
-		wait_for_flush(test);
-		KUNIT_EXPECT_FALSE(test, is_reached(dev, r->addr));
-	}
+	/* A second flush comes, though nothing else is unmapped. */
+	wait_for_flush(test);
 	mock->in_flush = NULL;
-	/* That takes all there is, and so the two. */
-	expect_no_address_twice(test, dev);
+	KUNIT_EXPECT_FALSE(test, is_reached(g->dev, g->addr));
+	/* Until it is over, no more than the first address is free. */
+	KUNIT_EXPECT_EQ(test, g->again[1], DMA_MAPPING_ERROR);
+	KUNIT_EXPECT_EQ(test, mock->reused, 0);
+	KUNIT_EXPECT_EQ(test, mock->collisions, 0);
+	for (i = 0; i < ARRAY_SIZE(g->again); i++)
+		if (g->again[i] != DMA_MAPPING_ERROR)
+			unmap_mmio(g->dev, g->again[i], GRANULE);
+	give_back(test);
+	KUNIT_EXPECT_EQ(test, all_that_comes_back(test, g->dev), SMALL - 1);
 	KUNIT_EXPECT_EQ(test, mock->reused, 0);
 }
 
@@ -4299,6 +4336,549 @@ static void a_table_of_coherent_memory_lists_its_pages(struct kunit *test)
 	}
 }
 
+#ifdef CONFIG_PCI_P2PDMA
+/*
+ * Memory of PCI devices. Nothing is behind these pages, so no test looks.
+ */
+
+/* How far below its physical address the bus sees it. */
+#define BUS_OFFSET	SZ_1G
+
+static struct page *memory_of(struct kunit *test, struct device *dev)
+{
+	struct page *page = mock_pci_add_memory(dev, BUS_OFFSET);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
+	return page;
+}
+
+/* Two devices whose host bridges pass on what they send each other, or not. */
+static void add_host_bridges(struct kunit *test, struct device *client,
+			     struct device *provider, bool known)
+{
+	int distance;
+
+	if (known) {
+		mock_pci_known_bridge(client);
+		mock_pci_known_bridge(provider);
+	}
+	distance = pci_p2pdma_distance(to_pci_dev(provider), client, false);
+	if (!known && distance >= 0)
+		kunit_skip(test, "all bridges of this CPU pass it on");
+	KUNIT_ASSERT_EQ(test, distance >= 0, known);
+}
+
+/* Let an entry be of a device's memory. */
+static void set_memory(struct list *l, unsigned int entry, struct page *page,
+		       size_t offset, size_t size)
+{
+	sg_set_page(nth(l, entry), page, size, offset);
+	l->before[entry] = *nth(l, entry);
+}
+
+static const struct piece with_memory[] = {
+	{ 0, SZ_4K }, { 0, SZ_8K }, { 0, SZ_4K },
+};
+
+/* A page of memory, two of a device's, a page of memory. */
+static struct list *new_list_with_memory(struct kunit *test, struct page *page)
+{
+	struct list *l = new_list(test, with_memory, ARRAY_SIZE(with_memory));
+
+	set_memory(l, 1, page, 0, SZ_8K);
+	return l;
+}
+
+static void expect_bus_address(struct kunit *test, struct scatterlist *sg,
+			       struct page *page, size_t size)
+{
+	KUNIT_EXPECT_TRUE(test, sg_dma_is_bus_address(sg));
+	KUNIT_EXPECT_EQ(test, sg_dma_address(sg), page_to_phys(page) - BUS_OFFSET);
+	KUNIT_EXPECT_EQ(test, sg_dma_len(sg), size);
+}
+
+static void expect_no_bus_address(struct kunit *test, struct list *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->sgt.orig_nents; i++)
+		KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(nth(l, i)));
+}
+
+static void a_devices_own_memory_is_reached_on_the_bus(struct kunit *test)
+{
+	struct device *dev = trusted_pci(test);
+	struct page *page = memory_of(test, dev);
+	struct list *l = new_list_with_memory(test, page);
+
+	/* F85, F88: in its place, and what is around it is not one segment */
+	map_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_EQ(test, l->sgt.nents, 3);
+	expect_bus_address(test, nth(l, 1), page, SZ_8K);
+	KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), 2 * GRANULE);
+	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(nth(l, 0)));
+	KUNIT_EXPECT_EQ(test, phys_at(dev, sg_dma_address(nth(l, 0))),
+			sg_phys(nth(l, 0)));
+	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(nth(l, 2)));
+	KUNIT_EXPECT_EQ(test, phys_at(dev, sg_dma_address(nth(l, 2))),
+			sg_phys(nth(l, 2)));
+	unmap_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+	/* F91 */
+	expect_no_bus_address(test, l);
+}
+
+static void a_list_of_own_memory_takes_no_address(struct kunit *test)
+{
+	struct mock_iommu *mock = mock_of(test);
+	struct device *dev = trusted_pci(test);
+	struct page *page = memory_of(test, dev);
+	struct list *l = new_list(test, with_memory, 2);
+
+	/* F85, F91 */
+	set_memory(l, 0, page, 0, SZ_4K);
+	set_memory(l, 1, page + 8, 0, SZ_8K);
+	map_list(test, dev, l, DMA_TO_DEVICE);
+	KUNIT_ASSERT_EQ(test, l->sgt.nents, 2);
+	expect_bus_address(test, nth(l, 0), page, SZ_4K);
+	expect_bus_address(test, nth(l, 1), page + 8, SZ_8K);
+	unmap_list(test, dev, l, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_MAP), 0);
+	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_UNMAP), 0);
+	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_SYNC), 0);
+	expect_no_bus_address(test, l);
+}
+
+static void memory_behind_a_known_host_bridge_is_mapped(struct kunit *test)
+{
+	struct device *dev = trusted_pci(test), *other = trusted_pci(test);
+	struct list *l = new_list_with_memory(test, memory_of(test, other));
+
+	/* F85: as other memory, so all is one segment */
+	add_host_bridges(test, dev, other, true);
+	map_list(test, dev, l, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, l->sgt.nents, 1);
+	expect_mapped(test, dev, l);
+	expect_no_bus_address(test, l);
+	unmap_list(test, dev, l, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+}
+
+/* With its own memory, memory, and what it cannot reach, in this order. */
+static void expect_refused(struct kunit *test, struct device *dev,
+			   struct device *other)
+{
+	struct list *l = new_list(test, with_memory, ARRAY_SIZE(with_memory));
+	unsigned int i;
+
+	set_memory(l, 0, memory_of(test, dev), 0, SZ_4K);
+	set_memory(l, 2, memory_of(test, other), 0, SZ_4K);
+	add_host_bridges(test, dev, other, false);
+	KUNIT_EXPECT_EQ(test, -EREMOTEIO,
+			dma_map_sgtable(dev, &l->sgt, DMA_TO_DEVICE, 0));
+	expect_entries_kept(test, l);
+	expect_no_bus_address(test, l);
+	for (i = 0; i < l->sgt.orig_nents; i++) {
+		KUNIT_EXPECT_EQ(test, sg_dma_address(nth(l, i)),
+				DMA_MAPPING_ERROR);
+		KUNIT_EXPECT_EQ(test, sg_dma_len(nth(l, i)), 0);
+	}
+	KUNIT_EXPECT_FALSE(test, sg_dma_is_swiotlb(l->sgt.sgl));
+	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+}
+
+static void memory_behind_other_host_bridges_is_refused(struct kunit *test)
+{
+	/* F85, F86, F89 */
+	expect_refused(test, trusted_pci(test), trusted_pci(test));
+}
+
+/* stock fails this */
+static void an_untrusted_devices_own_memory_is_reached_on_the_bus(struct kunit *test)
+{
+	struct device *dev = untrusted_pci(test);
+	struct page *page = memory_of(test, dev);
+	struct list *l = new_list_with_memory(test, page);
+	long before = slots_used(test, dev);
+
+	/* F81, B9: beside an entry that bounces */
+	nth(l, 0)->length = 100;
+	l->before[0].length = 100;
+	map_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_EQ(test, l->sgt.nents, 3);
+	expect_bus_address(test, nth(l, 1), page, SZ_8K);
+	KUNIT_EXPECT_TRUE(test, is_slot(dev, phys_at(dev, sg_dma_address(nth(l, 0)))));
+	KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), 2 * GRANULE);
+	/* F76: only what was copied is */
+	dma_sync_sgtable_for_cpu(dev, &l->sgt, DMA_BIDIRECTIONAL);
+	dma_sync_sgtable_for_device(dev, &l->sgt, DMA_BIDIRECTIONAL);
+	expect_bus_address(test, nth(l, 1), page, SZ_8K);
+	unmap_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+	KUNIT_EXPECT_EQ(test, slots_used(test, dev), before);
+	expect_no_bus_address(test, l);
+}
+
+/* stock fails this */
+static void memory_behind_a_known_host_bridge_is_not_bounced(struct kunit *test)
+{
+	struct device *dev = untrusted_pci(test), *other = trusted_pci(test);
+	struct list *l = new_list(test, with_memory, ARRAY_SIZE(with_memory));
+	long before = slots_used(test, dev);
+	dma_addr_t addr;
+
+	/* F81, B9: not even part of a page; nobody may copy registers */
+	set_memory(l, 1, memory_of(test, other), 64, 100);
+	add_host_bridges(test, dev, other, true);
+	map_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_EQ(test, l->sgt.nents, 3);
+	addr = sg_dma_address(nth(l, 1));
+	KUNIT_EXPECT_EQ(test, phys_at(dev, addr), sg_phys(nth(l, 1)));
+	KUNIT_EXPECT_EQ(test, prot_at(dev, addr),
+			IOMMU_READ | IOMMU_WRITE | IOMMU_MMIO);
+	KUNIT_EXPECT_EQ(test, slots_used(test, dev), before);
+	expect_no_bus_address(test, l);
+	dma_sync_sgtable_for_cpu(dev, &l->sgt, DMA_BIDIRECTIONAL);
+	dma_sync_sgtable_for_device(dev, &l->sgt, DMA_BIDIRECTIONAL);
+	unmap_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+}
+
+/* stock fails this */
+static void an_untrusted_device_is_refused_memory_as_well(struct kunit *test)
+{
+	struct device *dev = untrusted_pci(test);
+	long before = slots_used(test, dev);
+
+	/* F81, F85, F79, B9 */
+	expect_refused(test, dev, trusted_pci(test));
+	KUNIT_EXPECT_EQ(test, slots_used(test, dev), before);
+}
+#endif
+
+/*
+ * All ways to get an address.
+ */
+
+enum way {
+	SINGLE,
+	RESOURCE,
+	LIST,
+	COHERENT,
+	ATOMIC,
+	CONTIGUOUS,
+	UNMAPPED,
+	NONCONTIGUOUS,
+	PAGES,
+	WAYS,
+	FIRST_ALLOCATION = COHERENT,
+};
+
+static const char * const way_names[] = {
+	"a buffer", "a resource", "a list", "coherent memory",
+	"atomic coherent memory", "contiguous memory",
+	"memory without kernel mapping", "noncontiguous memory", "pages",
+};
+
+static const struct {
+	gfp_t gfp;
+	unsigned long attrs;
+} alloc_ways[WAYS] = {
+	[COHERENT] = { GFP_KERNEL, 0 },
+	[ATOMIC] = { GFP_ATOMIC, 0 },
+	[CONTIGUOUS] = { GFP_KERNEL, DMA_ATTR_FORCE_CONTIGUOUS },
+	[UNMAPPED] = { GFP_KERNEL, DMA_ATTR_NO_KERNEL_MAPPING },
+};
+
+/* What has been mapped in some way. */
+struct some {
+	enum way way;
+	size_t size;
+	dma_addr_t addr;
+	int ret;		/* why there is no list */
+	u8 *buffer;		/* for a buffer, and a list of two */
+	struct sg_table list;
+	struct scatterlist sgl[2];
+	void *cpu;
+	struct sg_table *sgt;
+	struct page *page;
+};
+
+/* @size is a multiple of two granules. */
+static struct some *new_some(struct kunit *test, enum way way, size_t size)
+{
+	struct some *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->way = way;
+	s->size = size;
+	if (way != SINGLE && way != LIST)
+		return s;
+	s->buffer = new_buffer(test, size);
+	sg_init_table(s->sgl, 2);
+	/* Not in their order, so that they are not one piece. */
+	sg_set_buf(&s->sgl[0], s->buffer + size / 2, size / 2);
+	sg_set_buf(&s->sgl[1], s->buffer, size / 2);
+	s->list = (struct sg_table){ .sgl = s->sgl, .orig_nents = 2 };
+	return s;
+}
+
+static bool map_some(struct device *dev, struct some *s)
+{
+	switch (s->way) {
+	case SINGLE:
+		s->addr = dma_map_single(dev, s->buffer, s->size, DMA_TO_DEVICE);
+		return !dma_mapping_error(dev, s->addr);
+	case RESOURCE:
+		s->addr = map_mmio(dev, MMIO, s->size);
+		return s->addr != DMA_MAPPING_ERROR;
+	case LIST:
+		s->ret = dma_map_sgtable(dev, &s->list, DMA_TO_DEVICE, 0);
+		s->addr = sg_dma_address(s->sgl);
+		return !s->ret;
+	case NONCONTIGUOUS:
+		s->sgt = dma_alloc_noncontiguous(dev, s->size, DMA_TO_DEVICE,
+						 GFP_KERNEL, 0);
+		if (s->sgt)
+			s->addr = sg_dma_address(s->sgt->sgl);
+		return s->sgt;
+	case PAGES:
+		s->page = dma_alloc_pages(dev, s->size, &s->addr, DMA_TO_DEVICE,
+					  GFP_KERNEL);
+		return s->page;
+	default:
+		s->cpu = dma_alloc_attrs(dev, s->size, &s->addr,
+					 alloc_ways[s->way].gfp,
+					 alloc_ways[s->way].attrs);
+		return s->cpu;
+	}
+}
+
+static void unmap_some(struct device *dev, struct some *s)
+{
+	switch (s->way) {
+	case SINGLE:
+		dma_unmap_single(dev, s->addr, s->size, DMA_TO_DEVICE);
+		break;
+	case RESOURCE:
+		unmap_mmio(dev, s->addr, s->size);
+		break;
+	case LIST:
+		dma_unmap_sgtable(dev, &s->list, DMA_TO_DEVICE, 0);
+		break;
+	case NONCONTIGUOUS:
+		dma_free_noncontiguous(dev, s->size, s->sgt, DMA_TO_DEVICE);
+		break;
+	case PAGES:
+		dma_free_pages(dev, s->size, s->page, s->addr, DMA_TO_DEVICE);
+		break;
+	default:
+		dma_free_attrs(dev, s->size, s->cpu, s->addr,
+			       alloc_ways[s->way].attrs);
+	}
+}
+
+static void all_is_synced_before_it_is_returned(struct kunit *test)
+{
+	struct device *dev;
+	enum way way;
+
+	/* F117, F87, F95 */
+	config_of(test)->caching_mode = true;
+	dev = platform(test);
+	for (way = 0; way < WAYS; way++) {
+		struct some *s = new_some(test, way, 8 * GRANULE);
+
+		KUNIT_ASSERT_TRUE_MSG(test, map_some(dev, s), "%s", way_names[way]);
+		KUNIT_EXPECT_TRUE_MSG(test, is_live(dev, s->addr) &&
+				      is_live(dev, s->addr + s->size - 1),
+				      "%s", way_names[way]);
+		unmap_some(dev, s);
+		KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+	}
+}
+
+static void what_cannot_be_synced_is_undone(struct kunit *test)
+{
+	struct mock_iommu *mock = mock_of(test);
+	struct device *dev;
+	enum way way;
+
+	/* F117, F57, F86, F99 */
+	small_aperture(test);
+	dev = platform(test);
+	mock->faults.sync_map = true;
+	for (way = 0; way < WAYS; way++) {
+		struct some *s = new_some(test, way, 8 * GRANULE);
+
+		KUNIT_EXPECT_FALSE_MSG(test, map_some(dev, s), "%s",
+				       way_names[way]);
+		KUNIT_EXPECT_EQ_MSG(test, mock_live_pages(dev), 0, "%s",
+				    way_names[way]);
+		KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+	}
+	mock->faults.sync_map = false;
+	KUNIT_EXPECT_EQ(test, take_all(test, dev, GRANULE), SMALL - 1);
+}
+
+static unsigned long free_memory(void)
+{
+	drain_all_pages(NULL);
+	return global_zone_page_state(NR_FREE_PAGES);
+}
+
+/* How many pages a failing allocation costs, in 64 times as many as it asks for. */
+static void expect_no_page_lost(struct kunit *test, struct device *dev,
+				enum way way, const char *when)
+{
+	struct some *s = new_some(test, way, SZ_256K);
+	unsigned int times = 64, i;
+	long lost;
+
+	lost = free_memory();
+	for (i = 0; i < times; i++)
+		if (map_some(dev, s))
+			break;
+	lost -= free_memory();
+	KUNIT_EXPECT_EQ_MSG(test, i, times, "%s did not fail with %s",
+			    way_names[way], when);
+	/* Others take and give some meanwhile. */
+	KUNIT_EXPECT_LT_MSG(test, lost, (long)(times * s->size / PAGE_SIZE / 4),
+			    "%s, with %s", way_names[way], when);
+}
+
+static void a_failed_allocation_keeps_no_page(struct kunit *test)
+{
+	struct mock_faults *faults = &mock_of(test)->faults;
+	struct device *dev = platform(test);
+	enum way way;
+
+	/* F99, F103, F105 */
+	for (way = FIRST_ALLOCATION; way < WAYS; way++) {
+		faults->map_budget = 0;
+		expect_no_page_lost(test, dev, way, "nothing mapped");
+		faults->map_budget = MOCK_NEVER;
+		faults->sync_map = true;
+		expect_no_page_lost(test, dev, way, "all but synced");
+		faults->sync_map = false;
+		dma_set_mask_and_coherent(dev, DMA_BIT_MASK(13));
+		expect_no_page_lost(test, dev, way, "no address");
+		dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
+		KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+	}
+}
+
+/*
+ * Deferred attach: in a crash kernel a device may still do what it did before
+ * the crash, so it keeps the translations of then until its driver, which has
+ * reset it, maps for the first time.
+ */
+
+#ifdef CONFIG_IOMMU_DMAMAP
+static void defer_no_more(void *unused)
+{
+	static_branch_disable(&dmamap_deferred_attach);
+}
+#endif
+
+/* This layer looks at the attach only in a crash kernel, or with this. */
+static void look_at_the_attach(struct kunit *test)
+{
+	if (is_kdump_kernel())
+		return;
+#ifdef CONFIG_IOMMU_DMAMAP
+	static_branch_enable(&dmamap_deferred_attach);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, defer_no_more,
+							   NULL));
+#else
+	kunit_skip(test, "only in a crash kernel: boot with elfcorehdr=");
+#endif
+}
+
+/* A device that is to be attached later. */
+static struct device *unattached(struct kunit *test)
+{
+	struct device *dev;
+
+	config_of(test)->defer_attach = true;
+	dev = platform(test);
+	KUNIT_ASSERT_FALSE(test, mock_attached(dev));
+	return dev;
+}
+
+static void whatever_is_mapped_first_attaches_the_device(struct kunit *test)
+{
+	enum way way;
+
+	/* F21 */
+	look_at_the_attach(test);
+	for (way = 0; way < WAYS; way++) {
+		struct some *s = new_some(test, way, 8 * GRANULE);
+		struct device *dev = unattached(test);
+
+		KUNIT_ASSERT_TRUE_MSG(test, map_some(dev, s), "%s", way_names[way]);
+		KUNIT_EXPECT_TRUE_MSG(test, mock_attached(dev), "%s",
+				      way_names[way]);
+		KUNIT_EXPECT_TRUE(test, is_live(dev, s->addr));
+		unmap_some(dev, s);
+		KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+	}
+}
+
+static void a_device_that_cannot_be_attached_maps_nothing(struct kunit *test)
+{
+	struct mock_faults *faults = &mock_of(test)->faults;
+	enum way way;
+
+	/* F21 */
+	look_at_the_attach(test);
+	small_aperture(test);
+	for (way = 0; way < WAYS; way++) {
+		struct some *s = new_some(test, way, 8 * GRANULE);
+		struct device *dev = unattached(test);
+
+		faults->attach = true;
+		KUNIT_EXPECT_FALSE_MSG(test, map_some(dev, s), "%s",
+				       way_names[way]);
+		if (way == LIST)
+			KUNIT_EXPECT_EQ(test, s->ret, -EINVAL);
+		KUNIT_EXPECT_EQ(test, mock_count(mock_of(test), MOCK_MAP), 0);
+		faults->attach = false;
+	}
+}
+
+static void a_device_that_could_not_be_attached_is_tried_again(struct kunit *test)
+{
+	struct mock_faults *faults = &mock_of(test)->faults;
+	struct device *dev;
+	dma_addr_t addr;
+
+	/* F21: and no address was lost */
+	look_at_the_attach(test);
+	small_aperture(test);
+	dev = unattached(test);
+	faults->attach = true;
+	KUNIT_EXPECT_EQ(test, map_mmio(dev, MMIO, GRANULE), DMA_MAPPING_ERROR);
+	faults->attach = false;
+	addr = map_mmio(dev, MMIO, GRANULE);
+	KUNIT_ASSERT_NE(test, addr, DMA_MAPPING_ERROR);
+	KUNIT_EXPECT_TRUE(test, is_live(dev, addr));
+	unmap_mmio(dev, addr, GRANULE);
+	KUNIT_EXPECT_EQ(test, take_all(test, dev, GRANULE), SMALL - 1);
+}
+
+static void only_in_a_crash_kernel_mapping_attaches(struct kunit *test)
+{
+	struct device *dev = unattached(test);
+	dma_addr_t addr = map_mmio(dev, MMIO, GRANULE);
+
+	/* F21: elsewhere nothing is looked at, for the sake of speed */
+	KUNIT_ASSERT_NE(test, addr, DMA_MAPPING_ERROR);
+	KUNIT_EXPECT_EQ(test, mock_attached(dev), is_kdump_kernel());
+	unmap_mmio(dev, addr, GRANULE);
+}
+
 /*
  * Limits.
  */
@@ -4855,23 +5435,24 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(small_buffers_of_noncoherent_devices_bounce),
 	KUNIT_CASE(a_lazy_slot_of_a_small_buffer_is_freed_after_the_flush),
 #endif
-	KUNIT_CASE(whole_granules_make_one_segment),
+	KUNIT_CASE_PARAM(whole_granules_make_one_segment, manner_gen_params),
 	KUNIT_CASE(a_segment_ends_where_a_granule_does_not),
 	KUNIT_CASE(entries_not_used_as_segments_say_so),
 	KUNIT_CASE(segments_stay_below_their_largest_size),
 	KUNIT_CASE(the_largest_segment_size_may_be_all_ones),
-	KUNIT_CASE(segments_cross_no_boundary),
+	KUNIT_CASE_PARAM(segments_cross_no_boundary, manner_gen_params),
 	KUNIT_CASE(padding_to_a_boundary_maps_no_memory),
-	KUNIT_CASE(a_padded_list_unmaps_without_a_warning),
-	KUNIT_CASE(a_failed_list_is_as_it_was),
-	KUNIT_CASE(a_failed_padded_list_is_as_it_was),
+	KUNIT_CASE_PARAM(a_padded_list_unmaps_without_a_warning,
+			 manner_gen_params),
+	KUNIT_CASE_PARAM(a_failed_list_is_as_it_was, manner_gen_params),
+	KUNIT_CASE_PARAM(a_failed_padded_list_is_as_it_was, manner_gen_params),
 	KUNIT_CASE(a_list_may_exceed_4_gib),
 	KUNIT_CASE(a_list_without_addresses_left_is_out_of_memory),
 	KUNIT_CASE(an_entry_too_long_for_its_granules_is_invalid),
 	KUNIT_CASE(a_list_can_be_mapped_again),
 	KUNIT_CASE(part_of_a_table_can_be_mapped),
 	KUNIT_CASE(entries_next_to_each_other_share_large_pages),
-	KUNIT_CASE(random_lists_are_mapped_exactly),
+	KUNIT_CASE_PARAM(random_lists_are_mapped_exactly, manner_gen_params),
 	KUNIT_CASE(lists_are_mapped_with_small_granules),
 	KUNIT_CASE(a_lazy_list_is_unmapped_lazily),
 	KUNIT_CASE(a_sync_of_a_list_needs_no_walk),
@@ -4884,14 +5465,16 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(lists_of_noncoherent_devices_map_without_cache),
 	KUNIT_CASE(lists_with_a_small_entry_bounce_for_noncoherent_devices),
 #endif
-	KUNIT_CASE(coherent_memory_is_zeroed_aligned_and_shared),
+	KUNIT_CASE_PARAM(coherent_memory_is_zeroed_aligned_and_shared,
+			 manner_gen_params),
 	KUNIT_CASE(atomic_coherent_memory_is_zeroed_aligned_and_shared),
 	KUNIT_CASE(forced_contiguous_memory_is_contiguous),
 	KUNIT_CASE(single_pages_and_write_combining_are_accepted),
 	KUNIT_CASE(coherent_memory_is_both_ways_and_privileged_if_asked),
 	KUNIT_CASE(coherent_memory_obeys_the_coherent_mask),
 	KUNIT_CASE(coherent_memory_works_with_small_granules),
-	KUNIT_CASE(a_failed_coherent_allocation_leaves_nothing),
+	KUNIT_CASE_PARAM(a_failed_coherent_allocation_leaves_nothing,
+			 manner_gen_params),
 	KUNIT_CASE(memory_without_kernel_mapping_has_none),
 	KUNIT_CASE(coherent_memory_of_an_untrusted_device_is_not_bounced),
 #ifdef CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE
@@ -4901,7 +5484,8 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(noncontiguous_memory_is_one_segment),
 	KUNIT_CASE(noncontiguous_memory_for_untrusted_devices_is_zeroed),
 	KUNIT_CASE(noncontiguous_memory_is_mapped_one_way),
-	KUNIT_CASE(a_failed_noncontiguous_allocation_leaves_nothing),
+	KUNIT_CASE_PARAM(a_failed_noncontiguous_allocation_leaves_nothing,
+			 manner_gen_params),
 	KUNIT_CASE(noncontiguous_memory_takes_single_pages),
 	KUNIT_CASE(coherent_memory_is_mapped_to_user_space_within_bounds),
 	KUNIT_CASE(noncontiguous_memory_is_mapped_to_user_space_within_bounds),
@@ -4909,6 +5493,24 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(memory_without_kernel_mapping_maps_to_user_space),
 	KUNIT_CASE(noncontiguous_memory_maps_to_user_space),
 	KUNIT_CASE(a_table_of_coherent_memory_lists_its_pages),
+#ifdef CONFIG_PCI_P2PDMA
+	KUNIT_CASE(a_devices_own_memory_is_reached_on_the_bus),
+	KUNIT_CASE(a_list_of_own_memory_takes_no_address),
+	KUNIT_CASE(memory_behind_a_known_host_bridge_is_mapped),
+	KUNIT_CASE(memory_behind_other_host_bridges_is_refused),
+	KUNIT_CASE(an_untrusted_devices_own_memory_is_reached_on_the_bus),
+	KUNIT_CASE(memory_behind_a_known_host_bridge_is_not_bounced),
+	KUNIT_CASE(an_untrusted_device_is_refused_memory_as_well),
+#endif
+	KUNIT_CASE_PARAM(all_is_synced_before_it_is_returned,
+			 manner_gen_params),
+	KUNIT_CASE_PARAM(what_cannot_be_synced_is_undone, manner_gen_params),
+	KUNIT_CASE_PARAM(a_failed_allocation_keeps_no_page, manner_gen_params),
+	/* First: the others switch off what they switch on. */
+	KUNIT_CASE(only_in_a_crash_kernel_mapping_attaches),
+	KUNIT_CASE(whatever_is_mapped_first_attaches_the_device),
+	KUNIT_CASE(a_device_that_cannot_be_attached_maps_nothing),
+	KUNIT_CASE(a_device_that_could_not_be_attached_is_tried_again),
 	KUNIT_CASE(the_merge_boundary_is_the_granule),
 	KUNIT_CASE(the_best_mapping_size_is_what_is_cached),
 	KUNIT_CASE(the_best_mapping_size_is_no_larger_than_the_largest),

@@ -33,7 +33,10 @@
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
 #include <linux/io.h>
+#include <linux/ioport.h>
 #include <linux/mm.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/pci_ids.h>
 #include <linux/property.h>
 #include <linux/rbtree.h>
 #include <linux/slab.h>
@@ -287,6 +290,30 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 	return ret;
 }
 
+#if defined(CONFIG_IOMMU_DMAMAP) || defined(CONFIG_IO_PGTABLE_WALK)
+/* Piece by piece, in the smallest pages. */
+static int mock_map_runs(struct iommu_domain *domain, unsigned long iova,
+			 const struct iommu_run *run, unsigned int count,
+			 int prot, gfp_t gfp, size_t *mapped)
+{
+	size_t granule = granule_of(domain), done;
+	int ret = 0;
+
+	for (; !ret && count--; run++)
+		for (done = 0; !ret && done < run->size;) {
+			size_t step = 0;
+
+			ret = mock_map_pages(domain, iova + *mapped,
+					     run->phys + done, granule,
+					     (run->size - done) / granule, prot,
+					     gfp, &step);
+			done += step;
+			*mapped += step;
+		}
+	return ret;
+}
+#endif
+
 /*
  * Cut what lies in [first, last] out of a live page that is larger. The parts
  * that stay need a page each: @spare has two. The lock is held.
@@ -466,8 +493,10 @@ static int mock_iotlb_sync_map(struct iommu_domain *domain, unsigned long iova,
 		ret = -EIO;
 	while (!ret && mock->config.caching_mode && addr - iova < size) {
 		leaf = live_leaf(md, addr);
-		if (!leaf)
-			break;
+		if (!leaf) {
+			addr += granule_of(domain);
+			continue;
+		}
 		leaf->usable = true;
 		addr = last_of(leaf) + 1;
 	}
@@ -497,6 +526,8 @@ static int mock_attach_dev(struct iommu_domain *domain, struct device *dev)
 {
 	struct mock_master *master = dev_iommu_priv_get(dev);
 
+	if (mock_of(dev)->faults.attach)
+		return -EBUSY;
 	master->domain = to_mock_domain(domain);
 	return 0;
 }
@@ -528,6 +559,16 @@ static const struct iommu_domain_ops mock_exact_ops = {
 #endif
 };
 
+static const struct iommu_domain_ops mock_runs_ops = {
+	MOCK_DOMAIN_OPS,
+#if defined(CONFIG_IOMMU_DMAMAP) || defined(CONFIG_IO_PGTABLE_WALK)
+	.map_runs = mock_map_runs,
+#endif
+#ifdef CONFIG_IOMMU_DMAMAP
+	.exact_unmap = true,
+#endif
+};
+
 static const struct iommu_domain_ops mock_inexact_ops = {
 	MOCK_DOMAIN_OPS,
 };
@@ -548,7 +589,8 @@ static struct iommu_domain *mock_domain_alloc_paging(struct device *dev)
 	md->mock = mock;
 	md->pages = RB_ROOT;
 	INIT_LIST_HEAD(&md->stale);
-	md->domain.ops = mock->config.exact_unmap ? &mock_exact_ops :
+	md->domain.ops = mock->config.map_runs ? &mock_runs_ops :
+			 mock->config.exact_unmap ? &mock_exact_ops :
 						    &mock_inexact_ops;
 	md->domain.pgsize_bitmap = mock->config.pgsize_bitmap;
 	md->domain.geometry.aperture_start = mock->config.aperture_start;
@@ -642,6 +684,11 @@ static void mock_get_resv_regions(struct device *dev, struct list_head *list)
 	}
 }
 
+static bool mock_is_attach_deferred(struct device *dev)
+{
+	return mock_of(dev)->config.defer_attach;
+}
+
 static int mock_def_domain_type(struct device *dev)
 {
 	return mock_of(dev)->config.domain_type;
@@ -654,6 +701,7 @@ static const struct iommu_ops mock_ops = {
 	.release_device = mock_release_device,
 	.device_group = mock_device_group,
 	.get_resv_regions = mock_get_resv_regions,
+	.is_attach_deferred = mock_is_attach_deferred,
 	.def_domain_type = mock_def_domain_type,
 	.default_domain_ops = &mock_inexact_ops,
 	.identity_domain = &mock_identity_domain,
@@ -853,6 +901,12 @@ struct device *mock_pci_create(struct mock_iommu *mock)
 	if (!pci)
 		return NULL;
 	pci->bus.bridge = &pci->bridge.dev;
+	/* Devices of different buses are told apart by this, and by nothing else. */
+	pci->bus.number = atomic_inc_return(&mock_ids);
+#ifdef CONFIG_X86
+	pci->bus.sysdata = &pci->sysdata;
+#endif
+	INIT_LIST_HEAD(&pci->bus.devices);
 	pci->bridge.bus = &pci->bus;
 	INIT_LIST_HEAD(&pci->bridge.windows);
 	INIT_LIST_HEAD(&pci->bridge.dma_ranges);
@@ -884,8 +938,84 @@ static int add_pci(struct device *dev)
 	return iommu_probe_device(dev);
 }
 
+#ifdef CONFIG_PCI_P2PDMA
+static void take_memory_away(struct mock_pci *pci)
+{
+	if (!pci->memory)
+		return;
+	devres_release_group(&pci->pdev.dev, pci->memory);
+	release_resource(&pci->pdev.resource[0]);
+	list_del(&pci->window.node);
+	pci->memory = NULL;
+}
+
+/**
+ * mock_pci_add_memory - give a PCI device 2 MiB that other devices may access
+ * @dev: from mock_pci_create(), added
+ * @offset: how far below its physical address the bus sees it
+ *
+ * There are pages for it, but nothing behind them: it is not to be accessed.
+ * That is as much as there can be pages for. It goes with the device.
+ *
+ * Context: may sleep.
+ * Return: its first page, or an ERR_PTR().
+ */
+struct page *mock_pci_add_memory(struct device *dev, resource_size_t offset)
+{
+	struct mock_pci *pci = mock_to_pci(dev);
+	struct resource *bar = &pci->pdev.resource[0];
+	int ret;
+
+	bar->name = dev_name(dev);
+	bar->flags = IORESOURCE_MEM;
+	/* Where all architectures map memory, and in a section of its own. */
+	ret = allocate_resource(&iomem_resource, bar, SZ_2M, 4ULL * SZ_1G,
+				64ULL * SZ_1G - 1, SZ_128M, NULL, NULL);
+	if (ret)
+		return ERR_PTR(ret);
+	pci->window_res = *bar;
+	pci->window.res = &pci->window_res;
+	pci->window.offset = offset;
+	list_add(&pci->window.node, &pci->bridge.windows);
+	/* What is below has to go before the device does. */
+	pci->memory = devres_open_group(dev, NULL, GFP_KERNEL);
+	ret = pci->memory ? pci_p2pdma_add_resource(&pci->pdev, 0, 0, 0) :
+			    -ENOMEM;
+	if (!ret) {
+		devres_close_group(dev, pci->memory);
+		return pfn_to_page(PHYS_PFN(bar->start));
+	}
+	if (pci->memory)
+		devres_release_group(dev, pci->memory);
+	pci->memory = NULL;
+	list_del(&pci->window.node);
+	release_resource(bar);
+	return ERR_PTR(ret);
+}
+
+/**
+ * mock_pci_known_bridge - have a host bridge that passes devices' accesses on
+ * @dev: from mock_pci_create(), which is behind it
+ *
+ * Such bridges are known to the kernel by the first device on their bus.
+ */
+void mock_pci_known_bridge(struct device *dev)
+{
+	struct mock_pci *pci = mock_to_pci(dev);
+
+	pci->root.vendor = PCI_VENDOR_ID_INTEL;
+	pci->root.device = 0x2030;
+	list_add(&pci->root.bus_list, &pci->bus.devices);
+}
+#else
+static void take_memory_away(struct mock_pci *pci)
+{
+}
+#endif
+
 static void del_pci(struct device *dev)
 {
+	take_memory_away(mock_to_pci(dev));
 	if (dev->iommu_group)
 		iommu_group_remove_device(dev);
 	dev->bus = NULL;
@@ -977,6 +1107,17 @@ static struct mock_domain *domain_of(struct device *dev)
 		return NULL;
 	master = dev_iommu_priv_get(dev);
 	return master ? master->domain : NULL;
+}
+
+/**
+ * mock_attached - does a device translate its addresses?
+ * @dev: the device
+ *
+ * Context: any.
+ */
+bool mock_attached(struct device *dev)
+{
+	return domain_of(dev);
 }
 
 /* The lock is held. */

@@ -22,6 +22,7 @@
 #include <linux/iommu.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
+#include <linux/resource_ext.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -64,8 +65,10 @@ enum mock_op {
  * @exact_unmap: a part of a large page can be unmapped, and what is cleared is
  *	what is returned, which the domain's operations say; otherwise the whole
  *	page is unmapped, and its size returned
+ * @map_runs: it takes many pieces of memory in one call; exact, too
  * @caching_mode: a translation can be used only after iotlb_sync_map()
  * @tables: each unmap detaches a page of the page table
+ * @defer_attach: devices ask to be attached when they first map
  * @watch_phys: count in mock_iommu.aliased; may be changed at any time
  */
 struct mock_config {
@@ -79,8 +82,10 @@ struct mock_config {
 	bool shadow_on_flush;
 	bool one_group;
 	bool exact_unmap;
+	bool map_runs;
 	bool caching_mode;
 	bool tables;
+	bool defer_attach;
 	bool watch_phys;
 };
 
@@ -91,6 +96,7 @@ struct mock_config {
  *	nothing more
  * @map_chunk: most bytes that one map_pages() maps, 0 for no limit
  * @sync_map: iotlb_sync_map() fails
+ * @attach: no device can be attached
  * @domain_alloc: no domain can be had
  */
 struct mock_faults {
@@ -98,6 +104,7 @@ struct mock_faults {
 	unsigned long unmap_budget;
 	size_t map_chunk;
 	bool sync_map;
+	bool attach;
 	bool domain_alloc;
 };
 
@@ -189,11 +196,23 @@ struct mock_iommu {
  * @pdev: the device; its DMA mask is 64 bits
  * @bus: the root bus it sits on
  * @bridge: the host bridge, without windows and DMA ranges at first
+ * @root: the first device on @bus, once mock_pci_known_bridge() was called
+ * @memory: what holds mock_pci_add_memory(), %NULL without
+ * @window: the window of @bridge for it
+ * @window_res: what is in @window
+ * @sysdata: tells the domain of @bus
  */
 struct mock_pci {
 	struct pci_dev pdev;
 	struct pci_bus bus;
 	struct pci_host_bridge bridge;
+	struct pci_dev root;
+	void *memory;
+	struct resource_entry window;
+	struct resource window_res;
+#ifdef CONFIG_X86
+	struct pci_sysdata sysdata;
+#endif
 };
 
 /**
@@ -229,6 +248,12 @@ struct device *mock_pci_create(struct mock_iommu *mock);
 int mock_device_add(struct device *dev);
 void mock_device_remove(struct device *dev);
 struct mock_pci *mock_to_pci(struct device *dev);
+bool mock_attached(struct device *dev);
+
+#ifdef CONFIG_PCI_P2PDMA
+struct page *mock_pci_add_memory(struct device *dev, resource_size_t offset);
+void mock_pci_known_bridge(struct device *dev);
+#endif
 
 enum mock_reach mock_translate(struct device *dev, dma_addr_t iova,
 			       struct mock_page *page);

@@ -261,6 +261,8 @@ void iova_tree_lock(struct iova_domain *iovad, struct iova_tree_hold *hold);
 void iova_tree_unlock(struct iova_domain *iovad, struct iova_tree_hold *hold);
 void iova_tree_account(struct iova_domain *iovad, struct iova *iova, int by);
 void iova_spares_free(struct iova_domain *iovad);
+struct iova *iova_spare_get(struct iova_domain *iovad);
+void iova_spare_keep(struct iova_domain *iovad, struct iova *iova);
 unsigned int iova_spares_add(struct iova_domain *iovad, unsigned int nr,
 			     gfp_t gfp);
 void iova_spares_fill(struct iova_domain *iovad, bool again);

@@ -760,6 +760,29 @@ static void ranges_are_ready_for_the_next_allocations(struct kunit *test)
 	KUNIT_EXPECT_GE(test, f->iovad.nr_spares, IOVA_SPARES_MIN);
 }
 
+static void a_placed_range_is_one_that_was_ready(struct kunit *test)
+{
+	static const struct iova_place anywhere = { .boundary_mask = ~0UL };
+	struct fixture *f = test->priv;
+	unsigned int before;
+	unsigned long pfn;
+	int i;
+
+	for (i = 0; i < 20; i++)
+		alloc_iova_fast(&f->iovad, 1, TOP, true);
+	free_iova_fast(&f->iovad, alloc_iova_fast(&f->iovad, 2, TOP, true), 2);
+	wait_for_supply(f);
+	before = f->iovad.nr_spares;
+	pfn = iova_alloc_placed(&f->iovad, 3, TOP, &anywhere);
+	KUNIT_EXPECT_NE(test, pfn, 0);
+	KUNIT_EXPECT_EQ(test, f->iovad.nr_spares, before - 1);
+	/* One that does not fit takes none. */
+	KUNIT_EXPECT_EQ(test, 0, iova_alloc_placed(&f->iovad, 2 * TOP, TOP,
+						   &anywhere));
+	KUNIT_EXPECT_EQ(test, f->iovad.nr_spares, before - 1);
+	free_iova_fast(&f->iovad, pfn, 3);
+}
+
 static void the_reaper_returns_all_that_is_idle(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -914,6 +937,7 @@ static struct kunit_case iova_cases[] = {
 #endif
 	KUNIT_CASE(magazines_are_ready_for_the_next_burst),
 	KUNIT_CASE(ranges_are_ready_for_the_next_allocations),
+	KUNIT_CASE(a_placed_range_is_one_that_was_ready),
 	KUNIT_CASE_SLOW(the_reaper_returns_all_that_is_idle),
 	KUNIT_CASE_SLOW(cached_ranges_stay_below_twice_the_peak),
 	KUNIT_CASE(an_idle_domain_is_small),

@@ -72,22 +72,25 @@ unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 
 	if (!size || room < size || size - 1 > place->boundary_mask)
 		return 0;
-	iova = iova_mem_alloc(IOVA_NEED_GFP);
+	iova = iova_spare_get(iovad);
 	if (!iova)
 		return 0;
 
 	iova_tree_lock(iovad, &hold);
+	WRITE_ONCE(iovad->counts.misses, iovad->counts.misses + 1);
 	if (gap_tree_find_hole(&iovad->tree, room, false,
 			       min(limit_pfn, ~0UL - 1), &lo) &&
 	    choose(lo, lo + room - 1, size, place, &pfn)) {
 		iova->pfn_lo = pfn;
 		iova->pfn_hi = pfn + size - 1;
 		iova_tree_insert(iovad, iova);
-		iova = NULL;
+	} else {
+		/* The caller tries again, with less to ask for. */
+		iova_spare_keep(iovad, iova);
 	}
 	iova_tree_unlock(iovad, &hold);
 
-	iova_mem_free(iova);
+	iova_spares_want(iovad);
 	if (!pfn)
 		return 0;
 	iova_note_odd(iovad, pfn, size);

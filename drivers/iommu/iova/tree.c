@@ -250,6 +250,38 @@ static struct iova *take_spare(struct iova_domain *iovad)
 }
 
 /**
+ * iova_spare_get - get a range that is in no tree, one that is ready if any is
+ * @iovad: the domain, not locked
+ *
+ * Context: any.
+ * Return: the range, %NULL without memory.
+ */
+struct iova *iova_spare_get(struct iova_domain *iovad)
+{
+	struct iova_tree_hold hold;
+	struct iova *iova;
+
+	iova_tree_lock(iovad, &hold);
+	iova = take_spare(iovad);
+	iova_tree_unlock(iovad, &hold);
+	if (!iova)
+		return iova_mem_alloc(IOVA_NEED_GFP);
+	if (iova_check)
+		*cached_mark(iova) = false;
+	return iova;
+}
+
+/**
+ * iova_spare_keep - have a range ready that came to no use
+ * @iovad: the domain, locked
+ * @iova: what iova_spare_get() returned
+ */
+void iova_spare_keep(struct iova_domain *iovad, struct iova *iova)
+{
+	push_spare(iovad, iova);
+}
+
+/**
  * iova_spares_add - add spare ranges to a domain
  * @iovad: the domain, not locked
  * @nr: how many

@@ -784,6 +784,93 @@ static void an_allocation_allocates_nothing_once_supply_came(void)
 	end();
 }
 
+/* Large buffers, whose place has a reason: one page in 512 where phys has it. */
+static const struct iova_place large = {
+	.align_mask = 511,
+	.colour = 37,
+	.boundary_mask = (1UL << 20) - 1,
+};
+
+static void a_placed_allocation_allocates_nothing_once_supply_came(void)
+{
+	unsigned long i, pfn, size;
+
+	begin(true);
+	for (i = 0; i < 200; i++)
+		alloc_iova_fast(iovad, 1, ~0UL, true);
+	free_iova_fast(iovad, alloc_iova_fast(iovad, 2, ~0UL, true), 2);
+	shim_run_works(0);
+	for (i = 0; i < 2000; i++) {
+		size = 1100 + below(&seed, 3000);
+		shim_fail_nth(1, true);
+		pfn = iova_alloc_placed(iovad, size, ~0UL, &large);
+		expect(pfn, "no range after %lu rounds", i);
+		free_iova_fast(iovad, pfn, size);
+		expect(!shim_allocs(), "%lu allocations after %lu rounds",
+		       shim_allocs(), i);
+		shim_fail_nth(0, false);
+		if (i % 3 == 0)
+			shim_run_works(1);
+	}
+	end();
+}
+
+static void a_placed_allocation_that_fails_leaves_what_is_ready(void)
+{
+	unsigned int before, i;
+
+	begin(true);
+	for (i = 0; i < 200; i++)
+		alloc_iova_fast(iovad, 1, ~0UL, true);
+	free_iova_fast(iovad, alloc_iova_fast(iovad, 2, ~0UL, true), 2);
+	shim_run_works(0);
+	before = iovad->nr_spares;
+	expect(before, "nothing is ready");
+	for (i = 0; i < 2 * before; i++)
+		expect(!iova_alloc_placed(iovad, 2048, 1024, &large),
+		       "more than the limit");
+	expect(iovad->nr_spares == before, "%u of %u are left",
+	       iovad->nr_spares, before);
+	end();
+}
+
+static void a_placed_range_is_where_it_should_be(void)
+{
+	static const unsigned long aligns[] = { 1, 2, 16, 512 };
+	static const unsigned long bounds[] = { 64, 1024, WINDOW };
+	unsigned long round, pfn, size, i;
+
+	begin(true);
+	for (round = 0; round < 4000; round++) {
+		struct iova_place place = {
+			.align_mask = aligns[below(&seed, 4)] - 1,
+			.boundary_mask = bounds[below(&seed, 3)] - 1,
+		};
+
+		place.colour = below(&seed, place.align_mask + 1);
+		size = 1 + below(&seed, min(place.boundary_mask + 1, 200UL));
+		pfn = iova_alloc_placed(iovad, size, TOP, &place);
+		if (!pfn) {
+			end();
+			begin(true);
+			continue;
+		}
+		expect((pfn & place.align_mask) == place.colour,
+		       "%#lx, wanted %#lx in %#lx", pfn, place.colour,
+		       place.align_mask);
+		expect((pfn & ~place.boundary_mask) ==
+		       ((pfn + size - 1) & ~place.boundary_mask),
+		       "%#lx to %#lx crosses %#lx", pfn, pfn + size - 1,
+		       place.boundary_mask + 1);
+		expect(pfn + size - 1 <= TOP, "above the limit");
+		for (i = pfn; i < pfn + size; i++)
+			expect(find_iova(iovad, i), "%#lx is free", i);
+		if (round % 2)
+			free_iova_fast(iovad, pfn, size);
+	}
+	end();
+}
+
 /* Operations of the fast API count their allocations, work items do not. */
 static void growing_alone_hardly_allocates(void)
 {
@@ -1307,6 +1394,9 @@ int main(int argc, char **argv)
 	run_test(a_recent_peak_stays_cached);
 	run_test(a_free_allocates_nothing);
 	run_test(an_allocation_allocates_nothing_once_supply_came);
+	run_test(a_placed_allocation_allocates_nothing_once_supply_came);
+	run_test(a_placed_allocation_that_fails_leaves_what_is_ready);
+	run_test(a_placed_range_is_where_it_should_be);
 	run_test(growing_alone_hardly_allocates);
 	run_test(spares_are_freed_and_not_needed_at_once);
 	run_test(as_many_magazines_get_ready_as_were_missed);
