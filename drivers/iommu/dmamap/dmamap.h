@@ -196,62 +196,35 @@ struct dmamap_runs {
 	int prot;
 	gfp_t gfp;
 	unsigned int count;
-	struct iommu_run run[16];
+	struct iommu_run run[32];
 };
 
 /* range.c */
 int dmamap_runs_flush(struct dmamap_runs *runs);
 
 /**
- * dmamap_runs_start - begin to map memory to consecutive addresses
- * @runs: not initialized yet
- * @domain: where
- * @addr: the first address, at a granule
- * @prot: IOMMU_* flags
- * @gfp: how to allocate page tables
- */
-static __always_inline void dmamap_runs_start(struct dmamap_runs *runs,
-					      struct iommu_domain *domain,
-					      dma_addr_t addr, int prot,
-					      gfp_t gfp)
-{
-	runs->domain = domain;
-	runs->addr = addr;
-	runs->prot = prot;
-	runs->gfp = gfp;
-	runs->count = 0;
-}
-
-/**
- * dmamap_runs_add - more memory, behind all that came before
+ * dmamap_runs_append - note more memory, behind all that came before
  * @runs: the memory so far
  * @phys: first byte, at a granule
  * @size: bytes, whole granules
  *
- * The last of it is mapped by dmamap_runs_flush().
- *
- * Return: 0, or an error of the IOMMU driver.
+ * Return: false where there is no room for it.
  */
-static __always_inline int dmamap_runs_add(struct dmamap_runs *runs,
-					   phys_addr_t phys, size_t size)
+static __always_inline bool dmamap_runs_append(struct dmamap_runs *runs,
+					       phys_addr_t phys, size_t size)
 {
 	struct iommu_run *next = runs->run + runs->count;
 
 	if (runs->count && next[-1].phys + next[-1].size == phys) {
 		next[-1].size += size;
-		return 0;
+		return true;
 	}
-	if (unlikely(runs->count == ARRAY_SIZE(runs->run))) {
-		int ret = dmamap_runs_flush(runs);
-
-		if (unlikely(ret))
-			return ret;
-		next = runs->run;
-	}
+	if (unlikely(runs->count == ARRAY_SIZE(runs->run)))
+		return false;
 	next->phys = phys;
 	next->size = size;
 	runs->count++;
-	return 0;
+	return true;
 }
 
 int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size);

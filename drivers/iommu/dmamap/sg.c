@@ -9,9 +9,11 @@
  *    it, each with the granules that it touches. Where that makes the end of
  *    one entry and the beginning of the next meet, the device sees one segment.
  *
- * 2. The list is gone through three times: to add up what it takes, to map
- *    it, and to fill in the segments. Offsets and lengths of its entries are
- *    never changed; an error clears the DMA fields.
+ * 2. The list is gone through twice: to add up what it takes, with a note of
+ *    the pieces of memory that it consists of, and to fill in the segments; a
+ *    list of more pieces than there is room to note is gone through once more,
+ *    to map it. Offsets and lengths of its entries are never changed; an error
+ *    clears the DMA fields.
  *
  * 3. No segment may cross a segment boundary of the device. Where an entry
  *    would, addresses up to the boundary are left out before it: a gap, with
@@ -40,10 +42,14 @@
  * struct layout - a list laid out in a range of addresses
  * @total: bytes of the range
  * @target: what it begins with
+ * @all: @runs are all there is, one behind the other
+ * @runs: the pieces of memory that the list begins with
  */
 struct layout {
 	size_t total;
 	struct dmamap_target target;
+	bool all;
+	struct dmamap_runs runs;
 };
 
 /* The next entry, where there is one. */
@@ -132,9 +138,9 @@ static int lay_out(struct device *dev, struct scatterlist *sgl, int nents,
 	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
 	unsigned long boundary = dma_get_seg_boundary(dev);
 	struct pci_p2pdma_map_state p2pdma = { };
-	size_t total = 0, piece = 0, gap, len;
-	phys_addr_t phys = 0, at;
+	size_t total = 0, gap, len;
 	struct scatterlist *s;
+	bool all = true;
 	int i, ret;
 
 	for_each_entry(sgl, s, nents, i) {
@@ -148,19 +154,15 @@ static int lay_out(struct device *dev, struct scatterlist *sgl, int nents,
 			return -EINVAL;
 
 		gap = gap_before(total, len, boundary);
-		/* The first piece ends where one does not follow the other. */
-		if (piece == total && !gap) {
-			at = sg_phys(s) & ~(phys_addr_t)mask;
-			if (!total)
-				phys = at;
-			if (at == phys + total)
-				piece += len;
-		}
+		all = all && !gap &&
+		      dmamap_runs_append(&layout->runs,
+					 sg_phys(s) & ~(phys_addr_t)mask, len);
 		total += gap + len;
 	}
 	layout->total = total;
-	layout->target.phys = phys;
-	layout->target.piece = piece;
+	layout->all = all;
+	layout->target.phys = total ? layout->runs.run[0].phys : 0;
+	layout->target.piece = total ? layout->runs.run[0].size : 0;
 	layout->target.boundary = boundary;
 	return 0;
 }
@@ -195,46 +197,60 @@ static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr,
 		iommu_unmap(domain, addr + start, total - start);
 }
 
-/* Map a list that is laid out at an address, in as few runs as it has. */
-static int map_list(struct iommu_domain *domain, dma_addr_t addr,
-		    struct scatterlist *sgl, int nents, int prot,
-		    const struct layout *layout)
+/* Map what has more pieces than were noted, or gaps. */
+static noinline int map_again(struct scatterlist *sgl, int nents,
+			      struct layout *layout)
 {
-	unsigned long mask = iova_mask(&domain->iova_cookie->iovad);
-	bool one_piece = layout->target.piece == layout->total;
 	unsigned long boundary = layout->target.boundary;
+	struct dmamap_runs *runs = &layout->runs;
+	struct iommu_dma_cookie *cookie = runs->domain->iova_cookie;
+	unsigned long mask = iova_mask(&cookie->iovad);
 	size_t total = 0, gap, len;
-	struct dmamap_runs runs;
 	struct scatterlist *s;
+	phys_addr_t phys;
 	int i, ret;
 
-	dmamap_runs_start(&runs, domain, addr, prot, GFP_ATOMIC);
-	if (one_piece)
-		dmamap_runs_add(&runs, layout->target.phys, layout->total);
-	for_each_entry(sgl, s, one_piece ? 0 : nents, i) {
+	runs->count = 0;
+	for_each_entry(sgl, s, nents, i) {
 		if (unlikely(sg_dma_is_bus_address(s)))
 			continue;
 		len = wide_len(s, mask);
 		gap = gap_before(total, len, boundary);
-		if (unlikely(gap)) {
-			ret = dmamap_runs_flush(&runs);
-			if (ret)
-				goto undo;
-			runs.addr += gap;
+		phys = sg_phys(s) & ~(phys_addr_t)mask;
+		if (unlikely(gap || !dmamap_runs_append(runs, phys, len))) {
+			ret = dmamap_runs_flush(runs);
+			if (unlikely(ret))
+				return ret;
+			runs->addr += gap;
+			dmamap_runs_append(runs, phys, len);
 		}
-		ret = dmamap_runs_add(&runs, sg_phys(s) & ~(phys_addr_t)mask,
-				      len);
-		if (unlikely(ret))
-			goto undo;
 		total += gap + len;
 	}
-	ret = dmamap_runs_flush(&runs);
+	return dmamap_runs_flush(runs);
+}
+
+/* Map a list that is laid out, at an address. */
+static int map_list(struct iommu_domain *domain, dma_addr_t addr,
+		    struct scatterlist *sgl, int nents, int prot,
+		    struct layout *layout)
+{
+	struct dmamap_runs *runs = &layout->runs;
+	int ret;
+
+	runs->domain = domain;
+	runs->addr = addr;
+	runs->prot = prot;
+	runs->gfp = GFP_ATOMIC;
+	if (likely(layout->all))
+		ret = dmamap_runs_flush(runs);
+	else
+		ret = map_again(sgl, nents, layout);
 	if (likely(!ret))
 		ret = dmamap_run_sync(domain, addr, layout->total);
 	if (likely(!ret))
 		return 0;
-undo:
-	unmap_upto(domain, addr, sgl, nents, runs.addr - addr, boundary);
+	unmap_upto(domain, addr, sgl, nents, runs->addr - addr,
+		   layout->target.boundary);
 	return ret == -ENOMEM ? -ENOMEM : -EINVAL;
 }
 
@@ -363,6 +379,7 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		dmamap_cache_to_device(dev, sgl, nents, dir);
+	layout.runs.count = 0;
 	ret = lay_out(dev, sgl, nents, &layout);
 	if (unlikely(ret))
 		goto clear;

@@ -103,7 +103,7 @@ static inline bool iopt_is_table(struct iopt_format f, u64 entry,
 
 static inline u64 iopt_leaf_type(struct iopt_format f, unsigned int height)
 {
-	return !height && f.variant == LPAE_ARM ? LPAE_TYPE : LPAE_VALID;
+	return !height && iopt_variant(f) == LPAE_ARM ? LPAE_TYPE : LPAE_VALID;
 }
 
 static inline bool iopt_is_leaf(struct iopt_format f, u64 entry,
@@ -114,16 +114,24 @@ static inline bool iopt_is_leaf(struct iopt_format f, u64 entry,
 
 static inline u64 iopt_encode(struct iopt_format f, phys_addr_t phys)
 {
-	if (f.bits != BITS_64K)
+	if (iopt_bits(f) != BITS_64K)
 		return phys;
 	return ((u64)phys & LPAE_ADDRESS) | ((u64)phys >> 48 & 0xf) << 12;
 }
 
 static inline phys_addr_t iopt_phys(struct iopt_format f, u64 entry)
 {
-	if (f.bits != BITS_64K)
+	if (iopt_bits(f) != BITS_64K)
 		return entry & LPAE_ADDRESS;
 	return (entry & GENMASK_ULL(47, 16)) | (entry >> 12 & 0xf) << 48;
+}
+
+static inline u64 iopt_advance(struct iopt_format f, u64 entry, u64 size)
+{
+	if (iopt_bits(f) != BITS_64K)
+		return entry + size;
+	return (entry & ~LPAE_ADDRESS) |
+	       iopt_encode(f, iopt_phys(f, entry) + size);
 }
 
 static inline u64 iopt_table_entry(struct iopt_format f, struct iopt *iopt,
@@ -276,6 +284,25 @@ static __always_inline int lpae_map(struct io_pgtable_ops *ops,
 	return ret;
 }
 
+static __always_inline int lpae_map_runs(struct io_pgtable_ops *ops,
+					 struct iopt_format f,
+					 unsigned long iova,
+					 const struct iommu_run *runs,
+					 unsigned int count, int prot,
+					 gfp_t gfp, size_t *mapped)
+{
+	struct iopt *iopt = iopt_of(ops);
+	int ret;
+
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
+		return -EINVAL;
+	ret = iopt_map_runs(iopt, f, iova, runs, count,
+			    lpae_attributes(&iopt->iop, prot), gfp, mapped);
+	/* As above. */
+	wmb();
+	return ret;
+}
+
 static __always_inline int lpae_dirty(struct io_pgtable_ops *ops,
 				      struct iopt_format f, unsigned long iova,
 				      size_t size, unsigned long flags,
@@ -283,7 +310,7 @@ static __always_inline int lpae_dirty(struct io_pgtable_ops *ops,
 {
 	struct iopt *iopt = iopt_of(ops);
 
-	if (WARN_ON(!size || !iopt_in_range(&iopt->iop.cfg, iova, size)))
+	if (WARN_ON(!size || !iopt_in_range(iopt, iova, size)))
 		return -EINVAL;
 	if (iopt->iop.fmt != ARM_64_LPAE_S1)
 		return -EINVAL;
@@ -291,15 +318,27 @@ static __always_inline int lpae_dirty(struct io_pgtable_ops *ops,
 			       flags, dirty);
 }
 
-#define LPAE_OPS(name, ...)						\
+#define LPAE_OPS(name, bits, variant)					\
 static int name##_map(struct io_pgtable_ops *ops, unsigned long iova,	\
 		      phys_addr_t paddr, size_t pgsize, size_t pgcount,	\
 		      int prot, gfp_t gfp, size_t *mapped)		\
 {									\
-	const struct iopt_format f = { __VA_ARGS__ };			\
+	const struct iopt_format f = iopt_format(bits, variant);	\
 									\
 	return lpae_map(ops, f, iova, paddr, pgsize, pgcount, prot,	\
 			gfp, mapped);					\
+}									\
+									\
+static int name##_map_runs(struct io_pgtable_ops *ops,			\
+			   unsigned long iova,				\
+			   const struct iommu_run *runs,		\
+			   unsigned int count, int prot, gfp_t gfp,	\
+			   size_t *mapped)				\
+{									\
+	const struct iopt_format f = iopt_format(bits, variant);	\
+									\
+	return lpae_map_runs(ops, f, iova, runs, count, prot, gfp,	\
+			     mapped);					\
 }									\
 									\
 static size_t name##_unmap(struct io_pgtable_ops *ops,			\
@@ -307,7 +346,7 @@ static size_t name##_unmap(struct io_pgtable_ops *ops,			\
 			   size_t pgcount,				\
 			   struct iommu_iotlb_gather *gather)		\
 {									\
-	const struct iopt_format f = { __VA_ARGS__ };			\
+	const struct iopt_format f = iopt_format(bits, variant);	\
 									\
 	return iopt_unmap(iopt_of(ops), f, iova, pgsize, pgcount,	\
 			  gather);					\
@@ -316,7 +355,7 @@ static size_t name##_unmap(struct io_pgtable_ops *ops,			\
 static phys_addr_t name##_iova_to_phys(struct io_pgtable_ops *ops,	\
 				       unsigned long iova)		\
 {									\
-	const struct iopt_format f = { __VA_ARGS__ };			\
+	const struct iopt_format f = iopt_format(bits, variant);	\
 									\
 	return iopt_iova_to_phys(iopt_of(ops), f, iova);		\
 }									\
@@ -325,23 +364,23 @@ static int name##_dirty(struct io_pgtable_ops *ops, unsigned long iova,	\
 			size_t size, unsigned long flags,		\
 			struct iommu_dirty_bitmap *dirty)		\
 {									\
-	const struct iopt_format f = { __VA_ARGS__ };			\
+	const struct iopt_format f = iopt_format(bits, variant);	\
 									\
 	return lpae_dirty(ops, f, iova, size, flags, dirty);		\
 }									\
 									\
 static const struct io_pgtable_ops name##_ops = {			\
-	.map_runs = iopt_map_runs,					\
 	.map_pages = name##_map,					\
+	.map_runs = name##_map_runs,					\
 	.unmap_pages = name##_unmap,					\
 	.iova_to_phys = name##_iova_to_phys,				\
 	.read_and_clear_dirty = name##_dirty,				\
 }
 
-LPAE_OPS(lpae_4k, .bits = BITS_4K, .variant = LPAE_ARM);
-LPAE_OPS(lpae_16k, .bits = BITS_16K, .variant = LPAE_ARM);
-LPAE_OPS(lpae_64k, .bits = BITS_64K, .variant = LPAE_ARM);
-LPAE_OPS(lpae_mali, .bits = BITS_4K, .variant = LPAE_MALI);
+LPAE_OPS(lpae_4k, BITS_4K, LPAE_ARM);
+LPAE_OPS(lpae_16k, BITS_16K, LPAE_ARM);
+LPAE_OPS(lpae_64k, BITS_64K, LPAE_ARM);
+LPAE_OPS(lpae_mali, BITS_4K, LPAE_MALI);
 
 /*
  * A page table has one granule, out of those that the owner can do: that of
@@ -404,10 +443,10 @@ static int lpae_shape(struct io_pgtable_cfg *cfg, struct shape *shape)
 	if (cfg->ias <= granule)
 		return -EINVAL;
 
-	shape->f = (struct iopt_format){ .bits = granule - 3 };
+	shape->f = (struct iopt_format)iopt_format(granule - 3, LPAE_ARM);
 	va_bits = cfg->ias - granule;
-	shape->top = (va_bits - 1) / shape->f.bits;
-	shape->root_bits = va_bits - shape->top * shape->f.bits;
+	shape->top = (va_bits - 1) / iopt_bits(shape->f);
+	shape->root_bits = va_bits - shape->top * iopt_bits(shape->f);
 	return 0;
 }
 
@@ -425,14 +464,14 @@ static int lpae_ps(unsigned int oas)
 
 static unsigned int tg0(struct iopt_format f)
 {
-	return f.bits == BITS_4K ? ARM_LPAE_TCR_TG0_4K :
-	       f.bits == BITS_16K ? ARM_LPAE_TCR_TG0_16K : ARM_LPAE_TCR_TG0_64K;
+	return iopt_bits(f) == BITS_4K ? ARM_LPAE_TCR_TG0_4K :
+	       iopt_bits(f) == BITS_16K ? ARM_LPAE_TCR_TG0_16K : ARM_LPAE_TCR_TG0_64K;
 }
 
 static unsigned int tg1(struct iopt_format f)
 {
-	return f.bits == BITS_4K ? ARM_LPAE_TCR_TG1_4K :
-	       f.bits == BITS_16K ? ARM_LPAE_TCR_TG1_16K : ARM_LPAE_TCR_TG1_64K;
+	return iopt_bits(f) == BITS_4K ? ARM_LPAE_TCR_TG1_4K :
+	       iopt_bits(f) == BITS_16K ? ARM_LPAE_TCR_TG1_16K : ARM_LPAE_TCR_TG1_64K;
 }
 
 static struct io_pgtable *lpae_create(const struct shape *shape,
@@ -515,7 +554,7 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 
 	first = iopt_level(shape.f, shape.top);
 	if (!first && 1 << shape.root_bits <= MAX_CONCATENATED) {
-		shape.root_bits += shape.f.bits;
+		shape.root_bits += iopt_bits(shape.f);
 		shape.top--;
 		first++;
 	}
@@ -528,7 +567,7 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 	regs->vtcr.ps = ps;
 	regs->vtcr.tsz = 64 - cfg->ias;
 	/* SL0 counts upward from level 2 or, with larger granules, level 3. */
-	regs->vtcr.sl = (shape.f.bits == BITS_4K ? 2 : 3) - first;
+	regs->vtcr.sl = (iopt_bits(shape.f) == BITS_4K ? 2 : 3) - first;
 
 	iop = lpae_create(&shape, cfg, cookie);
 	if (iop)
@@ -565,7 +604,7 @@ static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
 	if (cfg->quirks || !limit_to_4k(cfg, 48) || lpae_shape(cfg, &shape))
 		return NULL;
 	shape.ops = &lpae_mali_ops;
-	shape.f.variant = LPAE_MALI;
+	shape.f = (struct iopt_format)iopt_format(BITS_4K, LPAE_MALI);
 	/* A GPU walks from level 0, however small the space. */
 	if (shape.top < 3) {
 		shape.top = 3;
@@ -592,10 +631,10 @@ static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
 static void lpae_destroy(struct io_pgtable *iop)
 {
 	struct iopt *iopt = container_of(iop, struct iopt, iop);
-	struct iopt_format f = {
-		.bits = __ffs(iop->cfg.pgsize_bitmap) - 3,
-		.variant = iop->fmt == ARM_MALI_LPAE ? LPAE_MALI : LPAE_ARM,
-	};
+	unsigned int bits = __ffs(iop->cfg.pgsize_bitmap) - 3;
+	struct iopt_format f =
+		iopt_format(bits, iop->fmt == ARM_MALI_LPAE ? LPAE_MALI :
+							      LPAE_ARM);
 
 	iopt_destroy(iopt, f);
 }

@@ -122,7 +122,7 @@ static bool iopt_is_zero(struct iopt_format f, u64 *table)
 {
 	size_t i;
 
-	for (i = 0; i < 1UL << f.bits; i += 4) {
+	for (i = 0; i < 1UL << iopt_bits(f); i += 4) {
 		u64 *s = table + i;
 
 		if (READ_ONCE(s[0]) | READ_ONCE(s[1]) |
@@ -140,7 +140,7 @@ static bool iopt_maps_nothing(struct iopt_format f, u64 *table,
 
 	if (!height)
 		return iopt_is_zero(f, table);
-	for (i = 0; i < 1UL << f.bits; i++) {
+	for (i = 0; i < 1UL << iopt_bits(f); i++) {
 		u64 entry = READ_ONCE(table[i]);
 
 		if (iopt_is_leaf(f, entry, height))
@@ -164,7 +164,7 @@ static u64 *iopt_slot(struct iopt *iopt, struct iopt_format f, u64 iova,
 
 		if (!iopt_is_table(f, entry, at))
 			return NULL;
-		shift -= f.bits;
+		shift -= iopt_bits(f);
 		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
 	}
 	return slot;
@@ -357,7 +357,7 @@ static bool iopt_sweep(struct iopt *iopt, struct iopt_format f,
 		if (iopt_is_table(f, entry, height)) {
 			if (height > 1 &&
 			    !iopt_sweep(iopt, f, s, iopt_table(f, entry),
-					1UL << f.bits, height - 1, start))
+					1UL << iopt_bits(f), height - 1, start))
 				return false;
 			iopt_visit(iopt, f, s, table + i, entry);
 		}
@@ -651,7 +651,7 @@ static void iopt_drop(struct iopt *iopt, struct iopt_format f, u64 *table,
 		if (!iopt_is_table(f, entry, height))
 			continue;
 		iopt_count_out(iopt, entry);
-		iopt_drop(iopt, f, iopt_table(f, entry), 1UL << f.bits,
+		iopt_drop(iopt, f, iopt_table(f, entry), 1UL << iopt_bits(f),
 			  height - 1, list);
 	}
 	if (list)
@@ -701,7 +701,7 @@ static noinline int iopt_make_room(struct iopt *iopt, struct iopt_format f,
 			iopt_write_back(&iopt->iop.cfg, slot, 1);
 		iopt_count_out(iopt, entry);
 		iopt_flush_walk(iopt, f, iova, height);
-		iopt_drop(iopt, f, table, 1UL << f.bits, height - 1, NULL);
+		iopt_drop(iopt, f, table, 1UL << iopt_bits(f), height - 1, NULL);
 		return 0;
 	}
 
@@ -709,7 +709,7 @@ static noinline int iopt_make_room(struct iopt *iopt, struct iopt_format f,
 	mine = iopt_replace(iopt, slot, entry, 0);
 	if (mine) {
 		iopt_count_out(iopt, entry);
-		iopt_drop(iopt, f, table, 1UL << f.bits, height - 1, &list);
+		iopt_drop(iopt, f, table, 1UL << iopt_bits(f), height - 1, &list);
 	}
 	spin_unlock_irqrestore(&iopt->lock, flags);
 	if (mine)

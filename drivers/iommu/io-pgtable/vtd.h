@@ -36,6 +36,11 @@ static inline phys_addr_t iopt_phys(struct iopt_format f, u64 entry)
 	return entry & VTD_ADDR;
 }
 
+static inline u64 iopt_advance(struct iopt_format f, u64 entry, u64 size)
+{
+	return entry + size;
+}
+
 static inline int iopt_level(struct iopt_format f, unsigned int height)
 {
 	return height + 1;

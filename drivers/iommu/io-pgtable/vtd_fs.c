@@ -26,7 +26,7 @@
 #define FS_A		BIT_ULL(5)
 #define FS_D		BIT_ULL(6)
 
-static const struct iopt_format vtd_fs = { .bits = VTD_BITS };
+static const struct iopt_format vtd_fs = iopt_format(VTD_BITS, 0);
 
 static inline bool iopt_is_table(struct iopt_format f, u64 entry,
 				 unsigned int height)
@@ -51,18 +51,29 @@ static inline u64 iopt_table_entry(struct iopt_format f, struct iopt *iopt,
 	return phys | FS_P | FS_RW | FS_US | FS_A;
 }
 
+static inline u64 vtd_fs_attributes(int prot)
+{
+	return FS_US | FS_A | (prot & IOMMU_WRITE ? FS_RW | FS_D : 0);
+}
+
 static int vtd_fs_map(struct io_pgtable_ops *ops, unsigned long iova,
 		      phys_addr_t paddr, size_t pgsize, size_t pgcount,
 		      int prot, gfp_t gfp, size_t *mapped)
 {
-	u64 attributes = FS_US | FS_A;
-
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
-	if (prot & IOMMU_WRITE)
-		attributes |= FS_RW | FS_D;
 	return iopt_map(iopt_of(ops), vtd_fs, iova, paddr, pgsize, pgcount,
-			attributes, gfp, mapped);
+			vtd_fs_attributes(prot), gfp, mapped);
+}
+
+static int vtd_fs_map_runs(struct io_pgtable_ops *ops, unsigned long iova,
+			   const struct iommu_run *runs, unsigned int count,
+			   int prot, gfp_t gfp, size_t *mapped)
+{
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
+		return -EINVAL;
+	return iopt_map_runs(iopt_of(ops), vtd_fs, iova, runs, count,
+			     vtd_fs_attributes(prot), gfp, mapped);
 }
 
 static size_t vtd_fs_unmap(struct io_pgtable_ops *ops, unsigned long iova,
@@ -79,8 +90,8 @@ static phys_addr_t vtd_fs_iova_to_phys(struct io_pgtable_ops *ops,
 }
 
 static const struct io_pgtable_ops vtd_fs_ops = {
-	.map_runs = iopt_map_runs,
 	.map_pages = vtd_fs_map,
+	.map_runs = vtd_fs_map_runs,
 	.unmap_pages = vtd_fs_unmap,
 	.iova_to_phys = vtd_fs_iova_to_phys,
 };

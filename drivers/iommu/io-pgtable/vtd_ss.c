@@ -29,18 +29,18 @@
 #define SS_D_BIT	9
 #define SS_SNP		BIT_ULL(11)
 
-static const struct iopt_format vtd_ss = { .bits = VTD_BITS };
+static const struct iopt_format vtd_ss = iopt_format(VTD_BITS, 0);
 
 static inline bool iopt_is_table(struct iopt_format f, u64 entry,
 				 unsigned int height)
 {
-	return entry & (SS_R | SS_W) && !(entry & VTD_PS);
+	return (entry & (SS_R | VTD_PS)) == SS_R;
 }
 
 static inline bool iopt_is_leaf(struct iopt_format f, u64 entry,
 				unsigned int height)
 {
-	return entry & (SS_R | SS_W) && (!height || entry & VTD_PS);
+	return entry & SS_R && (!height || entry & VTD_PS);
 }
 
 static inline u64 iopt_leaf_type(struct iopt_format f, unsigned int height)
@@ -54,19 +54,34 @@ static inline u64 iopt_table_entry(struct iopt_format f, struct iopt *iopt,
 	return phys | SS_R | SS_W;
 }
 
+static inline u64 vtd_ss_attributes(const struct iopt *iopt, int prot)
+{
+	return SS_R | (prot & IOMMU_WRITE ? SS_W : 0) |
+	       (iopt->iop.cfg.vtd_cfg.snoop ? SS_SNP : 0);
+}
+
 static int vtd_ss_map(struct io_pgtable_ops *ops, unsigned long iova,
 		      phys_addr_t paddr, size_t pgsize, size_t pgcount,
 		      int prot, gfp_t gfp, size_t *mapped)
 {
 	struct iopt *iopt = iopt_of(ops);
-	u64 attributes = SS_R | (prot & IOMMU_WRITE ? SS_W : 0);
 
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
-	if (iopt->iop.cfg.vtd_cfg.snoop)
-		attributes |= SS_SNP;
-	return iopt_map(iopt, vtd_ss, iova, paddr, pgsize, pgcount, attributes,
-			gfp, mapped);
+	return iopt_map(iopt, vtd_ss, iova, paddr, pgsize, pgcount,
+			vtd_ss_attributes(iopt, prot), gfp, mapped);
+}
+
+static int vtd_ss_map_runs(struct io_pgtable_ops *ops, unsigned long iova,
+			   const struct iommu_run *runs, unsigned int count,
+			   int prot, gfp_t gfp, size_t *mapped)
+{
+	struct iopt *iopt = iopt_of(ops);
+
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
+		return -EINVAL;
+	return iopt_map_runs(iopt, vtd_ss, iova, runs, count,
+			     vtd_ss_attributes(iopt, prot), gfp, mapped);
 }
 
 static size_t vtd_ss_unmap(struct io_pgtable_ops *ops, unsigned long iova,
@@ -97,15 +112,15 @@ static int vtd_ss_dirty(struct io_pgtable_ops *ops, unsigned long iova,
 {
 	struct iopt *iopt = iopt_of(ops);
 
-	if (WARN_ON(!size || !iopt_in_range(&iopt->iop.cfg, iova, size)))
+	if (WARN_ON(!size || !iopt_in_range(iopt, iova, size)))
 		return -EINVAL;
 	return iopt_dirty_walk(iopt, vtd_ss, iova, size, true,
 			       vtd_ss_test_dirty, flags, dirty);
 }
 
 static const struct io_pgtable_ops vtd_ss_ops = {
-	.map_runs = iopt_map_runs,
 	.map_pages = vtd_ss_map,
+	.map_runs = vtd_ss_map_runs,
 	.unmap_pages = vtd_ss_unmap,
 	.iova_to_phys = vtd_ss_iova_to_phys,
 	.read_and_clear_dirty = vtd_ss_dirty,

@@ -68,18 +68,38 @@
 
 /**
  * struct iopt_format - what is constant to a format
- * @bits: of an IOVA that a level resolves; a table has as many entries
- * @variant: for the format's own use
+ * @id: made by iopt_format(); one number, which compilers follow best
  */
 struct iopt_format {
-	unsigned int bits;
-	unsigned int variant;
+	unsigned int id;
 };
+
+/**
+ * iopt_format - name a format
+ * @bits: of an IOVA that a level resolves; a table has two to that entries
+ * @variant: for the format's own use
+ */
+#define iopt_format(bits, variant)	{ (bits) | (variant) << 8 }
+
+static __always_inline unsigned int iopt_bits(struct iopt_format f)
+{
+	return f.id & 0xff;
+}
+
+static __always_inline unsigned int iopt_variant(struct iopt_format f)
+{
+	return f.id >> 8;
+}
 
 /**
  * struct iopt - a page table
  * @iop: what the owner knows of it
  * @root: the tables where a walk begins
+ * @root_shift: log2 of the bytes that an entry of @root maps
+ * @root_mask: index bits of @root
+ * @upper: what the bits of an IOVA are that are not translated, all 0 or 1
+ * @iova_outside: those bits
+ * @phys_outside: bits that no physical address has
  * @top: height of @root
  * @root_bits: of an IOVA that @root resolves
  * @nid: NUMA node to take tables from
@@ -104,6 +124,11 @@ struct iopt_format {
 struct iopt {
 	struct io_pgtable iop;
 	u64 *root;
+	unsigned int root_shift;
+	unsigned int root_mask;
+	u64 upper;
+	u64 iova_outside;
+	u64 phys_outside;
 	unsigned int top;
 	unsigned int root_bits;
 	int nid;
@@ -145,6 +170,8 @@ static inline u64 iopt_leaf_type(struct iopt_format f, unsigned int height);
 /* An address as it stands in an entry, and back. */
 static inline u64 iopt_encode(struct iopt_format f, phys_addr_t phys);
 static inline phys_addr_t iopt_phys(struct iopt_format f, u64 entry);
+/* The same leaf for what lies @size further on. */
+static inline u64 iopt_advance(struct iopt_format f, u64 entry, u64 size);
 /* What the specification calls the level of @height. */
 static inline int iopt_level(struct iopt_format f, unsigned int height);
 /* Let a walker that does not snoop caches see a new table, or not even that. */
@@ -163,27 +190,27 @@ static inline struct iopt *iopt_of(struct io_pgtable_ops *ops)
 
 static __always_inline size_t iopt_granule(struct iopt_format f)
 {
-	return sizeof(u64) << f.bits;
+	return sizeof(u64) << iopt_bits(f);
 }
 
 /* log2 of the bytes that an entry maps. */
 static __always_inline unsigned int iopt_shift(struct iopt_format f,
 					       unsigned int height)
 {
-	return f.bits * (height + 1) + ilog2(sizeof(u64));
+	return iopt_bits(f) * (height + 1) + ilog2(sizeof(u64));
 }
 
 static __always_inline unsigned int iopt_index(struct iopt_format f, u64 iova,
 					       unsigned int shift)
 {
-	return (iova >> shift) & ((1U << f.bits) - 1);
+	return (iova >> shift) & ((1U << iopt_bits(f)) - 1);
 }
 
 static __always_inline u64 *iopt_root_slot(struct iopt *iopt,
 					   struct iopt_format f, u64 iova,
 					   unsigned int shift)
 {
-	return iopt->root + ((iova >> shift) & ((1UL << iopt->root_bits) - 1));
+	return iopt->root + ((iova >> shift) & iopt->root_mask);
 }
 
 static __always_inline u64 *iopt_table(struct iopt_format f, u64 entry)
@@ -216,13 +243,13 @@ static __always_inline bool iopt_has_size(struct io_pgtable_cfg *cfg,
 }
 
 /* Does [@iova, @iova + @size) lie in what the table translates? */
-static __always_inline bool iopt_in_range(struct io_pgtable_cfg *cfg,
-					  u64 iova, u64 size)
+static __always_inline bool iopt_in_range(const struct iopt *iopt, u64 iova,
+					  u64 size)
 {
-	u64 upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
 	u64 last = iova + size - 1;
 
-	return !(((iova ^ upper) | (last ^ upper)) >> cfg->ias);
+	return !(((iova ^ iopt->upper) | (last ^ iopt->upper)) &
+		 iopt->iova_outside);
 }
 
 /* The first time with a backtrace, since who called matters most. */
@@ -328,7 +355,7 @@ again:
 		if (!(entry & IOPT_SYNCED) && !iopt_open(iopt, slot, entry))
 			continue;
 		height--;
-		shift -= f.bits;
+		shift -= iopt_bits(f);
 		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
 	}
 	ret = slot;
@@ -341,27 +368,173 @@ out:
 
 /* Write @count leaves into holes; returns how many were before one was none. */
 static __always_inline size_t iopt_fill(struct iopt_format f, u64 *slot,
-					size_t count, u64 attributes,
-					phys_addr_t paddr, unsigned int shift)
+					size_t count, u64 leaf, u64 size)
 {
-	phys_addr_t size = (phys_addr_t)1 << shift;
 	size_t i = 0;
 
 	/* By fours: what counts is how many instructions an entry takes. */
-	for (; i + 4 <= count; i += 4, paddr += 4 * size) {
+	for (; i + 4 <= count; i += 4) {
 		u64 *s = slot + i;
 
 		if (unlikely(READ_ONCE(s[0]) | READ_ONCE(s[1]) |
 			     READ_ONCE(s[2]) | READ_ONCE(s[3])))
 			break;
-		WRITE_ONCE(s[0], attributes | iopt_encode(f, paddr));
-		WRITE_ONCE(s[1], attributes | iopt_encode(f, paddr + size));
-		WRITE_ONCE(s[2], attributes | iopt_encode(f, paddr + 2 * size));
-		WRITE_ONCE(s[3], attributes | iopt_encode(f, paddr + 3 * size));
+		WRITE_ONCE(s[0], leaf);
+		WRITE_ONCE(s[1], iopt_advance(f, leaf, size));
+		WRITE_ONCE(s[2], iopt_advance(f, leaf, 2 * size));
+		WRITE_ONCE(s[3], iopt_advance(f, leaf, 3 * size));
+		leaf = iopt_advance(f, leaf, 4 * size);
 	}
-	for (; i < count && !READ_ONCE(slot[i]); i++, paddr += size)
-		WRITE_ONCE(slot[i], attributes | iopt_encode(f, paddr));
+	for (; i < count && !READ_ONCE(slot[i]); i++) {
+		WRITE_ONCE(slot[i], leaf);
+		leaf = iopt_advance(f, leaf, size);
+	}
 	return i;
+}
+
+/* The slot of @iova at @leaf, behind tables that may be mapped in. */
+static __always_inline u64 *iopt_descend(struct iopt *iopt,
+					 struct iopt_format f, u64 iova,
+					 unsigned int leaf, gfp_t gfp)
+{
+	unsigned int shift = iopt->root_shift;
+	u64 *slot = iopt_root_slot(iopt, f, iova, shift);
+
+	while (shift != iopt_shift(f, leaf)) {
+		u64 entry = READ_ONCE(*slot);
+
+		if (unlikely(!(entry & IOPT_SYNCED) ||
+			     !iopt_is_table(f, entry, 1)))
+			return iopt_link(iopt, f, iova, leaf, gfp);
+		shift -= iopt_bits(f);
+		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
+	}
+	return slot;
+}
+
+/* Map pages, down from the root once for each last table, not for each piece. */
+static __always_inline int iopt_map_pages(struct iopt *iopt,
+					  struct iopt_format f, u64 iova,
+					  const struct iommu_run *run,
+					  unsigned int count, u64 attributes,
+					  gfp_t gfp, size_t *mapped)
+{
+	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
+	u64 *written = NULL, *slot = NULL, begin = iova;
+	size_t room = 0;
+	int ret = 0;
+
+	attributes |= iopt_leaf_type(f, 0);
+	rcu_read_lock();
+	for (; count; count--, run++) {
+		u64 leaf = attributes | iopt_encode(f, run->phys);
+		size_t left = run->size >> iopt_shift(f, 0);
+
+		while (left) {
+			size_t some, filled;
+
+			if (!room) {
+				if (!cfg->coherent_walk && slot != written)
+					iopt_write_back(cfg, written,
+							slot - written);
+				slot = iopt_descend(iopt, f, iova, 0, gfp);
+				if (IS_ERR(slot)) {
+					ret = PTR_ERR(slot);
+					slot = NULL;
+					written = NULL;
+					goto out;
+				}
+				written = slot;
+				room = iopt_room(f, slot);
+			}
+			/* Mostly it is one. */
+			if (likely(left == 1 && !READ_ONCE(*slot))) {
+				WRITE_ONCE(*slot++, leaf);
+				iova += iopt_granule(f);
+				room--;
+				break;
+			}
+			some = min(left, room);
+			filled = iopt_fill(f, slot, some, leaf,
+					   iopt_granule(f));
+			slot += filled;
+			iova += filled << iopt_shift(f, 0);
+			if (unlikely(filled < some)) {
+				ret = iopt_make_room(iopt, f, slot, iova, 0);
+				goto out;
+			}
+			room -= filled;
+			left -= filled;
+			if (unlikely(left))
+				leaf = iopt_advance(f, leaf, (u64)filled <<
+						    iopt_shift(f, 0));
+		}
+	}
+out:
+	if (!cfg->coherent_walk && slot != written)
+		iopt_write_back(cfg, written, slot - written);
+	rcu_read_unlock();
+	*mapped += iova - begin;
+	return ret;
+}
+
+/* Map blocks of one size, which the last level does not have. */
+static noinline int iopt_map_blocks(struct iopt *iopt, struct iopt_format f,
+				    u64 iova, phys_addr_t paddr, size_t pgsize,
+				    size_t pgcount, u64 attributes, gfp_t gfp,
+				    size_t *mapped)
+{
+	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
+	unsigned int height = iopt_height(f, pgsize);
+	u64 leaf = attributes | iopt_leaf_type(f, height) |
+		   iopt_encode(f, paddr);
+	int ret = 0;
+
+	while (pgcount && !ret) {
+		size_t count, filled;
+		u64 *slot;
+
+		rcu_read_lock();
+		slot = iopt_descend(iopt, f, iova, height, gfp);
+		if (IS_ERR(slot)) {
+			rcu_read_unlock();
+			return PTR_ERR(slot);
+		}
+		count = min(pgcount, iopt_room(f, slot));
+		filled = iopt_fill(f, slot, count, leaf, pgsize);
+		if (!cfg->coherent_walk && filled)
+			iopt_write_back(cfg, slot, filled);
+		leaf = iopt_advance(f, leaf, filled * pgsize);
+		iova += filled * pgsize;
+		*mapped += filled * pgsize;
+		pgcount -= filled;
+		if (unlikely(filled < count))
+			ret = iopt_make_room(iopt, f, slot + filled, iova,
+					     height);
+		rcu_read_unlock();
+	}
+	return ret;
+}
+
+static noinline int iopt_map_range(struct iopt *iopt, struct iopt_format f,
+				   u64 iova, phys_addr_t paddr, size_t pgsize,
+				   size_t pgcount, u64 attributes, gfp_t gfp,
+				   size_t *mapped)
+{
+	size_t size = pgsize * pgcount;
+	struct iommu_run run = { .phys = paddr, .size = size };
+
+	if (WARN_ON_ONCE(!iopt_has_size(&iopt->iop.cfg, pgsize) ||
+			 (iova | paddr) & (pgsize - 1)))
+		return -EINVAL;
+	if (WARN_ON_ONCE(!iopt_in_range(iopt, iova, size) ||
+			 (paddr + size - 1) & iopt->phys_outside))
+		return -ERANGE;
+	if (pgsize == iopt_granule(f))
+		return iopt_map_pages(iopt, f, iova, &run, 1, attributes, gfp,
+				      mapped);
+	return iopt_map_blocks(iopt, f, iova, paddr, pgsize, pgcount,
+			       attributes, gfp, mapped);
 }
 
 /**
@@ -386,131 +559,136 @@ static __always_inline int iopt_map(struct iopt *iopt, struct iopt_format f,
 				    size_t pgsize, size_t pgcount,
 				    u64 attributes, gfp_t gfp, size_t *mapped)
 {
-	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
-	size_t size = pgsize * pgcount;
-	unsigned int leaf, leaf_shift;
-	int ret = 0;
+	bool page = pgsize == iopt_granule(f) && pgcount == 1 &&
+		    !((iova | paddr) & (iopt_granule(f) - 1)) &&
+		    iopt_in_range(iopt, iova, iopt_granule(f)) &&
+		    !(paddr & iopt->phys_outside);
 
-	if (WARN_ON_ONCE(!iopt_has_size(cfg, pgsize) ||
-			 (iova | paddr) & (pgsize - 1)))
-		return -EINVAL;
-	if (WARN_ON_ONCE(!iopt_in_range(cfg, iova, size) ||
-			 (paddr + size - 1) >> cfg->oas))
-		return -ERANGE;
-
-	leaf = iopt_height(f, pgsize);
-	leaf_shift = iopt_shift(f, leaf);
-	attributes |= iopt_leaf_type(f, leaf);
-	while (pgcount && !ret) {
-		unsigned int height = iopt->top;
-		unsigned int shift = iopt_shift(f, height);
-		u64 *slot = iopt_root_slot(iopt, f, iova, shift);
-		size_t count, filled;
+	/* A page is what is mapped most. All else, and what fails, goes below. */
+	if (likely(page)) {
+		u64 *slot;
 
 		rcu_read_lock();
-		while (height > leaf) {
-			u64 entry = READ_ONCE(*slot);
-
-			if (unlikely(!(entry & IOPT_SYNCED) ||
-				     !iopt_is_table(f, entry, height))) {
-				slot = iopt_link(iopt, f, iova, leaf, gfp);
-				break;
-			}
-			height--;
-			shift -= f.bits;
-			slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
-		}
-		if (IS_ERR(slot)) {
+		slot = iopt_descend(iopt, f, iova, 0, gfp);
+		if (likely(!IS_ERR(slot) && !READ_ONCE(*slot))) {
+			WRITE_ONCE(*slot, attributes | iopt_leaf_type(f, 0) |
+					  iopt_encode(f, paddr));
+			if (!iopt->iop.cfg.coherent_walk)
+				iopt_write_back(&iopt->iop.cfg, slot, 1);
 			rcu_read_unlock();
-			return PTR_ERR(slot);
+			*mapped += iopt_granule(f);
+			return 0;
 		}
-
-		count = min(pgcount, iopt_room(f, slot));
-		filled = iopt_fill(f, slot, count, attributes, paddr,
-				   leaf_shift);
-		if (!cfg->coherent_walk && filled)
-			iopt_write_back(cfg, slot, filled);
-		iova += filled << leaf_shift;
-		paddr += (phys_addr_t)filled << leaf_shift;
-		*mapped += filled << leaf_shift;
-		pgcount -= filled;
-		if (unlikely(filled < count))
-			ret = iopt_make_room(iopt, f, slot + filled, iova,
-					     leaf);
 		rcu_read_unlock();
+		if (IS_ERR(slot))
+			return PTR_ERR(slot);
 	}
-	return ret;
+	return iopt_map_range(iopt, f, iova, paddr, pgsize, pgcount,
+			      attributes, gfp, mapped);
 }
 
 /* Bytes of the largest page that fits, and how many of them in a row. */
-static size_t iopt_best_size(const struct io_pgtable_cfg *cfg,
-			     unsigned long iova, phys_addr_t phys, size_t size,
-			     size_t *count)
+static size_t iopt_best_size(unsigned long sizes, unsigned long iova,
+			     phys_addr_t phys, size_t size, size_t *count)
 {
-	unsigned long sizes = cfg->pgsize_bitmap & GENMASK(__fls(size), 0);
-	size_t best, next;
+	unsigned long fit = sizes & GENMASK(__fls(size), 0);
+	size_t best, next, before;
 
 	if (iova | phys)
-		sizes &= GENMASK(__ffs(iova | phys), 0);
-	best = 1UL << __fls(sizes);
+		fit &= GENMASK(__ffs(iova | phys), 0);
+	best = 1UL << __fls(fit);
 
-	/* Up to where a larger page may begin. */
-	sizes = cfg->pgsize_bitmap & ~GENMASK(__fls(best), 0);
+	/* Up to where a larger page begins, if one fits there. */
+	sizes &= ~GENMASK(__fls(best), 0);
 	if (sizes) {
 		next = 1UL << __ffs(sizes);
-		if (!((iova ^ phys) & (next - 1))) {
-			size_t before = next - (iova & (next - 1));
-
-			if (before + next <= size)
-				size = before;
-		}
+		before = next - (iova & (next - 1));
+		if (!((iova ^ phys) & (next - 1)) && before <= size &&
+		    size - before >= next)
+			size = before;
 	}
 	*count = size >> __fls(best);
 	return best;
 }
 
+/* Map one piece with the largest pages that fit. */
+static noinline int iopt_map_piece(struct iopt *iopt, struct iopt_format f,
+				   u64 iova, const struct iommu_run *run,
+				   u64 attributes, gfp_t gfp, size_t *mapped)
+{
+	size_t left = run->size, granule = iopt_granule(f), size, count;
+	phys_addr_t phys = run->phys;
+	int ret;
+
+	if (WARN_ON_ONCE((iova | phys | left) & (granule - 1)))
+		return -EINVAL;
+	while (left) {
+		size = iopt_best_size(iopt->iop.cfg.pgsize_bitmap, iova, phys,
+				      left, &count);
+		ret = iopt_map_range(iopt, f, iova, phys, size, count,
+				     attributes, gfp, mapped);
+		if (ret)
+			return ret;
+		iova += size * count;
+		phys += size * count;
+		left -= size * count;
+	}
+	return 0;
+}
+
 /**
  * iopt_map_runs - map pieces of memory one behind the other
- * @ops: of the page table
+ * @iopt: the page table
+ * @f: its format
  * @iova: where
  * @runs: the pieces, of whole pages
  * @count: how many of them
- * @prot: IOMMU_* flags
+ * @attributes: of the leaves, in the format's bits
  * @gfp: for tables
  * @mapped: grows by the bytes that were mapped, also when it fails
  *
  * Context: any that @gfp allows. Others may map and unmap other ranges.
- * Return: 0, or as map_pages(); -EINVAL for what is not of whole pages.
+ * Return: 0, or as iopt_map(); -EINVAL for what is not of whole pages.
  */
-static int iopt_map_runs(struct io_pgtable_ops *ops, unsigned long iova,
-			 const struct iommu_run *runs, unsigned int count,
-			 int prot, gfp_t gfp, size_t *mapped)
+static __always_inline int iopt_map_runs(struct iopt *iopt,
+					 struct iopt_format f,
+					 unsigned long iova,
+					 const struct iommu_run *runs,
+					 unsigned int count, u64 attributes,
+					 gfp_t gfp, size_t *mapped)
 {
-	const struct io_pgtable_cfg *cfg = &io_pgtable_ops_to_pgtable(ops)->cfg;
-	unsigned long granule = 1UL << __ffs(cfg->pgsize_bitmap);
+	const u64 block = iopt_granule(f) << iopt_bits(f);
+	int ret = 0;
 
-	for (; count--; runs++) {
-		phys_addr_t phys = runs->phys;
-		size_t left = runs->size;
+	while (count && !ret) {
+		u64 bits = iova, ends = 0, total = 0;
+		unsigned int n;
 
-		if (WARN_ON_ONCE((iova | phys | left) & (granule - 1)))
-			return -EINVAL;
-		while (left) {
-			size_t pages, done = 0;
-			size_t size = iopt_best_size(cfg, iova, phys, left,
-						     &pages);
-			int ret = ops->map_pages(ops, iova, phys, size, pages,
-						 prot, gfp, &done);
-
-			*mapped += done;
-			if (ret)
-				return ret;
-			iova += done;
-			phys += done;
-			left -= done;
+		/* Pieces too short for a block */
+		for (n = 0; n < count && runs[n].size < block; n++) {
+			bits |= runs[n].phys | runs[n].size;
+			ends |= runs[n].phys + runs[n].size - 1;
+			total += runs[n].size;
 		}
+		if (unlikely(!n)) {
+			ret = iopt_map_piece(iopt, f, iova, runs, attributes,
+					     gfp, mapped);
+			total = runs->size;
+			n = 1;
+		} else if (WARN_ON_ONCE(bits & (iopt_granule(f) - 1))) {
+			ret = -EINVAL;
+		} else if (WARN_ON_ONCE(!iopt_in_range(iopt, iova, total) ||
+					ends & iopt->phys_outside)) {
+			ret = -ERANGE;
+		} else {
+			ret = iopt_map_pages(iopt, f, iova, runs, n, attributes,
+					     gfp, mapped);
+		}
+		iova += total;
+		runs += n;
+		count -= n;
 	}
-	return 0;
+	return ret;
 }
 
 /* Clear up to @count leaves; returns how many were before something else. */
@@ -571,18 +749,19 @@ static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
 					       u64 iova, u64 last,
 					       struct iommu_iotlb_gather *gather)
 {
-	unsigned int height = iopt->top;
-	unsigned int shift = iopt_shift(f, height);
+	unsigned int shift = iopt->root_shift;
 	u64 *slot = iopt_root_slot(iopt, f, iova, shift);
 	u64 entry = READ_ONCE(*slot);
+	unsigned int height = 0;
 	size_t count;
 
-	while (height && iopt_is_table(f, entry, height)) {
-		height--;
-		shift -= f.bits;
+	while (shift != iopt_shift(f, 0) && iopt_is_table(f, entry, 1)) {
+		shift -= iopt_bits(f);
 		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
 		entry = READ_ONCE(*slot);
 	}
+	if (unlikely(shift != iopt_shift(f, 0)))
+		height = (shift - iopt_shift(f, 0)) / iopt_bits(f);
 
 	count = (last - iova + 1) >> shift;
 	if (unlikely(!iopt_is_leaf(f, entry, height) || !count ||
@@ -597,9 +776,33 @@ static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
 	if (!iopt->iop.cfg.coherent_walk)
 		iopt_write_back(&iopt->iop.cfg, slot, count);
 	iopt_note(iopt, gather, iova, count, 1UL << shift);
-	if (unlikely(count == 1UL << f.bits))
+	if (unlikely(count == 1UL << iopt_bits(f)))
 		iopt_covered(iopt, f, iova, height, first, last, gather);
 	return count << shift;
+}
+
+static noinline size_t iopt_unmap_range(struct iopt *iopt,
+					struct iopt_format f, u64 iova,
+					size_t pgsize, size_t pgcount,
+					struct iommu_iotlb_gather *gather)
+{
+	size_t size = pgsize * pgcount, done = 0;
+
+	if (WARN_ON_ONCE(!iopt_has_size(&iopt->iop.cfg, pgsize) || !pgcount ||
+			 !iopt_in_range(iopt, iova, size)))
+		return 0;
+	do {
+		size_t cleared;
+
+		rcu_read_lock();
+		cleared = iopt_unmap_table(iopt, f, iova, iova + done,
+					   iova + size - 1, gather);
+		rcu_read_unlock();
+		if (unlikely(!cleared))
+			break;
+		done += cleared;
+	} while (done < size);
+	return done;
 }
 
 /**
@@ -624,24 +827,35 @@ static __always_inline size_t iopt_unmap(struct iopt *iopt,
 					 size_t pgcount,
 					 struct iommu_iotlb_gather *gather)
 {
-	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
-	size_t size = pgsize * pgcount, done = 0;
+	bool page = pgsize == iopt_granule(f) && pgcount == 1 &&
+		    !(iova & (iopt_granule(f) - 1)) &&
+		    iopt_in_range(iopt, iova, iopt_granule(f));
 
-	if (WARN_ON_ONCE(!iopt_has_size(cfg, pgsize) || !pgcount ||
-			 !iopt_in_range(cfg, iova, size)))
-		return 0;
-	do {
-		size_t cleared;
+	/* As in iopt_map(). */
+	if (likely(page)) {
+		unsigned int shift = iopt->root_shift;
+		u64 *slot, entry;
 
 		rcu_read_lock();
-		cleared = iopt_unmap_table(iopt, f, iova, iova + done,
-					   iova + size - 1, gather);
+		slot = iopt_root_slot(iopt, f, iova, shift);
+		entry = READ_ONCE(*slot);
+		while (shift != iopt_shift(f, 0) && iopt_is_table(f, entry, 1)) {
+			shift -= iopt_bits(f);
+			slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
+			entry = READ_ONCE(*slot);
+		}
+		page = shift == iopt_shift(f, 0) && iopt_is_leaf(f, entry, 0);
+		if (likely(page)) {
+			WRITE_ONCE(*slot, 0);
+			if (!iopt->iop.cfg.coherent_walk)
+				iopt_write_back(&iopt->iop.cfg, slot, 1);
+			iopt_note(iopt, gather, iova, 1, iopt_granule(f));
+		}
 		rcu_read_unlock();
-		if (unlikely(!cleared))
-			break;
-		done += cleared;
-	} while (done < size);
-	return done;
+		if (likely(page))
+			return iopt_granule(f);
+	}
+	return iopt_unmap_range(iopt, f, iova, pgsize, pgcount, gather);
 }
 
 /**
@@ -661,14 +875,14 @@ static __always_inline phys_addr_t iopt_iova_to_phys(struct iopt *iopt,
 	unsigned int shift = iopt_shift(f, height);
 	u64 *slot, entry;
 
-	if (!iopt_in_range(&iopt->iop.cfg, iova, 1))
+	if (!iopt_in_range(iopt, iova, 1))
 		return 0;
 	slot = iopt_root_slot(iopt, f, iova, shift);
 	rcu_read_lock();
 	entry = READ_ONCE(*slot);
 	while (height && iopt_is_table(f, entry, height)) {
 		height--;
-		shift -= f.bits;
+		shift -= iopt_bits(f);
 		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
 		entry = READ_ONCE(*slot);
 	}
@@ -711,7 +925,7 @@ iopt_dirty_walk(struct iopt *iopt, struct iopt_format f, unsigned long iova,
 		entry = READ_ONCE(*slot);
 		while (height && iopt_is_table(f, entry, height)) {
 			height--;
-			shift -= f.bits;
+			shift -= iopt_bits(f);
 			slot = iopt_table(f, entry) + iopt_index(f, at, shift);
 			entry = READ_ONCE(*slot);
 		}
@@ -759,7 +973,12 @@ static struct iopt *iopt_create(struct iopt_format f,
 		return NULL;
 	iopt->nid = nid;
 	iopt->top = top;
+	iopt->root_shift = iopt_shift(f, top);
 	iopt->root_bits = root_bits;
+	iopt->root_mask = (1U << root_bits) - 1;
+	iopt->upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
+	iopt->iova_outside = cfg->ias < 64 ? ~0ULL << cfg->ias : 0;
+	iopt->phys_outside = ~0ULL << cfg->oas;
 	iopt_reclaim_init(iopt, clock && !cfg->alloc);
 	iopt->root = iopt_alloc(cfg, cookie, nid, sizeof(u64) << root_bits,
 				GFP_KERNEL);
