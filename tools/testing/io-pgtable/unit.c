@@ -65,7 +65,7 @@ static void limits(void)
 	if (t->oas < 52) {
 		expect(map(upper(), 1UL << cfg.oas, page, 1, &mapped) == -ERANGE,
 		       "mapped memory that cannot be there");
-		expect_warnings(1, "oas");
+		expect_warnings(1, "phys_outside");
 	}
 	expect(map(upper(), 0, page * 2, 1, &mapped) == -EINVAL, "odd size");
 	expect_warnings(1, "iopt_has_size");
