@@ -128,7 +128,7 @@ static struct page **collect_pages(struct device *dev, unsigned int count,
 static int map_pages(struct iommu_domain *domain, dma_addr_t addr, size_t size,
 		     struct page **pages, int prot, gfp_t gfp)
 {
-	struct dmamap_runs runs;
+	struct dmamap_runs runs __uninitialized;
 	size_t done, len;
 	int ret = 0;
 

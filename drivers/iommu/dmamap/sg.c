@@ -42,12 +42,14 @@
  * struct layout - a list laid out in a range of addresses
  * @total: bytes of the range
  * @target: what it begins with
+ * @segment: bytes of the one segment that the list is, else 0
  * @all: @runs are all there is, one behind the other
  * @runs: the pieces of memory that the list begins with
  */
 struct layout {
 	size_t total;
 	struct dmamap_target target;
+	size_t segment;
 	bool all;
 	struct dmamap_runs runs;
 };
@@ -136,33 +138,56 @@ static int lay_out(struct device *dev, struct scatterlist *sgl, int nents,
 		   struct layout *layout)
 {
 	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
+	struct iommu_run *const first = layout->runs.run, *run = first - 1;
 	unsigned long boundary = dma_get_seg_boundary(dev);
 	struct pci_p2pdma_map_state p2pdma = { };
-	size_t total = 0, gap, len;
+	size_t total = 0, bytes = 0, gap, len;
+	bool all = true, joined = true;
+	phys_addr_t phys, end = 0;
+	unsigned int odd = 0;	/* in the granule, where an entry ends */
 	struct scatterlist *s;
-	bool all = true;
 	int i, ret;
 
 	for_each_entry(sgl, s, nents, i) {
 		ret = classify(&p2pdma, dev, s);
-		if (unlikely(ret > 0))
+		if (unlikely(ret)) {
+			if (ret < 0)
+				return ret;
+			joined = false;
 			continue;
-		if (unlikely(ret < 0))
-			return ret;
+		}
 		len = wide_len(s, mask);
 		if (unlikely(overflows_type(len, s->length)))
 			return -EINVAL;
 
+		/* Entries that meet at a granule are one segment to the device. */
+		joined = joined && (!i || !(odd | (s->offset & mask)));
+		odd = (s->offset + s->length) & mask;
+		bytes += s->length;
+
 		gap = gap_before(total, len, boundary);
-		all = all && !gap &&
-		      dmamap_runs_append(&layout->runs,
-					 sg_phys(s) & ~(phys_addr_t)mask, len);
 		total += gap + len;
+		phys = sg_phys(s) & ~(phys_addr_t)mask;
+		if (unlikely(gap || !all)) {
+			all = false;
+		} else if (phys == end && run >= first) {
+			run->size += len;
+		} else if (likely(run < first + ARRAY_SIZE(layout->runs.run) - 1)) {
+			run++;
+			run->phys = phys;
+			run->size = len;
+		} else {
+			all = false;
+		}
+		end = phys + len;
 	}
 	layout->total = total;
+	layout->segment = joined && bytes <= dma_get_max_seg_size(dev) &&
+			  total - 1 <= boundary ? bytes : 0;
 	layout->all = all;
-	layout->target.phys = total ? layout->runs.run[0].phys : 0;
-	layout->target.piece = total ? layout->runs.run[0].size : 0;
+	layout->runs.count = run - first + 1;
+	layout->target.phys = total ? first->phys : 0;
+	layout->target.piece = total ? first->size : 0;
 	layout->target.boundary = boundary;
 	return 0;
 }
@@ -309,6 +334,20 @@ static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 	return count;
 }
 
+/* The same for a list that is one segment. */
+static int finish_one(struct scatterlist *sgl, int nents, dma_addr_t addr,
+		      size_t bytes)
+{
+	struct scatterlist *s;
+	int i;
+
+	for_each_entry(sgl, s, nents, i)
+		clear_dma(s);
+	sg_dma_address(sgl) = addr;
+	sg_dma_len(sgl) = bytes;
+	return 1;
+}
+
 static void unmap_bounced(struct device *dev, struct scatterlist *sgl,
 			  int nents, enum dma_data_direction dir,
 			  unsigned long attrs)
@@ -367,7 +406,8 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	int prot = dmamap_prot(dir, dev_is_dma_coherent(dev), attrs);
-	struct layout layout;
+	/* Large, and lay_out() sets what is used of it. */
+	struct layout layout __uninitialized;
 	dma_addr_t addr = 0;
 	int ret;
 
@@ -379,7 +419,6 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		dmamap_cache_to_device(dev, sgl, nents, dir);
-	layout.runs.count = 0;
 	ret = lay_out(dev, sgl, nents, &layout);
 	if (unlikely(ret))
 		goto clear;
@@ -396,6 +435,10 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		dmamap_count(maps, 1);
 		trace_dmamap_map_sg(dev, addr, layout.total);
 	}
+	if (likely(layout.segment))
+		return finish_one(sgl, nents, addr +
+				  iova_offset(&domain->iova_cookie->iovad,
+					      sgl->offset), layout.segment);
 	return finish(dev, sgl, nents, addr, layout.target.boundary);
 
 free_address:
