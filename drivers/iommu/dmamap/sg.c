@@ -9,11 +9,10 @@
  *    it, each with the granules that it touches. Where that makes the end of
  *    one entry and the beginning of the next meet, the device sees one segment.
  *
- * 2. The list is gone through twice: to add up what it takes, with a note of
- *    the pieces of memory that it consists of, and to fill in the segments; a
- *    list of more pieces than there is room to note is gone through once more,
- *    to map it. Offsets and lengths of its entries are never changed; an error
- *    clears the DMA fields.
+ * 2. The list is gone through to add up what it takes, to map it, and to fill
+ *    in the segments. Nearly all lists are plain, see lay_out_plain(): for them
+ *    this takes little, and their memory is noted the first time. Offsets and
+ *    lengths of entries are never changed; an error clears the DMA fields.
  *
  * 3. No segment may cross a segment boundary of the device. Where an entry
  *    would, addresses up to the boundary are left out before it: a gap, with
@@ -42,15 +41,19 @@
  * struct layout - a list laid out in a range of addresses
  * @total: bytes of the range
  * @target: what it begins with
- * @segment: bytes of the one segment that the list is, else 0
- * @all: @runs are all there is, one behind the other
- * @runs: the pieces of memory that the list begins with
+ * @plain: see lay_out_plain(), and then
+ * @padding: bytes behind the last entry, to its granule's end
+ * @noted: entries whose memory is in @runs
+ * @next: the entry after these
+ * @runs: pieces of memory, one behind the other
  */
 struct layout {
 	size_t total;
 	struct dmamap_target target;
-	size_t segment;
-	bool all;
+	bool plain;
+	size_t padding;
+	int noted;
+	struct scatterlist *next;
 	struct dmamap_runs runs;
 };
 
@@ -133,61 +136,123 @@ static int classify(struct pci_p2pdma_map_state *state, struct device *dev,
 	}
 }
 
-/* Add up what a list takes, and give bus addresses to what needs no more. */
-static int lay_out(struct device *dev, struct scatterlist *sgl, int nents,
-		   struct layout *layout)
+/*
+ * Lay out a list whose entries meet at granules, so that it begins and ends
+ * anywhere but is whole in between, of ordinary memory, and no longer than the
+ * distance of boundaries: nearly all lists.  The memory that it begins with is
+ * noted on the way.  Returns false for any other list.
+ */
+static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
+			  int nents, struct layout *layout)
 {
 	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
-	struct iommu_run *const first = layout->runs.run, *run = first - 1;
+	struct iommu_run *run = layout->runs.run;
+	struct iommu_run *last = run + ARRAY_SIZE(layout->runs.run) - 1;
+	unsigned long boundary = dma_get_seg_boundary(dev);
+	size_t total, len = sgl->length;
+	struct scatterlist *s = sgl;
+	phys_addr_t phys, end, meet = 0;
+	int i;
+
+	if (nents < 1 || is_zone_device_page(sg_page(s)))
+		return false;
+	phys = sg_phys(sgl);
+	end = phys + len;
+	total = (phys & mask) + len;
+	if (overflows_type(total + mask, s->length))
+		return false;
+	run->phys = phys & ~(phys_addr_t)mask;
+	run->size = total;
+	for (i = 1; i < nents; i++) {
+		s = entry_after(s);
+		if (is_zone_device_page(sg_page(s)))
+			return false;
+		phys = sg_phys(s);
+		len = s->length;
+		if (phys == end) {
+			run->size += len;
+		} else if (likely(run != last)) {
+			run++;
+			run->phys = phys;
+			run->size = len;
+		} else {
+			break;
+		}
+		meet |= end | phys;
+		total += len;
+		end = phys + len;
+	}
+	layout->runs.count = run - layout->runs.run + 1;
+	layout->noted = i;
+	layout->next = s;
+	while (i < nents) {
+		phys = sg_phys(s);
+		len = s->length;
+		meet |= end | phys;
+		total += len;
+		end = phys + len;
+		if (++i == nents)
+			break;
+		s = entry_after(s);
+		if (is_zone_device_page(sg_page(s)))
+			return false;
+	}
+	layout->padding = -end & mask;
+	total += layout->padding;
+	if (unlikely(meet & mask || !total || total - 1 > boundary))
+		return false;
+	if (overflows_type(len + layout->padding, s->length))
+		return false;
+	if (layout->noted == nents)
+		run->size += layout->padding;
+	layout->plain = true;
+	layout->total = total;
+	layout->target.phys = layout->runs.run[0].phys;
+	layout->target.piece = layout->runs.run[0].size;
+	layout->target.boundary = boundary;
+	return true;
+}
+
+/*
+ * Add up what any list takes, and give bus addresses to what needs no more.
+ * No memory is noted.
+ */
+static noinline int lay_out(struct device *dev, struct scatterlist *sgl,
+			    int nents, struct layout *layout)
+{
+	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
 	unsigned long boundary = dma_get_seg_boundary(dev);
 	struct pci_p2pdma_map_state p2pdma = { };
-	size_t total = 0, bytes = 0, gap, len;
-	bool all = true, joined = true;
-	phys_addr_t phys, end = 0;
-	unsigned int odd = 0;	/* in the granule, where an entry ends */
+	size_t total = 0, piece = 0, gap, len;
+	phys_addr_t phys = 0, at;
 	struct scatterlist *s;
 	int i, ret;
 
 	for_each_entry(sgl, s, nents, i) {
 		ret = classify(&p2pdma, dev, s);
-		if (unlikely(ret)) {
-			if (ret < 0)
-				return ret;
-			joined = false;
+		if (unlikely(ret > 0))
 			continue;
-		}
+		if (unlikely(ret < 0))
+			return ret;
 		len = wide_len(s, mask);
 		if (unlikely(overflows_type(len, s->length)))
 			return -EINVAL;
 
-		/* Entries that meet at a granule are one segment to the device. */
-		joined = joined && (!i || !(odd | (s->offset & mask)));
-		odd = (s->offset + s->length) & mask;
-		bytes += s->length;
-
 		gap = gap_before(total, len, boundary);
-		total += gap + len;
-		phys = sg_phys(s) & ~(phys_addr_t)mask;
-		if (unlikely(gap || !all)) {
-			all = false;
-		} else if (phys == end && run >= first) {
-			run->size += len;
-		} else if (likely(run < first + ARRAY_SIZE(layout->runs.run) - 1)) {
-			run++;
-			run->phys = phys;
-			run->size = len;
-		} else {
-			all = false;
+		/* The first piece ends where one does not follow the other. */
+		if (piece == total && !gap) {
+			at = sg_phys(s) & ~(phys_addr_t)mask;
+			if (!total)
+				phys = at;
+			if (at == phys + total)
+				piece += len;
 		}
-		end = phys + len;
+		total += gap + len;
 	}
+	layout->plain = false;
 	layout->total = total;
-	layout->segment = joined && bytes <= dma_get_max_seg_size(dev) &&
-			  total - 1 <= boundary ? bytes : 0;
-	layout->all = all;
-	layout->runs.count = run - first + 1;
-	layout->target.phys = total ? first->phys : 0;
-	layout->target.piece = total ? first->size : 0;
+	layout->target.phys = phys;
+	layout->target.piece = piece;
 	layout->target.boundary = boundary;
 	return 0;
 }
@@ -222,9 +287,32 @@ static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr,
 		iommu_unmap(domain, addr + start, total - start);
 }
 
-/* Map what has more pieces than were noted, or gaps. */
-static noinline int map_again(struct scatterlist *sgl, int nents,
-			      struct layout *layout)
+/* Map a plain list: what was noted, and the rest. */
+static int map_plain(int nents, struct layout *layout)
+{
+	struct dmamap_runs *runs = &layout->runs;
+	struct scatterlist *s = layout->next;
+	int i, ret = dmamap_runs_flush(runs);
+
+	if (likely(layout->noted == nents) || ret)
+		return ret;
+	for (i = layout->noted; i < nents; ) {
+		if (unlikely(!dmamap_runs_append(runs, sg_phys(s), s->length))) {
+			ret = dmamap_runs_flush(runs);
+			if (unlikely(ret))
+				return ret;
+			continue;
+		}
+		if (++i < nents)
+			s = entry_after(s);
+	}
+	runs->run[runs->count - 1].size += layout->padding;
+	return dmamap_runs_flush(runs);
+}
+
+/* Map any list. */
+static noinline int map_any(struct scatterlist *sgl, int nents,
+			    struct layout *layout)
 {
 	unsigned long boundary = layout->target.boundary;
 	struct dmamap_runs *runs = &layout->runs;
@@ -266,10 +354,10 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 	runs->addr = addr;
 	runs->prot = prot;
 	runs->gfp = GFP_ATOMIC;
-	if (likely(layout->all))
-		ret = dmamap_runs_flush(runs);
+	if (likely(layout->plain))
+		ret = map_plain(nents, layout);
 	else
-		ret = map_again(sgl, nents, layout);
+		ret = map_any(sgl, nents, layout);
 	if (likely(!ret))
 		ret = dmamap_run_sync(domain, addr, layout->total);
 	if (likely(!ret))
@@ -334,18 +422,38 @@ static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 	return count;
 }
 
-/* The same for a list that is one segment. */
-static int finish_one(struct scatterlist *sgl, int nents, dma_addr_t addr,
-		      size_t bytes)
+/* The same for a plain list, which only the length of segments can part. */
+static int finish_plain(struct device *dev, struct scatterlist *sgl, int nents,
+			dma_addr_t addr)
 {
-	struct scatterlist *s;
-	int i;
+	unsigned int max_len = dma_get_max_seg_size(dev), seg_len, room, len;
+	struct scatterlist *s = sgl, *seg = sgl;
+	int i, count = 1;
 
-	for_each_entry(sgl, s, nents, i)
+	addr += iova_offset(&dmamap_cookie(dev)->iovad, sgl->offset);
+	clear_dma(s);
+	seg_len = s->length;
+	room = max_len > seg_len ? max_len - seg_len : 0;
+	for (i = 1; i < nents; i++) {
+		s = entry_after(s);
+		len = s->length;
 		clear_dma(s);
-	sg_dma_address(sgl) = addr;
-	sg_dma_len(sgl) = bytes;
-	return 1;
+		if (likely(len <= room)) {
+			seg_len += len;
+			room -= len;
+			continue;
+		}
+		sg_dma_address(seg) = addr;
+		sg_dma_len(seg) = seg_len;
+		addr += seg_len;
+		seg = sg_next(seg);
+		count++;
+		seg_len = len;
+		room = max_len > len ? max_len - len : 0;
+	}
+	sg_dma_address(seg) = addr;
+	sg_dma_len(seg) = seg_len;
+	return count;
 }
 
 static void unmap_bounced(struct device *dev, struct scatterlist *sgl,
@@ -406,7 +514,7 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	int prot = dmamap_prot(dir, dev_is_dma_coherent(dev), attrs);
-	/* Large, and lay_out() sets what is used of it. */
+	/* Large; what is used of it is set when the list is laid out. */
 	struct layout layout __uninitialized;
 	dma_addr_t addr = 0;
 	int ret;
@@ -419,9 +527,11 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		dmamap_cache_to_device(dev, sgl, nents, dir);
-	ret = lay_out(dev, sgl, nents, &layout);
-	if (unlikely(ret))
-		goto clear;
+	if (unlikely(!lay_out_plain(dev, sgl, nents, &layout))) {
+		ret = lay_out(dev, sgl, nents, &layout);
+		if (ret)
+			goto clear;
+	}
 
 	if (likely(layout.total)) {
 		addr = dmamap_address_alloc(domain, dev, layout.total,
@@ -435,10 +545,8 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		dmamap_count(maps, 1);
 		trace_dmamap_map_sg(dev, addr, layout.total);
 	}
-	if (likely(layout.segment))
-		return finish_one(sgl, nents, addr +
-				  iova_offset(&domain->iova_cookie->iovad,
-					      sgl->offset), layout.segment);
+	if (likely(layout.plain))
+		return finish_plain(dev, sgl, nents, addr);
 	return finish(dev, sgl, nents, addr, layout.target.boundary);
 
 free_address:

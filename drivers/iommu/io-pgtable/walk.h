@@ -570,7 +570,11 @@ static __always_inline int iopt_map(struct iopt *iopt, struct iopt_format f,
 
 		rcu_read_lock();
 		slot = iopt_descend(iopt, f, iova, 0, gfp);
-		if (likely(!IS_ERR(slot) && !READ_ONCE(*slot))) {
+		if (IS_ERR(slot)) {
+			rcu_read_unlock();
+			return PTR_ERR(slot);
+		}
+		if (likely(!READ_ONCE(*slot))) {
 			WRITE_ONCE(*slot, attributes | iopt_leaf_type(f, 0) |
 					  iopt_encode(f, paddr));
 			if (!iopt->iop.cfg.coherent_walk)
@@ -580,8 +584,6 @@ static __always_inline int iopt_map(struct iopt *iopt, struct iopt_format f,
 			return 0;
 		}
 		rcu_read_unlock();
-		if (IS_ERR(slot))
-			return PTR_ERR(slot);
 	}
 	return iopt_map_range(iopt, f, iova, paddr, pgsize, pgcount,
 			      attributes, gfp, mapped);
