@@ -22,6 +22,7 @@
 #define _ARM_SMMU_V3_PGTABLE_H
 
 #include <linux/bitops.h>
+#include <linux/io-pgtable.h>
 
 #include "arm-smmu-v3.h"
 #include "../../iommu-pages.h"
