@@ -5,9 +5,9 @@
  *
  * usage: model [--ops N] [--seed N]
  *
- * N operations for each of them, in episodes with a new page table and a taste
- * of its own.  A failure tells the seed of its episode; --seed with it begins
- * there.
+ * N operations for each format, in equal parts for its granules and walkers,
+ * in episodes with a new page table and a taste of its own.  A failure tells
+ * the seed of its episode; --seed with it begins there.
  */
 #include "checker.h"
 
@@ -110,6 +110,15 @@ static void run(unsigned long steps, unsigned long seed)
 	test_end(name);
 }
 
+static unsigned int targets_of(enum io_pgtable_fmt fmt)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < ARRAY_SIZE(targets); i++)
+		count += targets[i].b->fmt == fmt;
+	return count;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long steps = 1000000, seed = 1;
@@ -130,7 +139,7 @@ int main(int argc, char **argv)
 	}
 	for (i = 0; i < ARRAY_SIZE(targets); i++) {
 		t = &targets[i];
-		run(steps, seed);
+		run(DIV_ROUND_UP(steps, targets_of(t->b->fmt)), seed);
 	}
 	return tests_failed ? 1 : 0;
 }

@@ -131,6 +131,18 @@ static void blocks_amid_scattered_pages(void)
 	close_table();
 }
 
+static void a_run_of_just_a_block(void)
+{
+	begin();
+	add_scattered(2);
+	add(30 * block, block);
+	add_scattered(2);
+	expect(best_size(upper() + 5 * block, runs + 2, upper() + 5 * block) == block,
+	       "no block to test");
+	expect_mapping(upper() + 5 * block - 2 * page);
+	close_table();
+}
+
 static void blocks_of_every_size_in_one_run(void)
 {
 	begin();
@@ -410,6 +422,7 @@ int main(void)
 		run_for_target(scattered_pages_across_a_table_edge);
 		run_for_target(runs_of_mixed_lengths);
 		run_for_target(blocks_amid_scattered_pages);
+		run_for_target(a_run_of_just_a_block);
 		run_for_target(blocks_of_every_size_in_one_run);
 		run_for_target(no_block_where_memory_is_not_congruent);
 		run_for_target(what_is_mapped_is_not_replaced);
