@@ -515,7 +515,7 @@ static void pieces_map_in_the_largest_pages_that_fit(struct kunit *test)
 		{ 40 * f->block - 4 * f->page, 2 * f->block + 9 * f->page },
 		{ 3 * f->page, f->page },
 		/* Congruent to its address modulo a page only. */
-		{ 50 * f->block, f->block + 3 * f->page },
+		{ 50 * f->block, 2 * f->block + 3 * f->page },
 		{ 8 * f->page, f->page },
 	};
 	u64 at = 7 * f->block - 14 * f->page;
