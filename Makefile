@@ -90,6 +90,7 @@ kunit devices: tree
 fuzz bench: tree
 	$(call packages,$(user-packages) $(if $(filter bench,$@),$(boot-packages) $(boot-$(arch))))
 	@$(MAKE) --no-print-directory -C tools/testing/iova $@
+	@if [ $@ = fuzz ]; then $(MAKE) --no-print-directory -C tools/testing/io-pgtable $@; fi
 	@if [ $@ = bench ]; then tools/kernel/build $(arch) test new && tools/kernel/build $(arch) test stock && tools/bench/icount $(arch) new stock && tools/bench/dmamap $(arch) new stock; fi
 
 .PHONY: clean

@@ -69,6 +69,8 @@ KUNIT_ARRAY_PARAM(format, formats, format_name);
 /**
  * struct fixture - what a test has
  * @format: the format
+ * @dev: the device that tables are for
+ * @quirks: of the page table
  * @cfg: as the page table was made
  * @ops: the page table
  * @gather: takes what it detaches
@@ -81,6 +83,8 @@ KUNIT_ARRAY_PARAM(format, formats, format_name);
  */
 struct fixture {
 	const struct format *format;
+	struct device *dev;
+	unsigned long quirks;
 	struct io_pgtable_cfg cfg;
 	struct io_pgtable_ops *ops;
 	struct iommu_iotlb_gather gather;
@@ -124,7 +128,7 @@ static void *hook_alloc(void *cookie, size_t size, gfp_t gfp)
 
 	if (f->allocs_left && !--f->allocs_left)
 		return NULL;
-	table = alloc_pages_exact(size, gfp | __GFP_ZERO);
+	table = iommu_alloc_pages(gfp, get_order(size));
 	if (table)
 		f->tables++;
 	return table;
@@ -135,29 +139,36 @@ static void hook_free(void *cookie, void *pages, size_t size)
 	struct fixture *f = cookie;
 
 	f->tables--;
-	free_pages_exact(pages, size);
+	iommu_free_pages(pages, get_order(size));
 }
 
-static void table_open(struct fixture *f, struct kunit *test, bool hooks)
+/* What an owner asks for. */
+static struct io_pgtable_cfg wishes(struct fixture *f)
 {
-	const struct format *format = f->format;
-
-	f->cfg = (struct io_pgtable_cfg){
+	struct io_pgtable_cfg cfg = {
+		.quirks = f->quirks,
 		.pgsize_bitmap = f->page | f->block,
-		.ias = format->ias,
-		.oas = format->oas,
+		.ias = f->format->ias,
+		.oas = f->format->oas,
 		.coherent_walk = true,
 		.tlb = &flush_ops,
 		.flush_in_map = true,
-		.iommu_dev = kunit_device_register(test, "io-pgtable"),
+		.iommu_dev = f->dev,
 	};
-	if (format->granule == 12)
-		f->cfg.pgsize_bitmap |= SZ_1G;
+
+	if (f->format->granule == 12)
+		cfg.pgsize_bitmap |= SZ_1G;
+	return cfg;
+}
+
+static void table_open(struct fixture *f, bool hooks)
+{
+	f->cfg = wishes(f);
 	if (hooks) {
 		f->cfg.alloc = hook_alloc;
 		f->cfg.free = hook_free;
 	}
-	f->ops = alloc_io_pgtable_ops(format->fmt, &f->cfg, f);
+	f->ops = alloc_io_pgtable_ops(f->format->fmt, &f->cfg, f);
 }
 
 static int io_pgtable_test_init(struct kunit *test)
@@ -172,7 +183,10 @@ static int io_pgtable_test_init(struct kunit *test)
 	f->per_table = f->page / sizeof(u64);
 	f->block = f->page * f->per_table;
 	iommu_iotlb_gather_init(&f->gather);
-	table_open(f, test, false);
+	f->dev = kunit_device_register(test, "io-pgtable");
+	if (IS_ERR(f->dev))
+		return PTR_ERR(f->dev);
+	table_open(f, false);
 	if (!f->ops)
 		return -ENOMEM;
 	test->priv = f;
@@ -304,9 +318,141 @@ static int map(struct fixture *f, u64 iova, u64 phys, size_t size, size_t count,
 				 GFP_KERNEL, mapped);
 }
 
+static int map_runs(struct fixture *f, u64 iova, const struct iommu_run *runs,
+		    unsigned int count, size_t *mapped)
+{
+	*mapped = 0;
+	return f->ops->map_runs(f->ops, iova, runs, count, READ_WRITE,
+				GFP_KERNEL, mapped);
+}
+
+static size_t bytes_of(const struct iommu_run *runs, unsigned int count)
+{
+	size_t bytes = 0;
+
+	while (count--)
+		bytes += runs[count].size;
+	return bytes;
+}
+
+/*
+ * The page size at @iova when @run is mapped from @begin on: the largest whose
+ * page lies in the run as a whole, and is aligned in memory, too.
+ */
+static u64 best_size(struct fixture *f, u64 begin, const struct iommu_run *run,
+		     u64 iova)
+{
+	unsigned long sizes = f->cfg.pgsize_bitmap;
+	unsigned int bit;
+	u64 best = 0;
+
+	for_each_set_bit(bit, &sizes, BITS_PER_LONG) {
+		u64 size = BIT_ULL(bit), page = iova & -size;
+
+		if (page >= begin && page + size - begin <= run->size &&
+		    !((begin ^ run->phys) & (size - 1)))
+			best = size;
+	}
+	return best;
+}
+
+/* Of the runs @mapped bytes are mapped at @iova, and nothing behind that. */
+static void expect_runs(struct kunit *test, u64 iova,
+			const struct iommu_run *runs, unsigned int count,
+			size_t mapped)
+{
+	struct fixture *f = test->priv;
+	u64 begin = iova, end = iova + mapped;
+
+	for (; count--; begin += runs->size, runs++) {
+		while (iova < begin + runs->size && iova < end) {
+			u64 phys = runs->phys + (iova - begin);
+			u64 size = best_size(f, begin, runs, iova);
+
+			expect_page(test, iova, phys, size);
+			expect_page(test, iova + size - 1, phys + size - 1,
+				    size);
+			iova += size;
+		}
+	}
+	KUNIT_EXPECT_EQ(test, iova, end);
+}
+
 static size_t unmap(struct fixture *f, u64 iova, size_t size, size_t count)
 {
 	return f->ops->unmap_pages(f->ops, iova, size, count, &f->gather);
+}
+
+/* Give up what was gathered, and begin anew. */
+static void gather_anew(struct fixture *f, bool queued)
+{
+	iommu_put_pages_list(&f->gather.freelist);
+	iommu_iotlb_gather_init(&f->gather);
+	f->gather.queued = queued;
+}
+
+/* Whether there is a page table as @cfg says, which is left as it was made. */
+static bool can_make(struct fixture *f, struct io_pgtable_cfg *cfg)
+{
+	struct io_pgtable_ops *ops;
+
+	ops = alloc_io_pgtable_ops(f->format->fmt, cfg, f);
+	free_io_pgtable_ops(ops);
+	return ops;
+}
+
+/* Address bits that a format has at most, and whether it takes more for it. */
+static unsigned int most_bits(const struct format *format, bool *clamps)
+{
+	*clamps = false;
+	switch (format->fmt) {
+	case ARM_64_LPAE_S1:
+	case ARM_64_LPAE_S2:
+		*clamps = true;
+		return format->granule == 16 ? 52 : 48;
+	case ARM_32_LPAE_S1:
+		return 32;
+	case ARM_32_LPAE_S2:
+		return 40;
+	case ARM_MALI_LPAE:
+		return 48;
+	default:
+		return 57;
+	}
+}
+
+static void limits_of_init(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct io_pgtable_cfg cfg;
+	unsigned int most;
+	bool clamps;
+
+	cfg = wishes(f);
+	cfg.quirks = BIT(31);
+	KUNIT_EXPECT_FALSE(test, can_make(f, &cfg));
+	cfg = wishes(f);
+	cfg.pgsize_bitmap = SZ_1M;
+	KUNIT_EXPECT_FALSE(test, can_make(f, &cfg));
+	cfg = wishes(f);
+	cfg.ias = f->format->granule;
+	KUNIT_EXPECT_FALSE(test, can_make(f, &cfg));
+
+	most = most_bits(f->format, &clamps);
+	cfg = wishes(f);
+	cfg.ias = most;
+	KUNIT_EXPECT_TRUE(test, can_make(f, &cfg));
+	KUNIT_EXPECT_EQ(test, cfg.ias, most);
+	cfg = wishes(f);
+	cfg.ias = most + 1;
+	KUNIT_EXPECT_EQ(test, can_make(f, &cfg), clamps);
+	if (clamps)
+		KUNIT_EXPECT_EQ(test, cfg.ias, most);
+	cfg = wishes(f);
+	cfg.oas = 53;
+	KUNIT_EXPECT_EQ(test, can_make(f, &cfg), clamps);
+	if (clamps)
+		KUNIT_EXPECT_EQ(test, cfg.oas, most);
 }
 
 static void every_size_at_every_border(struct kunit *test)
@@ -355,6 +501,182 @@ static void runs_cross_tables(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, count), mapped);
 	for (i = 0; i < count; i++)
 		expect_hole(test, at + i * f->page);
+}
+
+static void pieces_map_in_the_largest_pages_that_fit(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct iommu_run runs[] = {
+		{ 71 * f->page, f->page },
+		{ 9 * f->page, f->page },
+		{ 30 * f->block + 3 * f->page, 7 * f->page },
+		{ 50 * f->page, f->page },
+		/* Begins 4 pages before a block, in memory as in IOVA. */
+		{ 40 * f->block - 4 * f->page, 2 * f->block + 3 * f->page },
+		{ 3 * f->page, f->page },
+		/* At a block, but congruent to it modulo a page only. */
+		{ 50 * f->block + f->page, 2 * f->block + 3 * f->page },
+		{ 8 * f->page, f->page },
+	};
+	u64 at = 7 * f->block - 14 * f->page;
+	size_t bytes = bytes_of(runs, ARRAY_SIZE(runs)), mapped;
+
+	KUNIT_ASSERT_EQ(test, best_size(f, at + 10 * f->page, runs + 4,
+					7 * f->block), f->block);
+	KUNIT_ASSERT_EQ(test, map_runs(f, at, runs, ARRAY_SIZE(runs), &mapped),
+			0);
+	KUNIT_EXPECT_EQ(test, mapped, bytes);
+	expect_runs(test, at, runs, ARRAY_SIZE(runs), mapped);
+	expect_hole(test, at - 1);
+	expect_hole(test, at + mapped);
+	KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, bytes / f->page), bytes);
+	expect_hole(test, at);
+	expect_hole(test, at + bytes - 1);
+}
+
+static void one_piece_takes_every_page_size(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	size_t giant = f->block * f->per_table, mapped;
+	u64 at = giant - f->block - f->page;
+	struct iommu_run run = { 2 * giant - f->block - f->page,
+				 giant + 2 * (f->block + f->page) };
+
+	if (!(f->cfg.pgsize_bitmap & giant))
+		kunit_skip(test, "there are two page sizes");
+	KUNIT_ASSERT_EQ(test, map_runs(f, at, &run, 1, &mapped), 0);
+	KUNIT_EXPECT_EQ(test, mapped, run.size);
+	KUNIT_EXPECT_EQ(test, hardware(f, giant).size, giant);
+	expect_runs(test, at, &run, 1, mapped);
+	KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, mapped / f->page), mapped);
+	expect_hole(test, giant);
+}
+
+static void pieces_stop_at_what_is_mapped(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct iommu_run runs[] = {
+		{ 71 * f->page, f->page },
+		{ 30 * f->block, 9 * f->page },
+		{ 40 * f->block - 4 * f->page, 2 * f->block + 4 * f->page },
+		{ 8 * f->page, 2 * f->page },
+	};
+	u64 at = 7 * f->block - 14 * f->page;
+	size_t bytes = bytes_of(runs, ARRAY_SIZE(runs)), mapped;
+	const struct {
+		u64 there;
+		u64 want;
+	} rows[] = {
+		{ 0, 0 },
+		{ 5 * f->page, 5 * f->page },
+		/* In the second block, none of which is mapped then. */
+		{ 14 * f->page + f->block + f->page, 14 * f->page + f->block },
+		{ bytes - 2 * f->page, bytes - 2 * f->page },
+		{ bytes - f->page, bytes - f->page },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		u64 there = at + rows[i].there;
+
+		KUNIT_ASSERT_EQ(test, map(f, there, 3 * f->page, f->page, 1,
+					  &mapped), 0);
+		KUNIT_EXPECT_EQ(test, map_runs(f, at, runs, ARRAY_SIZE(runs),
+					       &mapped), -EEXIST);
+		KUNIT_EXPECT_EQ(test, mapped, rows[i].want);
+		expect_runs(test, at, runs, ARRAY_SIZE(runs), mapped);
+		expect_page(test, there, 3 * f->page, f->page);
+		if (there != at + mapped)
+			expect_hole(test, at + mapped);
+		expect_hole(test, there + f->page);
+		expect_hole(test, at + bytes);
+		if (mapped)
+			KUNIT_EXPECT_EQ(test, unmap(f, at, f->page,
+						    mapped / f->page), mapped);
+		KUNIT_EXPECT_EQ(test, unmap(f, there, f->page, 1), f->page);
+	}
+}
+
+/* Each instance of map_runs() warns once of a kind; is this one new? */
+static bool not_seen(const void *fn)
+{
+	static const void *seen[8];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(seen); i++) {
+		if (seen[i] == fn)
+			return false;
+		if (!seen[i]) {
+			seen[i] = fn;
+			return true;
+		}
+	}
+	return true;
+}
+
+static void pieces_that_cannot_be_are_refused(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	u64 at = 7 * f->block, end = BIT_ULL(f->format->ias);
+	struct iommu_run runs[] = {
+		{ 71 * f->page, f->page },
+		{ 9 * f->page, f->page },
+	};
+	size_t mapped;
+
+	if (not_seen(f->ops->map_runs)) {
+		/* Misaligned, and out of range. */
+		pr_info("expected warning: io-pgtable/walk.h\n");
+		pr_info("expected warning: io-pgtable/walk.h\n");
+	}
+	runs[1].size = f->page / 2;
+	KUNIT_EXPECT_EQ(test, map_runs(f, at, runs, 2, &mapped), -EINVAL);
+	KUNIT_EXPECT_EQ(test, mapped, 0);
+	runs[1].size = f->page;
+	runs[1].phys += 8;
+	KUNIT_EXPECT_EQ(test, map_runs(f, at, runs, 2, &mapped), -EINVAL);
+	KUNIT_EXPECT_EQ(test, mapped, 0);
+	runs[1].phys -= 8;
+	KUNIT_EXPECT_EQ(test, map_runs(f, end - f->page, runs, 2, &mapped),
+			-ERANGE);
+	KUNIT_EXPECT_EQ(test, mapped, 0);
+	runs[1].phys = BIT_ULL(f->cfg.oas);
+	KUNIT_EXPECT_EQ(test, map_runs(f, at, runs, 2, &mapped), -ERANGE);
+	KUNIT_EXPECT_EQ(test, mapped, 0);
+	expect_hole(test, at);
+	expect_hole(test, end - f->page);
+	KUNIT_EXPECT_EQ(test, f->ops->map_runs(f->ops, at, runs, 1, 0,
+					       GFP_KERNEL, &mapped), -EINVAL);
+	expect_hole(test, at);
+}
+
+static void the_gather_covers_what_was_unmapped(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct iommu_run run = { 9 * f->block - 3 * f->page,
+				 f->block + 8 * f->page };
+	u64 at = 7 * f->block - 3 * f->page;
+	size_t mapped;
+
+	KUNIT_ASSERT_EQ(test, map_runs(f, at, &run, 1, &mapped), 0);
+	gather_anew(f, false);
+	KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, run.size / f->page),
+			run.size);
+	KUNIT_EXPECT_EQ(test, f->gather.start, at);
+	KUNIT_EXPECT_EQ(test, f->gather.end, at + run.size - 1);
+
+	/* Up to a hole. */
+	KUNIT_ASSERT_EQ(test, map(f, at, 0, f->page, 5, &mapped), 0);
+	gather_anew(f, false);
+	KUNIT_EXPECT_EQ(test, unmap(f, at + f->page, f->page, 6), 4 * f->page);
+	KUNIT_EXPECT_EQ(test, f->gather.start, at + f->page);
+	KUNIT_EXPECT_EQ(test, f->gather.end, at + 5 * f->page - 1);
+
+	/* A page alone. */
+	gather_anew(f, false);
+	KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, 1), f->page);
+	KUNIT_EXPECT_EQ(test, f->gather.start, at);
+	KUNIT_EXPECT_EQ(test, f->gather.end, at + f->page - 1);
 }
 
 static void what_cannot_be_unmapped_stays(struct kunit *test)
@@ -503,37 +825,70 @@ static void steady_cycles_keep_their_tables(struct kunit *test)
 	}
 }
 
+/*
+ * A page table whose tables come from the hooks, but perhaps for the root: VT-d
+ * takes them only once it is made. Returns whether it could be made.
+ */
+static bool open_with_hooks(struct fixture *f)
+{
+	bool hooks = f->format->encoding == LPAE || f->format->encoding == MALI;
+	struct io_pgtable_cfg *cfg;
+
+	f->tables = !hooks;
+	table_open(f, hooks);
+	if (f->ops && !hooks) {
+		cfg = &io_pgtable_ops_to_pgtable(f->ops)->cfg;
+		cfg->alloc = hook_alloc;
+		cfg->free = hook_free;
+	}
+	return f->ops;
+}
+
 static void each_failing_allocation_is_undone(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	size_t count = f->per_table + 11, mapped;
 	u64 at = 7 * f->block - 5 * f->page;
-	unsigned int nth = 0;
+	struct iommu_run runs[] = {
+		{ 9 * f->block + f->page, 3 * f->page },
+		{ 3 * f->block, 2 * f->page },
+		{ 5 * f->block, f->block },
+		{ 7 * f->block + f->page, 2 * f->block - f->page },
+	};
+	size_t bytes = bytes_of(runs, ARRAY_SIZE(runs));
+	unsigned int nth, several;
 	int ret;
 
-	if (f->format->encoding != LPAE && f->format->encoding != MALI)
-		kunit_skip(test, "the format has no allocator hooks");
-	free_io_pgtable_ops(f->ops);
-	do {
-		f->allocs_left = ++nth;
-		table_open(f, test, true);
-		ret = -ENOMEM;
-		if (!f->ops)
-			continue;
-		ret = map(f, at, 0, f->page, count, &mapped);
-		KUNIT_EXPECT_TRUE(test, !ret || ret == -ENOMEM);
-		KUNIT_EXPECT_EQ(test, !ret, mapped == count * f->page);
-		if (mapped)
-			KUNIT_EXPECT_EQ(test, unmap(f, at, f->page,
-						    mapped / f->page), mapped);
-		expect_hole(test, at);
-		free_io_pgtable_ops(f->ops);
-		KUNIT_EXPECT_EQ(test, f->tables, 0);
-	} while (ret && nth < 20);
-	KUNIT_EXPECT_EQ(test, ret, 0);
-	KUNIT_EXPECT_GT(test, nth, 3);
-	table_open(f, test, false);
-	KUNIT_ASSERT_NOT_NULL(test, f->ops);
+	for (several = 0; several < 2; several++) {
+		for (nth = 1, ret = -ENOMEM; ret && nth < 20; nth++) {
+			free_io_pgtable_ops(f->ops);
+			f->allocs_left = nth;
+			if (!open_with_hooks(f))
+				continue;
+			if (several) {
+				ret = map_runs(f, at, runs, ARRAY_SIZE(runs),
+					       &mapped);
+				expect_runs(test, at, runs, ARRAY_SIZE(runs),
+					    mapped);
+			} else {
+				ret = map(f, at, 0, f->page, count, &mapped);
+			}
+			KUNIT_EXPECT_TRUE(test, !ret || ret == -ENOMEM);
+			KUNIT_EXPECT_EQ(test, !ret, mapped ==
+					(several ? bytes : count * f->page));
+			expect_hole(test, at + mapped);
+			if (mapped)
+				KUNIT_EXPECT_EQ(test, unmap(f, at, f->page,
+							    mapped / f->page),
+						mapped);
+			expect_hole(test, at);
+			free_io_pgtable_ops(f->ops);
+			f->ops = NULL;
+			KUNIT_EXPECT_EQ(test, f->tables, 0);
+		}
+		KUNIT_EXPECT_EQ(test, ret, 0);
+		KUNIT_EXPECT_GT(test, nth, 3);
+	}
 }
 
 /**
@@ -564,20 +919,65 @@ static size_t predict_unmap(struct fixture *f, struct cell *cells, size_t first,
 	return i - first;
 }
 
-static size_t predict_map(struct cell *cells, size_t first, size_t end,
-			  size_t unit)
+/* Map @run in the model from @first on, up to what is mapped there. */
+static size_t model_map(struct fixture *f, struct cell *cells, size_t first,
+			const struct iommu_run *run, size_t fixed)
 {
-	size_t i = first;
+	size_t total = run->size / f->page, done = 0;
+	u64 base = (2 * f->per_table + first) * f->page;
 
-	while (i < end && !cells[i].mapped)
-		i++;
-	return (i - first) / unit * unit;
+	while (done < total) {
+		u64 size = fixed ?: best_size(f, base, run,
+					      base + done * f->page);
+		size_t count = size / f->page, i;
+
+		for (i = 0; i < count; i++)
+			if (cells[first + done + i].mapped)
+				return done;
+		for (i = 0; i < count; i++, done++)
+			cells[first + done] = (struct cell){
+				run->phys + done * f->page, true, count > 1
+			};
+	}
+	return done;
 }
+
+#define MOST_RUNS	8
+
+/* Pieces of up to @most pages together; returns how many. */
+static unsigned int random_runs(struct fixture *f, struct rnd_state *rnd,
+				struct iommu_run *runs, size_t first,
+				size_t most)
+{
+	unsigned int wanted = 1 + prandom_u32_state(rnd) % MOST_RUNS, i;
+
+	for (i = 0; i < wanted && most; i++) {
+		size_t pages = 1 + prandom_u32_state(rnd) % 12;
+		u64 phys = prandom_u32_state(rnd) % 64 * f->block;
+
+		if (prandom_u32_state(rnd) % 8 == 0)
+			pages = 1 + prandom_u32_state(rnd) % (2 * f->per_table);
+		/* As in IOVA, for blocks, or not. */
+		if (prandom_u32_state(rnd) % 2)
+			phys += first % f->per_table * f->page;
+		else
+			phys += prandom_u32_state(rnd) % f->per_table * f->page;
+		pages = min(pages, most);
+		runs[i] = (struct iommu_run){ phys, pages * f->page };
+		first += pages;
+		most -= pages;
+	}
+	return i;
+}
+
+/* About a second for each format in an emulator. */
+#define STEPS		(IS_ENABLED(CONFIG_KASAN) ? 100000 : 400000)
 
 static void random_requests_against_a_model(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	size_t nr = WINDOW_TABLES * f->per_table, i;
+	struct iommu_run runs[MOST_RUNS];
 	u64 base = 2 * f->block;
 	struct rnd_state rnd;
 	struct cell *cells;
@@ -586,37 +986,53 @@ static void random_requests_against_a_model(struct kunit *test)
 	cells = kvcalloc(nr, sizeof(*cells), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, cells);
 	prandom_seed_state(&rnd, 20240607);
-	for (step = 0; step < 100000; step++) {
+	for (step = 0; step < STEPS; step++) {
 		bool blocks = prandom_u32_state(&rnd) % 4 == 0;
 		size_t unit = blocks ? f->per_table : 1, first, count, want;
-		size_t got;
+		size_t size = unit * f->page, got;
+		bool several;
+		u64 at;
 
 		first = prandom_u32_state(&rnd) % (nr / unit) * unit;
 		count = min(1 + prandom_u32_state(&rnd) % 40,
 			    (nr - first) / unit);
+		at = base + first * f->page;
 		if (prandom_u32_state(&rnd) % 2) {
-			u64 phys = prandom_u32_state(&rnd) % 64 * f->block;
+			unsigned int n = 1;
+			size_t some = 0;
 			int ret;
 
-			want = predict_map(cells, first, first + count * unit,
-					   unit);
-			ret = map(f, base + first * f->page, phys,
-				  unit * f->page, count, &got);
-			if (ret != (want < count * unit ? -EEXIST : 0))
+			several = prandom_u32_state(&rnd) % 2;
+			if (several) {
+				n = random_runs(f, &rnd, runs, first,
+						nr - first);
+				ret = map_runs(f, at, runs, n, &got);
+			} else {
+				runs[0].phys = prandom_u32_state(&rnd) % 64 *
+					       f->block;
+				runs[0].size = count * size;
+				ret = map(f, at, runs[0].phys, size, count,
+					  &got);
+			}
+			for (i = 0, want = 0; i < n; i++) {
+				some = model_map(f, cells, first + want,
+						 runs + i, several ? 0 : size);
+				want += some;
+				if (some < runs[i].size / f->page)
+					break;
+			}
+			if (ret != (i < n ? -EEXIST : 0))
 				break;
-			for (i = 0; i < want; i++)
-				cells[first + i] = (struct cell){
-					phys + i * f->page, true, blocks
-				};
 		} else {
 			want = predict_unmap(f, cells, first,
 					     first + count * unit);
-			f->gather.queued = prandom_u32_state(&rnd) % 2;
-			got = unmap(f, base + first * f->page, unit * f->page,
-				    count);
+			gather_anew(f, prandom_u32_state(&rnd) % 2);
+			got = unmap(f, at, size, count);
 			memset(cells + first, 0, want * sizeof(*cells));
-			iommu_put_pages_list(&f->gather.freelist);
-			iommu_iotlb_gather_init(&f->gather);
+			if (got && !f->gather.queued &&
+			    (f->gather.start != at ||
+			     f->gather.end != at + got - 1))
+				break;
 		}
 		if (got != want * f->page)
 			break;
@@ -627,7 +1043,7 @@ static void random_requests_against_a_model(struct kunit *test)
 			break;
 		cond_resched();
 	}
-	KUNIT_EXPECT_EQ(test, step, 100000);
+	KUNIT_EXPECT_EQ(test, step, STEPS);
 	kvfree(cells);
 }
 
@@ -658,8 +1074,18 @@ static int neighbour_run(void *arg)
 		for (i = 0; i < 128; i++) {
 			u64 iova = (i * NEIGHBOURS + me->id) * 2 * f->page;
 
-			if (map(f, iova, iova + f->block, f->page, 2, &mapped) ||
-			    mapped != 2 * f->page)
+			struct iommu_run runs[] = {
+				{ iova + f->block, f->page },
+				{ iova + f->block + f->page, f->page },
+			};
+			int ret;
+
+			if (round % 2)
+				ret = map_runs(f, iova, runs, 2, &mapped);
+			else
+				ret = map(f, iova, iova + f->block, f->page, 2,
+					  &mapped);
+			if (ret || mapped != 2 * f->page)
 				me->wrong++;
 		}
 		for (i = 0; i < 128; i++) {
@@ -742,6 +1168,7 @@ static void attributes_are_those_of_the_specification(struct kunit *test)
 	unsigned int i, tried = 0;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		u64 block = rows[i].entry;
 		size_t mapped = 0;
 
 		if (rows[i].encoding != f->format->encoding ||
@@ -753,6 +1180,20 @@ static void attributes_are_those_of_the_specification(struct kunit *test)
 							&mapped), 0);
 		KUNIT_EXPECT_EQ(test, hardware(f, 0).entry, rows[i].entry);
 		KUNIT_EXPECT_EQ(test, unmap(f, 0, f->page, 1), f->page);
+
+		/* A block is without bit 1, or with PS. */
+		if (f->format->encoding == LPAE)
+			block &= ~BIT_ULL(1);
+		else if (f->format->encoding != MALI)
+			block |= BIT_ULL(7);
+		KUNIT_ASSERT_EQ(test, f->ops->map_pages(f->ops, f->block,
+							5 * f->block, f->block,
+							1, rows[i].prot,
+							GFP_KERNEL, &mapped), 0);
+		KUNIT_EXPECT_EQ(test, hardware(f, f->block).entry,
+				block | 5 * f->block);
+		KUNIT_EXPECT_EQ(test, unmap(f, f->block, f->block, 1),
+				f->block);
 	}
 	KUNIT_EXPECT_GT(test, tried, 0);
 }
@@ -791,12 +1232,31 @@ static void dirty_pages_are_reported_once(struct kunit *test)
 	size_t mapped;
 	u64 *entry;
 
-	if (f->format->encoding != SECOND_STAGE)
-		kunit_skip(test, "only what the owner switches on is dirty");
+	if (f->format->encoding != SECOND_STAGE &&
+	    f->format->fmt != ARM_64_LPAE_S1)
+		kunit_skip(test, "the format has no dirty bits");
+	if (f->format->encoding == LPAE) {
+		free_io_pgtable_ops(f->ops);
+		f->quirks = IO_PGTABLE_QUIRK_ARM_HD;
+		table_open(f, false);
+		KUNIT_ASSERT_NOT_NULL(test, f->ops);
+	}
 	KUNIT_ASSERT_EQ(test, map(f, 0, 0, f->page, 16, &mapped), 0);
-	/* D, as hardware sets it */
 	entry = last_entry(f, 5 * f->page);
-	*entry |= BIT(9);
+	if (f->format->encoding == LPAE) {
+		/* Writable with DBM: dirty until AP[2] is set. */
+		KUNIT_EXPECT_EQ(test, *entry >> 51 & 1, 1);
+		KUNIT_EXPECT_EQ(test, read_dirty(f, 0, &seen), 0);
+		KUNIT_EXPECT_EQ(test, seen.start, 0);
+		KUNIT_EXPECT_EQ(test, seen.end, 16 * f->page - 1);
+		KUNIT_EXPECT_EQ(test, read_dirty(f, 0, &seen), 0);
+		KUNIT_EXPECT_EQ(test, seen.end, 0);
+		/* AP[2], as hardware clears it */
+		*entry &= ~BIT_ULL(7);
+	} else {
+		/* D, as hardware sets it */
+		*entry |= BIT_ULL(9);
+	}
 	KUNIT_EXPECT_EQ(test, read_dirty(f, IOMMU_DIRTY_NO_CLEAR, &seen), 0);
 	KUNIT_EXPECT_EQ(test, seen.start, 5 * f->page);
 	KUNIT_EXPECT_EQ(test, seen.end, 6 * f->page - 1);
@@ -843,8 +1303,14 @@ static int io_pgtable_suite_init(struct kunit_suite *suite)
 #define FORMAT_CASE(name)	KUNIT_CASE_PARAM(name, format_gen_params)
 
 static struct kunit_case io_pgtable_test_cases[] = {
+	FORMAT_CASE(limits_of_init),
 	FORMAT_CASE(every_size_at_every_border),
 	FORMAT_CASE(runs_cross_tables),
+	FORMAT_CASE(pieces_map_in_the_largest_pages_that_fit),
+	FORMAT_CASE(one_piece_takes_every_page_size),
+	FORMAT_CASE(pieces_stop_at_what_is_mapped),
+	FORMAT_CASE(pieces_that_cannot_be_are_refused),
+	FORMAT_CASE(the_gather_covers_what_was_unmapped),
 	FORMAT_CASE(what_cannot_be_unmapped_stays),
 	FORMAT_CASE(what_is_mapped_is_not_replaced),
 	FORMAT_CASE(covered_tables_wait_for_the_flush),

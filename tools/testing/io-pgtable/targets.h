@@ -162,6 +162,33 @@ static int map(u64 iova, u64 phys, size_t size, size_t count, size_t *mapped)
 			      mapped);
 }
 
+static int map_runs(u64 iova, const struct iommu_run *runs, unsigned int count,
+		    gfp_t gfp, size_t *mapped)
+{
+	*mapped = 0;
+	return ops->map_runs(ops, iova, runs, count, RW, gfp, mapped);
+}
+
+/*
+ * The page size at @iova when @run is mapped from @begin on: the largest whose
+ * page lies in the run as a whole, and is aligned in memory, too.
+ */
+static u64 best_size(u64 begin, const struct iommu_run *run, u64 iova)
+{
+	u64 best = 0, size, page;
+	unsigned int bit;
+
+	for (bit = t->granule; bit < 48; bit += t->granule - 3) {
+		size = 1UL << bit;
+		page = iova & -size;
+		if (cfg.pgsize_bitmap & size && page >= begin &&
+		    page + size - begin <= run->size &&
+		    !((begin ^ run->phys) & (size - 1)))
+			best = size;
+	}
+	return best;
+}
+
 static void expect_page(u64 iova, u64 phys, u64 size)
 {
 	struct translation seen = hardware(iova);
@@ -178,6 +205,15 @@ static void expect_hole(u64 iova)
 {
 	expect(!hardware(iova).valid, "hardware sees %#lx", (long)iova);
 	expect(!ops->iova_to_phys(ops, iova), "%#lx mapped", (long)iova);
+}
+
+/* What is said the first time as a warning is a message from then on. */
+static void expect_complaint(void)
+{
+	if (shim_warnings())
+		expect(!strncmp(shim_last_warning(), "io-pgtable: ", 12),
+		       "unexpected warning: %s", shim_last_warning());
+	shim_clear_warnings();
 }
 
 #define run_for_target(fn)						\

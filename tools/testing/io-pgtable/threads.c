@@ -57,14 +57,26 @@ static void release(struct owner *me, struct held *held)
 static void take(struct owner *me, struct held *held, u64 iova, size_t size,
 		 size_t count)
 {
-	size_t mapped = 0;
+	gfp_t gfp = below(&me->state, 8) ? GFP_ATOMIC : GFP_KERNEL;
+	size_t mapped = 0, half;
+	int ret;
 
 	held->iova = iova;
 	held->phys = below(&me->state, 64) * size;
 	held->count = count * size >> t->granule;
-	if (ops->map_pages(ops, iova, held->phys, size, count, RW,
-			   below(&me->state, 8) ? GFP_ATOMIC : GFP_KERNEL,
-			   &mapped) || mapped != count * size)
+	half = count / 2 * size;
+	if (half && below(&me->state, 2)) {
+		struct iommu_run runs[] = {
+			{ held->phys, half },
+			{ held->phys + half, count * size - half },
+		};
+
+		ret = ops->map_runs(ops, iova, runs, 2, RW, gfp, &mapped);
+	} else {
+		ret = ops->map_pages(ops, iova, held->phys, size, count, RW, gfp,
+				     &mapped);
+	}
+	if (ret || mapped != count * size)
 		me->bad++;
 }
 

@@ -79,12 +79,6 @@ static void limits(void)
 	close_table();
 }
 
-/* What is said the first time as a warning is a message from then on. */
-static void expect_complaint(void)
-{
-	shim_clear_warnings();
-}
-
 static void what_cannot_be_unmapped(void)
 {
 	size_t page = 1UL << t->granule, block = page << (t->granule - 3);
@@ -266,127 +260,6 @@ static void each_allocation_fails(void)
 	}
 	shim_fail_nth(0, false);
 	expect(n > 4, "only %lu allocations", n);
-}
-
-/* Random requests on a few tables, and what must come of them. */
-#define WINDOW_TABLES	4
-struct cell {
-	u64 phys;		/* of the page, ~0: hole */
-	unsigned int block;	/* pages from the beginning of its block, if any */
-	bool in_block;
-};
-
-static struct cell *cells;
-static unsigned long nr_cells, per_table;
-
-static u64 predict_unmap(u64 first, u64 count)
-{
-	u64 i = first, end = first + count;
-
-	while (i < end && cells[i].phys != ~0UL) {
-		if (!cells[i].in_block) {
-			i++;
-			continue;
-		}
-		if (cells[i].block || i + per_table > end)
-			break;
-		i += per_table;
-	}
-	return i - first;
-}
-
-static bool empty(u64 first, u64 count)
-{
-	while (count--)
-		if (cells[first++].phys != ~0UL)
-			return false;
-	return true;
-}
-
-static void check_cell(u64 base, u64 i)
-{
-	size_t page = 1UL << t->granule;
-
-	if (cells[i].phys == ~0UL)
-		expect_hole(base + i * page);
-	else
-		expect_page(base + i * page, cells[i].phys,
-			    cells[i].in_block ? page * per_table : page);
-}
-
-static void random_against_model(void)
-{
-	size_t page = 1UL << t->granule;
-	unsigned long state = 42, step, steps = 30000, queue = 0;
-	struct iommu_iotlb_gather gather;
-	u64 base, i;
-
-	open_table();
-	per_table = page / 8;
-	nr_cells = WINDOW_TABLES * per_table;
-	base = upper() + per_table * page * 3;
-	cells = calloc(nr_cells, sizeof(*cells));
-	for (i = 0; i < nr_cells; i++)
-		cells[i].phys = ~0UL;
-	iommu_iotlb_gather_init(&gather);
-	for (step = 0; step < steps && !test_why[0]; step++) {
-		bool blocks = below(&state, 4) == 0;
-		u64 unit = blocks ? per_table : 1;
-		u64 most = below(&state, 3) ? 40 : nr_cells;
-		u64 first, count, done, want;
-
-		first = below(&state, nr_cells / unit) * unit;
-		count = 1 + below(&state, min((nr_cells - first) / unit, blocks ? 4 : most));
-		if (below(&state, 2)) {
-			u64 phys = below(&state, 64) * per_table * page +
-				   (blocks ? 0 : below(&state, per_table) * page);
-			size_t mapped;
-			int ret;
-
-			for (want = 0; want < count; want++)
-				if (!empty(first + want * unit, unit))
-					break;
-			ret = map(base + first * page, phys, unit * page, count, &mapped);
-			expect(ret == (want < count ? -EEXIST : 0) &&
-			       mapped == want * unit * page,
-			       "step %lu: map %lu+%lux%lu: %d, %#zx mapped, not %#lx",
-			       step, (long)first, (long)count, (long)unit, ret, mapped,
-			       (long)(want * unit * page));
-			for (i = 0; i < want * unit; i++)
-				cells[first + i] = (struct cell){ phys + i * page,
-					i % per_table, blocks };
-		} else {
-			queue = below(&state, 2);
-			gather.queued = queue;
-			want = predict_unmap(first, count * unit);
-			done = ops->unmap_pages(ops, base + first * page, unit * page,
-						count, &gather);
-			expect(done == want * page,
-			       "step %lu: unmap %lu+%lux%lu: %#lx, not %#lx", step,
-			       (long)first, (long)count, (long)unit, (long)done,
-			       (long)(want * page));
-			for (i = 0; i < want; i++)
-				cells[first + i] = (struct cell){ ~0UL };
-			expect(queue || !want || t->granule != 12 ||
-			       (t->b->kind != SS && t->b->kind != FS) ||
-			       (gather.start <= base + first * page &&
-				gather.end >= base + (first + want) * page - 1),
-			       "not gathered");
-			/* Freed memory is poisoned: nothing may refer to it. */
-			free_tables(&gather);
-			iommu_iotlb_gather_init(&gather);
-		}
-		for (i = 0; i < 4; i++)
-			check_cell(base, below(&state, nr_cells));
-		check_cell(base, first);
-		check_cell(base, first + count * unit - 1);
-		if (step % 2048 == 0)
-			for (i = 0; i < nr_cells; i++)
-				check_cell(base, i);
-	}
-	expect_complaint();
-	free(cells);
-	close_table();
 }
 
 /* Four owners of interleaved pages in the same tables. */
@@ -725,7 +598,6 @@ int main(void)
 		run_for_target(runs_over_tables);
 		run_for_target(each_allocation_fails);
 		run_for_target(dirty_pages);
-		run_for_target(random_against_model);
 		run_for_target(neighbours_at_once);
 		run_for_target(newcomers_at_once);
 	}
