@@ -181,6 +181,8 @@ struct dmamap_removal {
 	size_t cleared;
 };
 
+/* Tests include this file on the stock layer, too, which knows no runs. */
+#ifdef CONFIG_IOMMU_DMAMAP
 /**
  * struct dmamap_runs - memory being mapped to consecutive addresses
  * @domain: where
@@ -226,6 +228,7 @@ static __always_inline bool dmamap_runs_append(struct dmamap_runs *runs,
 	runs->count++;
 	return true;
 }
+#endif
 
 int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size);
 dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
