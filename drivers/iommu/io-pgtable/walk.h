@@ -459,15 +459,16 @@ static __always_inline int iopt_map_pages(struct iopt *iopt,
 					   iopt_granule(f));
 			slot += filled;
 			iova += filled << iopt_shift(f, 0);
-			if (unlikely(filled < some)) {
-				ret = iopt_make_room(iopt, f, slot, iova, 0);
-				goto out;
-			}
 			room -= filled;
 			left -= filled;
 			if (unlikely(left))
 				leaf = iopt_advance(f, leaf, (u64)filled <<
 						    iopt_shift(f, 0));
+			if (unlikely(filled < some)) {
+				ret = iopt_make_room(iopt, f, slot, iova, 0);
+				if (ret)
+					goto out;
+			}
 		}
 	}
 out:
@@ -669,7 +670,7 @@ static __always_inline int iopt_map_runs(struct iopt *iopt,
 		/* Pieces too short for a block */
 		for (n = 0; n < count && runs[n].size < block; n++) {
 			bits |= runs[n].phys | runs[n].size;
-			ends |= runs[n].phys + runs[n].size - 1;
+			ends |= runs[n].phys | (runs[n].phys + runs[n].size - 1);
 			total += runs[n].size;
 		}
 		if (unlikely(!n)) {
