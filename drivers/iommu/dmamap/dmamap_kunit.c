@@ -2078,6 +2078,91 @@ static void an_alignment_above_the_granule_is_refused(struct kunit *test)
 	unmap_mmio(dev, addr, GRANULE);
 }
 
+/*
+ * iommu_map_sg() has a way of its own for drivers that take many pieces in a
+ * call. @TABLE_IOVA is where nothing else is.
+ */
+#define TABLE_IOVA	SZ_1G
+#define TABLE_ENTRIES	80
+
+/* A table of pages that do not follow each other in memory. */
+static void scattered_table(struct kunit *test, struct sg_table *table)
+{
+	u8 *buffer = new_buffer(test, 2 * TABLE_ENTRIES * GRANULE);
+	struct scatterlist *s;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, 0, sg_alloc_table(table, TABLE_ENTRIES,
+						GFP_KERNEL));
+	for_each_sg(table->sgl, s, TABLE_ENTRIES, i)
+		sg_set_buf(s, buffer + 2 * i * GRANULE, GRANULE);
+}
+
+static ssize_t map_table(struct device *dev, struct sg_table *table)
+{
+	return iommu_map_sg(iommu_get_domain_for_dev(dev), TABLE_IOVA,
+			    table->sgl, table->nents, IOMMU_READ, GFP_KERNEL);
+}
+
+static void a_table_is_mapped_in_order(struct kunit *test)
+{
+	struct device *dev = platform(test);
+	struct mock_page page;
+	struct sg_table table;
+	struct scatterlist *s;
+	int i;
+
+	scattered_table(test, &table);
+	KUNIT_EXPECT_EQ(test, map_table(dev, &table), TABLE_ENTRIES * GRANULE);
+	for_each_sg(table.sgl, s, TABLE_ENTRIES, i) {
+		KUNIT_EXPECT_EQ(test, mock_translate(dev, TABLE_IOVA +
+						     i * GRANULE, &page),
+				MOCK_LIVE);
+		KUNIT_EXPECT_EQ(test, page.phys, sg_phys(s));
+	}
+	iommu_unmap(iommu_get_domain_for_dev(dev), TABLE_IOVA,
+		    TABLE_ENTRIES * GRANULE);
+	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+	sg_free_table(&table);
+}
+
+static void a_table_that_cannot_be_mapped_leaves_nothing(struct kunit *test)
+{
+	struct mock_iommu *mock = mock_of(test);
+	struct device *dev = platform(test);
+	struct sg_table table;
+	unsigned long n;
+
+	scattered_table(test, &table);
+	for (n = 0; n < TABLE_ENTRIES; n++) {
+		mock->faults.map_budget = n;
+		KUNIT_EXPECT_LT(test, map_table(dev, &table), 0);
+		KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+	}
+	mock->faults.map_budget = MOCK_NEVER;
+	mock->faults.sync_map = true;
+	KUNIT_EXPECT_LT(test, map_table(dev, &table), 0);
+	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+	mock->faults.sync_map = false;
+	sg_free_table(&table);
+}
+
+static void a_table_with_half_a_granule_is_refused(struct kunit *test)
+{
+	struct device *dev = platform(test);
+	struct scatterlist *s;
+	struct sg_table table;
+	int i;
+
+	scattered_table(test, &table);
+	for_each_sg(table.sgl, s, TABLE_ENTRIES, i)
+		if (i == TABLE_ENTRIES / 2)
+			s->length = GRANULE / 2;
+	KUNIT_EXPECT_EQ(test, map_table(dev, &table), -EINVAL);
+	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+	sg_free_table(&table);
+}
+
 static void a_failed_map_leaves_nothing(struct kunit *test)
 {
 	struct mock_iommu *mock = mock_of(test);
@@ -5505,6 +5590,11 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE_PARAM(all_is_synced_before_it_is_returned,
 			 manner_gen_params),
 	KUNIT_CASE_PARAM(what_cannot_be_synced_is_undone, manner_gen_params),
+	KUNIT_CASE_PARAM(a_table_is_mapped_in_order, manner_gen_params),
+	KUNIT_CASE_PARAM(a_table_that_cannot_be_mapped_leaves_nothing,
+			 manner_gen_params),
+	KUNIT_CASE_PARAM(a_table_with_half_a_granule_is_refused,
+			 manner_gen_params),
 	KUNIT_CASE_PARAM(a_failed_allocation_keeps_no_page, manner_gen_params),
 	/* First: the others switch off what they switch on. */
 	KUNIT_CASE(only_in_a_crash_kernel_mapping_attaches),

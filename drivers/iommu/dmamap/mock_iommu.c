@@ -303,10 +303,11 @@ static int mock_map_runs(struct iommu_domain *domain, unsigned long iova,
 		for (done = 0; !ret && done < run->size;) {
 			size_t step = 0;
 
-			ret = mock_map_pages(domain, iova + *mapped,
-					     run->phys + done, granule,
+			ret = mock_map_pages(domain, iova, run->phys + done,
+					     granule,
 					     (run->size - done) / granule, prot,
 					     gfp, &step);
+			iova += step;
 			done += step;
 			*mapped += step;
 		}
