@@ -129,7 +129,7 @@ static int map_pages(struct iommu_domain *domain, dma_addr_t addr, size_t size,
 		     struct page **pages, int prot, gfp_t gfp)
 {
 	struct dmamap_runs runs __uninitialized;
-	size_t done, len;
+	size_t done;
 	int ret = 0;
 
 	runs.domain = domain;
@@ -137,15 +137,9 @@ static int map_pages(struct iommu_domain *domain, dma_addr_t addr, size_t size,
 	runs.prot = prot;
 	runs.gfp = gfp;
 	runs.count = 0;
-	for (done = 0; !ret && done < size; done += len) {
-		len = min(PAGE_SIZE, size - done);
-		if (!dmamap_runs_append(&runs, page_to_phys(*pages), len)) {
-			ret = dmamap_runs_flush(&runs);
-			len = 0;
-			continue;
-		}
-		pages++;
-	}
+	for (done = 0; !ret && done < size; done += PAGE_SIZE)
+		ret = dmamap_runs_add(&runs, page_to_phys(*pages++),
+				      min(PAGE_SIZE, size - done));
 	if (!ret)
 		ret = dmamap_runs_flush(&runs);
 	if (!ret)

@@ -228,6 +228,27 @@ static __always_inline bool dmamap_runs_append(struct dmamap_runs *runs,
 	runs->count++;
 	return true;
 }
+
+/**
+ * dmamap_runs_add - as dmamap_runs_append(), with room made by mapping the rest
+ * @runs: the memory so far
+ * @phys: first byte, at a granule
+ * @size: bytes, whole granules
+ *
+ * Return: 0, or an error of dmamap_runs_flush().
+ */
+static inline int dmamap_runs_add(struct dmamap_runs *runs, phys_addr_t phys,
+				  size_t size)
+{
+	int ret;
+
+	if (likely(dmamap_runs_append(runs, phys, size)))
+		return 0;
+	ret = dmamap_runs_flush(runs);
+	if (likely(!ret))
+		dmamap_runs_append(runs, phys, size);
+	return ret;
+}
 #endif
 
 int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size);

@@ -291,20 +291,15 @@ static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr,
 static int map_plain(int nents, struct layout *layout)
 {
 	struct dmamap_runs *runs = &layout->runs;
-	struct scatterlist *s = layout->next;
 	int i, ret = dmamap_runs_flush(runs);
+	struct scatterlist *s;
 
 	if (likely(layout->noted == nents) || ret)
 		return ret;
-	for (i = layout->noted; i < nents; ) {
-		if (unlikely(!dmamap_runs_append(runs, sg_phys(s), s->length))) {
-			ret = dmamap_runs_flush(runs);
-			if (unlikely(ret))
-				return ret;
-			continue;
-		}
-		if (++i < nents)
-			s = entry_after(s);
+	for_each_entry(layout->next, s, nents - layout->noted, i) {
+		ret = dmamap_runs_add(runs, sg_phys(s), s->length);
+		if (unlikely(ret))
+			return ret;
 	}
 	runs->run[runs->count - 1].size += layout->padding;
 	return dmamap_runs_flush(runs);
@@ -320,7 +315,6 @@ static noinline int map_any(struct scatterlist *sgl, int nents,
 	unsigned long mask = iova_mask(&cookie->iovad);
 	size_t total = 0, gap, len;
 	struct scatterlist *s;
-	phys_addr_t phys;
 	int i, ret;
 
 	runs->count = 0;
@@ -329,14 +323,16 @@ static noinline int map_any(struct scatterlist *sgl, int nents,
 			continue;
 		len = wide_len(s, mask);
 		gap = gap_before(total, len, boundary);
-		phys = sg_phys(s) & ~(phys_addr_t)mask;
-		if (unlikely(gap || !dmamap_runs_append(runs, phys, len))) {
+		if (gap) {
 			ret = dmamap_runs_flush(runs);
 			if (unlikely(ret))
 				return ret;
 			runs->addr += gap;
-			dmamap_runs_append(runs, phys, len);
 		}
+		ret = dmamap_runs_add(runs, sg_phys(s) & ~(phys_addr_t)mask,
+				      len);
+		if (unlikely(ret))
+			return ret;
 		total += gap + len;
 	}
 	return dmamap_runs_flush(runs);
