@@ -22,6 +22,7 @@
  */
 
 #include <linux/acpi_iort.h>
+#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/of_iommu.h>
 #include <linux/slab.h>
@@ -46,7 +47,7 @@ static struct iova *reserve_free(struct iova_domain *iovad, unsigned long lo,
 #ifdef CONFIG_IOVA_GAP_TREE
 	return iova_reserve_free(iovad, lo, hi);
 #else
-	return reserve_iova(iovad, lo, hi);
+	return reserve_iova(iovad, lo, hi) ?: ERR_PTR(-ENOMEM);
 #endif
 }
 
@@ -55,13 +56,15 @@ static int reserve_one(struct iommu_dma_cookie *cookie, unsigned long lo,
 {
 	struct dmamap_reserved *reserved = kmalloc(sizeof(*reserved),
 						   GFP_KERNEL);
+	int ret;
 
 	if (!reserved)
 		return -ENOMEM;
 	reserved->iova = reserve_free(&cookie->iovad, lo, hi);
-	if (!reserved->iova) {
+	if (IS_ERR(reserved->iova)) {
+		ret = PTR_ERR(reserved->iova);
 		kfree(reserved);
-		return -EBUSY;
+		return ret;
 	}
 	list_add(&reserved->link, &cookie->reserved);
 	return 0;

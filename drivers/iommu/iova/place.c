@@ -21,6 +21,7 @@
  *    does not touch what is there.
  */
 
+#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/iova.h>
 
@@ -108,8 +109,8 @@ EXPORT_SYMBOL_GPL(iova_alloc_placed);
  * Ranges in caches are free; the caches are drained when need be.
  *
  * Context: process; may sleep.
- * Return: the range, to be freed with __free_iova(); %NULL when part of it is
- * in use, or without memory.
+ * Return: the range, to be freed with __free_iova(); ERR_PTR(-EBUSY) when part
+ * of it is in use, ERR_PTR(-ENOMEM), or ERR_PTR(-EINVAL) for what is no range.
  */
 struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long pfn_lo,
 			       unsigned long pfn_hi)
@@ -120,7 +121,7 @@ struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long pfn_lo,
 	int ret;
 
 	if (!iova)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	iova->pfn_lo = pfn_lo;
 	iova->pfn_hi = pfn_hi;
 	for (;;) {
@@ -137,6 +138,6 @@ struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long pfn_lo,
 		drained = true;
 	}
 	iova_mem_free(iova);
-	return NULL;
+	return ERR_PTR(ret == -EEXIST ? -EBUSY : ret);
 }
 EXPORT_SYMBOL_GPL(iova_reserve_free);
