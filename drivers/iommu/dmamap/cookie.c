@@ -121,7 +121,7 @@ static void cookie_reset(struct iommu_dma_cookie *cookie)
 		dmamap_fq_destroy(cookie->queue);
 	}
 	dmamap_reserved_forget(cookie);
-	dmamap_doorbells_forget(cookie);
+	dmamap_doorbells_forget(cookie, &cookie->doorbells);
 	memset(&cookie->iovad, 0, sizeof(cookie->iovad));
 	cookie->fq = NULL;
 	cookie->queue = NULL;

@@ -141,7 +141,8 @@ void dmamap_reserved_forget(struct iommu_dma_cookie *cookie);
 /* msi.c */
 int dmamap_doorbells_identity(struct iommu_dma_cookie *cookie,
 			      phys_addr_t start, phys_addr_t last);
-void dmamap_doorbells_forget(struct iommu_dma_cookie *cookie);
+void dmamap_doorbells_forget(struct iommu_dma_cookie *cookie,
+			     struct list_head *mark);
 
 /* map.c */
 dma_addr_t dmamap_map_buffer(struct device *dev, phys_addr_t phys, size_t size,

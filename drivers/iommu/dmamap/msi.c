@@ -95,14 +95,16 @@ int dmamap_doorbells_identity(struct iommu_dma_cookie *cookie,
 
 /**
  * dmamap_doorbells_forget - free what is noted of doorbells
- * @cookie: that of a domain whose page table goes away
+ * @cookie: that of a domain whose page table goes away, or with nothing mapped
+ *	for them
+ * @mark: the youngest to keep; the head of the list to keep none
  */
-void dmamap_doorbells_forget(struct iommu_dma_cookie *cookie)
+void dmamap_doorbells_forget(struct iommu_dma_cookie *cookie,
+			     struct list_head *mark)
 {
-	struct dmamap_doorbell *doorbell, *next;
-
-	list_for_each_entry_safe(doorbell, next, &cookie->doorbells, link)
-		doorbell_del(doorbell);
+	while (cookie->doorbells.next != mark)
+		doorbell_del(list_first_entry(&cookie->doorbells,
+					      struct dmamap_doorbell, link));
 }
 
 static dma_addr_t doorbell_address(struct iommu_domain *domain,

@@ -234,11 +234,12 @@ static void unreserve_to(struct iommu_dma_cookie *cookie,
  * Context: process; may sleep.
  * Return: 0; -ENOMEM, -EBUSY when some of it is in use already, -EINVAL when
  * the DMA ranges of its bridge overlap. After an error nothing more is
- * reserved than before.
+ * reserved, or noted of doorbells, than before.
  */
 int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 {
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
+	struct list_head *doorbells = cookie->doorbells.next;
 	struct list_head *mark = cookie->reserved.next;
 	int ret = 0;
 
@@ -252,8 +253,10 @@ int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 	}
 	if (!ret)
 		ret = reserve_regions(cookie, dev);
-	if (ret)
+	if (ret) {
 		unreserve_to(cookie, mark);
+		dmamap_doorbells_forget(cookie, doorbells);
+	}
 	return ret;
 }
 
