@@ -63,6 +63,7 @@ static struct iommu_dma_cookie *cookie_create(struct iommu_domain *domain,
 	cookie->kind = kind;
 	cookie->domain = domain;
 	mutex_init(&cookie->lock);
+	mutex_init(&cookie->doorbell_lock);
 	INIT_LIST_HEAD(&cookie->doorbells);
 	INIT_LIST_HEAD(&cookie->reserved);
 	return cookie;
@@ -112,16 +113,13 @@ int iommu_get_msi_cookie(struct iommu_domain *domain, dma_addr_t base)
 }
 EXPORT_SYMBOL(iommu_get_msi_cookie);
 
-/* Back to an empty cookie. */
-static void cookie_reset(struct iommu_dma_cookie *cookie)
+/* What init_addresses() and joining devices made. */
+static void drop_addresses(struct iommu_dma_cookie *cookie)
 {
-	if (cookie->ready) {
-		dmamap_fq_stop(cookie->queue);
-		put_iova_domain(&cookie->iovad);
-		dmamap_fq_destroy(cookie->queue);
-	}
+	dmamap_fq_stop(cookie->queue);
+	put_iova_domain(&cookie->iovad);
+	dmamap_fq_destroy(cookie->queue);
 	dmamap_reserved_forget(cookie);
-	dmamap_doorbells_forget(cookie, &cookie->doorbells);
 	memset(&cookie->iovad, 0, sizeof(cookie->iovad));
 	cookie->fq = NULL;
 	cookie->queue = NULL;
@@ -143,9 +141,11 @@ void iommu_put_dma_cookie(struct iommu_domain *domain)
 
 	if (!cookie)
 		return;
-	if (cookie->ready)
+	if (cookie->ready) {
 		dmamap_debugfs_del(cookie);
-	cookie_reset(cookie);
+		drop_addresses(cookie);
+	}
+	dmamap_doorbells_forget(cookie, &cookie->doorbells);
 	domain->iova_cookie = NULL;
 	kfree(cookie);
 }
@@ -180,7 +180,6 @@ static int init_addresses(struct iommu_dma_cookie *cookie,
 		put_iova_domain(iovad);
 		return ret;
 	}
-	cookie->ready = true;
 	cookie->may_defer = true;
 	return 0;
 }
@@ -316,10 +315,12 @@ static int join_domain(struct iommu_domain *domain, struct device *dev)
 	ret = dmamap_reserve_device(domain, dev);
 	if (ret) {
 		if (first)
-			cookie_reset(cookie);
+			drop_addresses(cookie);
 		domain->type = old_type;
 		goto unlock;
 	}
+	/* Who reads it sees addresses to take doorbells' from. */
+	smp_store_release(&cookie->ready, true);
 	settle_laziness(cookie, dev);
 	if (first)
 		dmamap_debugfs_add(cookie);

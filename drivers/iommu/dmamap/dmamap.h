@@ -51,7 +51,11 @@
  *
  * 6. Locks, outermost first:
  *
- *	iommu_dma_cookie.lock	devices joining, doorbells; sleeps
+ *	iommu_dma_cookie.lock	devices joining; sleeps
+ *	iommu_dma_cookie.doorbell_lock
+ *				doorbells; sleeps.  Interrupts are set up under
+ *				cpus_read_lock(), so nothing that takes part in
+ *				CPU hotplug is done under it
  *	dmamap_ring.lock	a flush queue; interrupts disabled; nothing is
  *				freed and no hardware waited for under it
  *
@@ -94,13 +98,14 @@ enum dmamap_kind {
  * @second_page: the IOMMU's second smallest page, or more than there is
  * @iovad: addresses of the domain, for %DMAMAP_IOVA
  * @kind: what is managed
- * @ready: @iovad is set up; under @lock
+ * @ready: a device has joined and @iovad is set up; written under @lock, once
  * @may_defer: every device that joined is trusted and behind an IOMMU that can
  *	defer invalidations; under @lock
  * @shadowed: the IOMMU of a device shadows the page table; under @lock
- * @msi_next: next free address, for %DMAMAP_MSI; under @lock
- * @lock: devices join one at a time, doorbells are made one at a time
- * @doorbells: of &struct dmamap_doorbell; under @lock
+ * @msi_next: next free address, for %DMAMAP_MSI; under @doorbell_lock
+ * @lock: devices join one at a time
+ * @doorbell_lock: doorbells are made one at a time
+ * @doorbells: of &struct dmamap_doorbell; under @doorbell_lock
  * @reserved: of &struct dmamap_reserved; under @lock
  * @queue: the flush queue, also when @fq does not point to it any more
  * @domain: the domain
@@ -119,7 +124,8 @@ struct iommu_dma_cookie {
 	bool may_defer;
 	bool shadowed;
 	dma_addr_t msi_next;
-	struct mutex lock; /* devices joining, doorbells */
+	struct mutex lock; /* devices joining */
+	struct mutex doorbell_lock; /* doorbells */
 	struct list_head doorbells;
 	struct list_head reserved;
 	struct dmamap_fq *queue;

@@ -1080,10 +1080,13 @@ static void soil_slots(struct kunit *test, struct edu *edu)
 		if (dma_mapping_error(edu->dev, dma[nr]))
 			break;
 		nr++;
+		cond_resched();
 	}
 	KUNIT_EXPECT_GT(test, nr, 0);
-	while (nr)
+	while (nr) {
 		dma_unmap_single_attrs(edu->dev, dma[--nr], len, DMA_TO_DEVICE, 0);
+		cond_resched();
+	}
 }
 
 /*

@@ -74,7 +74,7 @@ static void doorbell_del(struct dmamap_doorbell *doorbell)
 
 /**
  * dmamap_doorbells_identity - note doorbells that need no translation
- * @cookie: that of a domain; iommu_dma_cookie.lock is held
+ * @cookie: that of a domain; iommu_dma_cookie.doorbell_lock is held
  * @start: their first byte
  * @last: their last byte
  *
@@ -173,9 +173,9 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 		return 0;
 	}
 
-	mutex_lock(&cookie->lock);
-	/* The device could not join its domain. */
-	if (cookie->kind == DMAMAP_IOVA && !cookie->ready) {
+	mutex_lock(&cookie->doorbell_lock);
+	/* The device could not join its domain. Pairs with join_domain(). */
+	if (cookie->kind == DMAMAP_IOVA && !smp_load_acquire(&cookie->ready)) {
 		ret = -EINVAL;
 		goto unlock;
 	}
@@ -190,7 +190,7 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 		msi_desc_set_iommu_msi_iova(desc, doorbell->addr,
 					    ilog2(granule));
 unlock:
-	mutex_unlock(&cookie->lock);
+	mutex_unlock(&cookie->doorbell_lock);
 	return ret;
 }
 

@@ -239,10 +239,13 @@ static void unreserve_to(struct iommu_dma_cookie *cookie,
 int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 {
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
-	struct list_head *doorbells = cookie->doorbells.next;
 	struct list_head *mark = cookie->reserved.next;
+	struct list_head *doorbells;
 	int ret = 0;
 
+	/* Until the end: what is noted may have to be forgotten again. */
+	mutex_lock(&cookie->doorbell_lock);
+	doorbells = cookie->doorbells.next;
 	if (dev_is_pci(dev)) {
 		struct pci_host_bridge *bridge;
 
@@ -257,6 +260,7 @@ int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 		unreserve_to(cookie, mark);
 		dmamap_doorbells_forget(cookie, doorbells);
 	}
+	mutex_unlock(&cookie->doorbell_lock);
 	return ret;
 }
 
