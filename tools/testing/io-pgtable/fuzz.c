@@ -4,9 +4,8 @@
  * on a page table and on its model (checker.h), eight bytes each, and the first
  * answer that differs aborts.
  */
-#include <stdint.h>
-
 #include "checker.h"
+#include "fuzz.h"
 
 #define OP_BYTES	8
 #define MOST_RUNS	16
@@ -76,26 +75,10 @@ static size_t operation(const uint8_t *op, const uint8_t *end)
 	return OP_BYTES;
 }
 
-static unsigned long inputs;
-
-static void say_ok(void)
-{
-	printf("ok fuzz: %lu inputs\n", inputs);
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	return atexit(say_ok);
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void fuzz_one(const uint8_t *data, size_t size)
 {
 	size_t at;
 
-	inputs++;
-	test_begin();
-	if (size < 1)
-		return 0;
 	t = &targets[data[0] % ARRAY_SIZE(targets)];
 	checker_begin();
 	for (at = 1; at + OP_BYTES <= size && !test_why[0];) {
@@ -103,10 +86,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		expect_complaint();
 	}
 	checker_end();
-	expect(shim_outstanding() == test_outstanding, "leak");
-	if (test_why[0]) {
-		fprintf(stderr, "%s: %s\n", t->name, test_why);
-		abort();
-	}
-	return 0;
+	if (test_why[0])
+		fprintf(stderr, "%s: ", t->name);
 }
