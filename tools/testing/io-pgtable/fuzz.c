@@ -54,8 +54,8 @@ static size_t runs_from(struct window *w, u64 first, const uint8_t *op,
 static size_t operation(const uint8_t *op, const uint8_t *end)
 {
 	struct window *w = &windows[windows[1].nr && op[0] & 0x80];
-	bool blocks = w->blocks && op[0] & 0x40;
-	u64 unit = blocks ? per_table : 1, size = w->unit * unit;
+	unsigned int nth = op[0] & 0x40 ? 1 + (op[0] >> 4 & 1) : 0;
+	u64 unit = w->sizes[min(nth, w->nr_sizes - 1)], size = w->unit * unit;
 	u64 first = (op[1] | op[2] << 8) % (w->nr / unit) * unit;
 	u64 count = min(length_from(op[3]), (w->nr - first) / unit);
 	gfp_t gfp = op[0] & 0x20 ? GFP_ATOMIC : GFP_KERNEL;
@@ -65,7 +65,7 @@ static size_t operation(const uint8_t *op, const uint8_t *end)
 	case 0:
 		return runs_from(w, first, op, end, gfp, fail);
 	case 1:
-		check_map(w, first, size, count, blocks ?
+		check_map(w, first, size, count, unit > 1 ?
 			  (op[5] & 7) * size + (op[5] & 0x80 ? w->far : 0) :
 			  phys_from(w, first, op[5]), gfp, fail);
 		break;
