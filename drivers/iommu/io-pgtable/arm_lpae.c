@@ -54,6 +54,8 @@
 #include "../io-pgtable-arm.h"
 /* Ignored in table descriptors, as bits 58:51 are. */
 #define IOPT_SYNCED	BIT_ULL(55)
+/* Valid */
+#define IOPT_LEAF	BIT_ULL(0)
 /* Contiguous */
 #define IOPT_GROUPED	BIT_ULL(52)
 

@@ -18,6 +18,8 @@
  * they are in the way of those who read the tables without masking them.
  */
 #define IOPT_SYNCED	BIT_ULL(9)
+/* R of the second stage, P of the first */
+#define IOPT_LEAF	BIT_ULL(0)
 #define IOPT_GROUPED	0
 
 #include "walk.h"

@@ -171,9 +171,10 @@ struct iopt {
 };
 
 /*
- * What a format defines, besides IOPT_SYNCED, and IOPT_GROUPED, which is 0 where
- * there are no groups.  Heights and entries are those of one entry; where
- * @height is 0 the entry is never asked to be a table.
+ * What a format defines, besides IOPT_SYNCED; IOPT_LEAF, a bit that all leaves
+ * have; and IOPT_GROUPED, which is 0 where there are no groups.  Heights and
+ * entries are those of one entry; where @height is 0 the entry is never asked to
+ * be a table.
  */
 
 /* Does @entry refer to a table? */
@@ -813,23 +814,28 @@ static __always_inline int iopt_map_runs(struct iopt *iopt,
 static __always_inline size_t iopt_clear(struct iopt_format f, u64 *slot,
 					 size_t count, unsigned int height)
 {
-	size_t i = 0;
+	u64 *s = slot, *end = slot + count, *eights = slot + (count & ~7UL);
 
 	/* The last level has leaves and holes only. */
-	for (; !height && i + 4 <= count; i += 4) {
-		u64 *s = slot + i;
-
-		if (unlikely(!READ_ONCE(s[0]) || !READ_ONCE(s[1]) ||
-			     !READ_ONCE(s[2]) || !READ_ONCE(s[3])))
+	while (!height && s != eights) {
+		if (unlikely(!(READ_ONCE(s[0]) & READ_ONCE(s[1]) &
+			       READ_ONCE(s[2]) & READ_ONCE(s[3]) &
+			       READ_ONCE(s[4]) & READ_ONCE(s[5]) &
+			       READ_ONCE(s[6]) & READ_ONCE(s[7]) & IOPT_LEAF)))
 			break;
 		WRITE_ONCE(s[0], 0);
 		WRITE_ONCE(s[1], 0);
 		WRITE_ONCE(s[2], 0);
 		WRITE_ONCE(s[3], 0);
+		WRITE_ONCE(s[4], 0);
+		WRITE_ONCE(s[5], 0);
+		WRITE_ONCE(s[6], 0);
+		WRITE_ONCE(s[7], 0);
+		s += 8;
 	}
-	for (; i < count && iopt_is_leaf(f, READ_ONCE(slot[i]), height); i++)
-		WRITE_ONCE(slot[i], 0);
-	return i;
+	for (; s != end && iopt_is_leaf(f, READ_ONCE(*s), height); s++)
+		WRITE_ONCE(*s, 0);
+	return s - slot;
 }
 
 /* Of @count entries, those before a group of which the range has only a part. */
