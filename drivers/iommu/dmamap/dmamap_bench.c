@@ -2,8 +2,9 @@
 /*
  * dmamap_bench - what the DMA API costs for a device behind an IOMMU
  *
- * Only the public interface of <linux/dma-mapping.h> is used, so the same
- * source measures whichever layers the kernel was built with.  The device is
+ * Only the public interface of <linux/dma-mapping.h> is used, and for page
+ * tables alone that of <linux/iommu.h>, so the same source measures whichever
+ * layers the kernel was built with.  The device is
  * QEMU's pci-testdev, which has an IOMMU group like any other PCI function and
  * never does DMA of its own.
  *
@@ -37,6 +38,11 @@
  *    of dmamap_bench_mark() before, between and after the two operations: a
  *    debugger that stops there and steps on sees one operation and nothing else.
  *
+ * 8. Page tables alone: iommu_map() and iommu_unmap_fast() of a domain without
+ *    devices, whose invalidations are left to a flush queue that is not there.
+ *    "table" maps memory that is a page off, which is pages only; "block" maps
+ *    memory that is aligned as the addresses are, in the largest pages there are.
+ *
  * Output: one line per operation, "dmamap_bench: CASE op=OP key=value ...", and
  * a last line "dmamap_bench: done".  A case that could not run prints
  * "CASE error=ERRNO".  CASE is a group and a size, such as single-4096: bytes, or
@@ -61,6 +67,8 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+
+#include "../iommu-pages.h"
 
 static char *run;
 module_param(run, charp, 0444);
@@ -97,6 +105,7 @@ MODULE_PARM_DESC(marks, "rounds of each case that a debugger can step through (d
  * @head: the mapping of @ring made last
  * @cpu: memory from dma_alloc_coherent()
  * @sgt: list being mapped
+ * @domain: of page tables alone
  */
 struct bench {
 	struct device *dev;
@@ -109,6 +118,7 @@ struct bench {
 	unsigned int head;
 	void *cpu;
 	struct sg_table sgt;
+	struct iommu_domain *domain;
 };
 
 /**
@@ -341,6 +351,44 @@ static void unmap_synced(struct bench *b)
 	unmap_single(b);
 }
 
+static int make_domain(struct bench *b)
+{
+	b->domain = iommu_paging_domain_alloc(b->dev);
+	return PTR_ERR_OR_ZERO(b->domain);
+}
+
+static void free_domain(struct bench *b)
+{
+	iommu_domain_free(b->domain);
+}
+
+static int map_table_at(struct bench *b, phys_addr_t phys)
+{
+	return iommu_map(b->domain, SZ_1G, phys, b->size,
+			 IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE, GFP_ATOMIC);
+}
+
+static int map_table(struct bench *b)
+{
+	return map_table_at(b, virt_to_phys(b->buf) + PAGE_SIZE);
+}
+
+static int map_block(struct bench *b)
+{
+	return map_table_at(b, virt_to_phys(b->buf));
+}
+
+static int unmap_table(struct bench *b)
+{
+	struct iommu_iotlb_gather gather;
+
+	iommu_iotlb_gather_init(&gather);
+	gather.queued = true;
+	WARN_ON_ONCE(iommu_unmap_fast(b->domain, SZ_1G, b->size, &gather) != b->size);
+	iommu_put_pages_list(&gather.freelist);
+	return 0;
+}
+
 /* The loops */
 
 /* Interrupts on, each nanosecond in one of the two figures */
@@ -499,6 +547,9 @@ static const unsigned int list_sizes[] = { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512
 static const unsigned int few_list_sizes[] = { 16, 0 };
 static const unsigned int coherent_sizes[] = { SZ_4K, SZ_16K, SZ_64K, SZ_256K, SZ_2M, 0 };
 
+static const unsigned int table_sizes[] = { SZ_4K, SZ_64K, SZ_1M, SZ_2M, 0 };
+static const unsigned int block_sizes[] = { SZ_64K, SZ_1M, SZ_2M, 0 };
+
 static const struct bench_group groups[] = {
 	{ .name = "single", .ops = { "map", "unmap" }, .bits = 64, .sizes = buffer_sizes,
 	  .first = map_single, .second = unmap_single },
@@ -524,6 +575,12 @@ static const struct bench_group groups[] = {
 	{ .name = "sync", .ops = { "for-device", "for-cpu" }, .bits = 64, .sizes = page_sizes,
 	  .prepare = map_single, .first = sync_for_device, .second = sync_for_cpu,
 	  .finish = unmap_synced },
+	{ .name = "table", .ops = { "map", "unmap" }, .bits = 64, .sizes = table_sizes,
+	  .prepare = make_domain, .first = map_table, .second = unmap_table,
+	  .finish = free_domain },
+	{ .name = "block", .ops = { "map", "unmap" }, .bits = 64, .sizes = block_sizes,
+	  .prepare = make_domain, .first = map_block, .second = unmap_table,
+	  .finish = free_domain },
 };
 
 static const struct bench_group empty = { .first = nothing, .second = nothing };

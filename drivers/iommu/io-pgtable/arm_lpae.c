@@ -26,6 +26,25 @@
  *
  * 5. The granule is a constant to the walker: there is one for each, and the
  *    ops of a page table are those of its granule.
+ *
+ * 6. Contiguous.  Bit 52 of 16 adjacent leaves (4 KiB granule), 128 pages or 32
+ *    blocks (16 KiB), or 32 leaves (64 KiB) says that together they are one
+ *    translation of memory as adjacent and as aligned: 64 KiB or 32 MiB for one
+ *    entry of a TLB instead of 16.  Where one entry of such a group changes and
+ *    the others do not, all of it has to be invalid for a time ("break before
+ *    make"; SMMU_IDR3.BBML says what less would do), and whatever a device
+ *    reads or writes there meanwhile faults.  So groups are page sizes, as
+ *    walk.h has it, and not set where adjacent pages happen to be mapped: who
+ *    maps 64 KiB as a page gives it up as one.  A device can be at work on a
+ *    part of a block no less than on a part of a group, so what goes for the
+ *    one goes for the other.
+ *
+ *    Owners ask for it (io_pgtable_cfg.contiguous), since they find page sizes
+ *    in pgsize_bitmap that they did not put there, and since other walkers are
+ *    compiled for it: without it nothing takes an instruction more.  Hardware
+ *    that keeps dirty state (IO_PGTABLE_QUIRK_ARM_HD) may do so in any one entry
+ *    of a group, which is not what those want who track pages: there are none
+ *    then.  Nor are there in Mali's variant, and of blocks of 4 TiB.
  */
 
 #include <linux/dma-mapping.h>
@@ -35,6 +54,10 @@
 #include "../io-pgtable-arm.h"
 /* Ignored in table descriptors, as bits 58:51 are. */
 #define IOPT_SYNCED	BIT_ULL(55)
+/* Valid */
+#define IOPT_LEAF	BIT_ULL(0)
+/* Contiguous */
+#define IOPT_GROUPED	BIT_ULL(52)
 
 #include "walk.h"
 
@@ -91,7 +114,7 @@ enum {
 #define MAX_CONCATENATED	16
 
 /* iopt_format.variant */
-enum { LPAE_ARM, LPAE_MALI };
+enum { LPAE_ARM, LPAE_MALI, LPAE_CONTIGUOUS };
 
 enum { BITS_4K = 9, BITS_16K = 11, BITS_64K = 13 };
 
@@ -103,7 +126,7 @@ static inline bool iopt_is_table(struct iopt_format f, u64 entry,
 
 static inline u64 iopt_leaf_type(struct iopt_format f, unsigned int height)
 {
-	return !height && iopt_variant(f) == LPAE_ARM ? LPAE_TYPE : LPAE_VALID;
+	return !height && iopt_variant(f) != LPAE_MALI ? LPAE_TYPE : LPAE_VALID;
 }
 
 static inline bool iopt_is_leaf(struct iopt_format f, u64 entry,
@@ -142,6 +165,15 @@ static inline u64 iopt_table_entry(struct iopt_format f, struct iopt *iopt,
 	if (iopt->iop.cfg.quirks & IO_PGTABLE_QUIRK_ARM_NS)
 		entry |= LPAE_NSTABLE;
 	return entry;
+}
+
+static inline unsigned int iopt_group(struct iopt_format f, unsigned int height)
+{
+	if (iopt_variant(f) != LPAE_CONTIGUOUS)
+		return 1;
+	if (iopt_bits(f) == BITS_4K)
+		return 16;
+	return iopt_bits(f) == BITS_16K && !height ? 128 : 32;
 }
 
 static inline int iopt_level(struct iopt_format f, unsigned int height)
@@ -381,6 +413,9 @@ LPAE_OPS(lpae_4k, BITS_4K, LPAE_ARM);
 LPAE_OPS(lpae_16k, BITS_16K, LPAE_ARM);
 LPAE_OPS(lpae_64k, BITS_64K, LPAE_ARM);
 LPAE_OPS(lpae_mali, BITS_4K, LPAE_MALI);
+LPAE_OPS(lpae_4k_contiguous, BITS_4K, LPAE_CONTIGUOUS);
+LPAE_OPS(lpae_16k_contiguous, BITS_16K, LPAE_CONTIGUOUS);
+LPAE_OPS(lpae_64k_contiguous, BITS_64K, LPAE_CONTIGUOUS);
 
 /*
  * A page table has one granule, out of those that the owner can do: that of
@@ -410,24 +445,44 @@ struct shape {
 	unsigned int root_bits;
 };
 
+/* The sizes of groups of pages of @sizes, as far as there is room for them. */
+static unsigned long group_sizes(struct iopt_format f, unsigned long sizes,
+				 unsigned int ias)
+{
+	unsigned long groups = 0;
+
+	for (; sizes; sizes &= sizes - 1) {
+		unsigned int bit = __ffs(sizes);
+		unsigned int height = iopt_height(f, 1UL << bit);
+		u64 size = (u64)iopt_group(f, height) << bit;
+
+		/* Blocks of 4 TiB have none. */
+		if (bit < 42 && !(size >> ias))
+			groups |= size;
+	}
+	return groups;
+}
+
 /* Choose a granule, and leave in @cfg what it allows. */
 static int lpae_shape(struct io_pgtable_cfg *cfg, struct shape *shape)
 {
+	bool contiguous = cfg->contiguous &&
+			  !(cfg->quirks & IO_PGTABLE_QUIRK_ARM_HD);
 	unsigned int granule = choose_granule(cfg->pgsize_bitmap);
 	unsigned int limit = 48, va_bits;
 	u64 sizes;
 
 	switch (granule) {
 	case 12:
-		shape->ops = &lpae_4k_ops;
+		shape->ops = contiguous ? &lpae_4k_contiguous_ops : &lpae_4k_ops;
 		sizes = SZ_4K | SZ_2M | SZ_1G;
 		break;
 	case 14:
-		shape->ops = &lpae_16k_ops;
+		shape->ops = contiguous ? &lpae_16k_contiguous_ops : &lpae_16k_ops;
 		sizes = SZ_16K | SZ_32M;
 		break;
 	case 16:
-		shape->ops = &lpae_64k_ops;
+		shape->ops = contiguous ? &lpae_64k_contiguous_ops : &lpae_64k_ops;
 		sizes = SZ_64K | SZ_512M;
 		limit = 52;
 		/* Blocks of 4 TiB come with 52-bit addresses. */
@@ -443,7 +498,11 @@ static int lpae_shape(struct io_pgtable_cfg *cfg, struct shape *shape)
 	if (cfg->ias <= granule)
 		return -EINVAL;
 
-	shape->f = (struct iopt_format)iopt_format(granule - 3, LPAE_ARM);
+	shape->f = (struct iopt_format)iopt_format(granule - 3, contiguous ?
+						   LPAE_CONTIGUOUS : LPAE_ARM);
+	if (contiguous)
+		cfg->pgsize_bitmap |= group_sizes(shape->f, cfg->pgsize_bitmap,
+						  cfg->ias);
 	va_bits = cfg->ias - granule;
 	shape->top = (va_bits - 1) / iopt_bits(shape->f);
 	shape->root_bits = va_bits - shape->top * iopt_bits(shape->f);
@@ -601,6 +660,7 @@ static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
 	struct io_pgtable *iop;
 	struct shape shape;
 
+	cfg->contiguous = false;
 	if (cfg->quirks || !limit_to_4k(cfg, 48) || lpae_shape(cfg, &shape))
 		return NULL;
 	shape.ops = &lpae_mali_ops;

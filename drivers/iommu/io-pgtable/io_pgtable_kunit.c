@@ -4,7 +4,9 @@
  *
  * Every test runs once for each format that is built in, and looks at the
  * tables as hardware would: through a walker that is written from the
- * specifications alone.
+ * specifications alone.  Formats are parameters of one suite, and not each a
+ * suite of its own, because KTAP names the parameter of every single result and
+ * a format is then a line in a table.
  *
  * A test that provokes a warning announces it by a line "expected warning:"
  * with text that the warning contains; whoever reads the log counts them.  A
@@ -31,6 +33,7 @@ struct format {
 	unsigned int granule;	/* log2 */
 	unsigned int ias;
 	unsigned int oas;
+	bool contiguous;
 };
 
 static const struct format formats[] = {
@@ -46,6 +49,11 @@ static const struct format formats[] = {
 	{ "lpae32 s1", ARM_32_LPAE_S1, LPAE, 12, 32, 40 },
 	{ "lpae32 s2", ARM_32_LPAE_S2, LPAE, 12, 40, 40 },
 	{ "mali", ARM_MALI_LPAE, MALI, 12, 39, 40 },
+	{ "lpae s1 4K 48 contiguous", ARM_64_LPAE_S1, LPAE, 12, 48, 48, true },
+	{ "lpae s1 16K 47 contiguous", ARM_64_LPAE_S1, LPAE, 14, 47, 48, true },
+	{ "lpae s2 64K 42 contiguous", ARM_64_LPAE_S2, LPAE, 16, 42, 48, true },
+	{ "lpae s2 4K 40 contiguous", ARM_64_LPAE_S2, LPAE, 12, 40, 40, true },
+	{ "lpae32 s1 contiguous", ARM_32_LPAE_S1, LPAE, 12, 32, 40, true },
 #endif
 #ifdef CONFIG_IO_PGTABLE_VTD
 	{ "vtd ss 39", VTD_SECOND_STAGE, SECOND_STAGE, 12, 39, 46 },
@@ -80,6 +88,7 @@ KUNIT_ARRAY_PARAM(format, formats, format_name);
  * @allocs_left: until an allocation fails, where it is not 0
  * @tables: allocated through the hooks and not freed
  * @walks: times that walk caches were to be flushed
+ * @walked: bytes of the last time
  */
 struct fixture {
 	const struct format *format;
@@ -94,6 +103,7 @@ struct fixture {
 	unsigned int allocs_left;
 	int tables;
 	unsigned int walks;
+	size_t walked;
 };
 
 static void flush_all(void *cookie)
@@ -106,6 +116,7 @@ static void flush_walk(unsigned long iova, size_t size, size_t granule,
 	struct fixture *f = cookie;
 
 	f->walks++;
+	f->walked = size;
 }
 
 static void add_page(struct iommu_iotlb_gather *gather, unsigned long iova,
@@ -153,6 +164,7 @@ static struct io_pgtable_cfg wishes(struct fixture *f)
 		.coherent_walk = true,
 		.tlb = &flush_ops,
 		.flush_in_map = true,
+		.contiguous = f->format->contiguous,
 		.iommu_dev = f->dev,
 	};
 
@@ -203,7 +215,7 @@ static void io_pgtable_test_exit(struct kunit *test)
 	iommu_put_pages_list(&f->gather.freelist);
 }
 
-/* What hardware makes of an address; size 0: nothing. */
+/* What hardware makes of an address; size 0: nothing, 1: who knows. */
 struct translation {
 	phys_addr_t phys;
 	u64 size;
@@ -257,6 +269,33 @@ static u64 root_of(struct fixture *f, unsigned int *levels)
 	}
 }
 
+/*
+ * What the Contiguous bit makes of the entry at @index, of @size bytes: entries
+ * of the group must be the same but for addresses that go on.
+ */
+static u64 size_of_group(struct fixture *f, const u64 *table, size_t index,
+			 unsigned int level, u64 size)
+{
+	unsigned int granule = f->format->granule;
+	u64 first, entry = READ_ONCE(table[index]);
+	size_t nr = 32, i;
+
+	if (f->format->encoding != LPAE || !(entry & BIT_ULL(52)))
+		return size;
+	if (granule == 12)
+		nr = 16;
+	else if (granule == 14 && level == 1)
+		nr = 128;
+	table += index & ~(nr - 1);
+	first = READ_ONCE(table[0]);
+	if ((first & GENMASK_ULL(47, granule)) & (nr * size - 1))
+		return 1;
+	for (i = 0; i < nr; i++)
+		if (READ_ONCE(table[i]) != first + i * size)
+			return 1;
+	return nr * size;
+}
+
 static struct translation hardware(struct fixture *f, u64 iova)
 {
 	const struct format *format = f->format;
@@ -282,7 +321,8 @@ static struct translation hardware(struct fixture *f, u64 iova)
 			return (struct translation){
 				.phys = (entry & mask & ~offset) |
 					(iova & offset),
-				.size = BIT_ULL(shift),
+				.size = size_of_group(f, table, index, level,
+						      BIT_ULL(shift)),
 				.entry = entry,
 			};
 		}
@@ -600,7 +640,7 @@ static void pieces_stop_at_what_is_mapped(struct kunit *test)
 /* Each instance of map_runs() warns once of a kind; is this one new? */
 static bool not_seen(const void *fn)
 {
-	static const void *seen[8];
+	static const void *seen[16];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(seen); i++) {
@@ -701,6 +741,148 @@ static void what_cannot_be_unmapped_stays(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, f->per_table + 1), f->block);
 	expect_hole(test, at);
 	expect_page(test, at + f->block, f->block, f->block);
+}
+
+/* The size of the pages that a page of @size falls to: entries, or a table. */
+static size_t next_smaller(struct fixture *f, size_t size)
+{
+	unsigned int bits = f->format->granule - 3;
+	unsigned int above = ilog2(size) - f->format->granule;
+
+	return above % bits ? size >> above % bits : size >> bits;
+}
+
+static bool is_group(struct fixture *f, size_t size)
+{
+	return (ilog2(size) - f->format->granule) % (f->format->granule - 3);
+}
+
+/* The page sizes above the least that two pages of can be mapped. */
+static unsigned long larger_sizes(struct fixture *f)
+{
+	unsigned int bits = min(f->format->ias, f->format->oas) - 4;
+
+	return f->cfg.pgsize_bitmap & ~f->page & GENMASK_ULL(bits, 0);
+}
+
+static void a_part_of_a_larger_page_stays(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned long sizes = larger_sizes(f);
+	unsigned int bit, i;
+	size_t mapped;
+
+	for_each_set_bit(bit, &sizes, BITS_PER_LONG) {
+		u64 size = BIT_ULL(bit), at = 2 * size;
+		size_t pages = size / f->page;
+
+		gather_anew(f, false);
+		KUNIT_ASSERT_EQ(test, map(f, at, 4 * size, size, 2, &mapped), 0);
+		KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, 1), 0);
+		KUNIT_EXPECT_EQ(test, unmap(f, at + f->page, f->page, 1), 0);
+		KUNIT_EXPECT_EQ(test, unmap(f, at + f->page, f->page, pages - 1),
+				0);
+		KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, pages - 1), 0);
+		KUNIT_EXPECT_GT(test, f->gather.start, f->gather.end);
+		for (i = 0; i < 8; i++)
+			expect_page(test, at + i * size / 4,
+				    4 * size + i * size / 4, size);
+		KUNIT_EXPECT_EQ(test, unmap(f, at, f->page, pages + 1), size);
+		KUNIT_EXPECT_EQ(test, f->gather.start, at);
+		KUNIT_EXPECT_EQ(test, f->gather.end, at + size - 1);
+		expect_hole(test, at + size - f->page);
+		expect_page(test, at + size, 5 * size, size);
+		KUNIT_EXPECT_EQ(test, unmap(f, at + size, size, 1), size);
+	}
+}
+
+static void without_a_gather_a_larger_page_is_split(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned long sizes = larger_sizes(f);
+	struct io_pgtable_ops *ops = f->ops;
+	unsigned int bit;
+	size_t mapped;
+
+	for_each_set_bit(bit, &sizes, BITS_PER_LONG) {
+		u64 size = BIT_ULL(bit), at = 2 * size;
+		size_t part = next_smaller(f, size);
+
+		KUNIT_ASSERT_EQ(test, map(f, at, 4 * size, size, 2, &mapped), 0);
+		f->walks = 0;
+		KUNIT_EXPECT_EQ(test, ops->unmap_pages(ops, at + part, part, 2,
+						       NULL), 2 * part);
+		KUNIT_EXPECT_EQ(test, f->walks, 1);
+		KUNIT_EXPECT_EQ(test, f->walked, size);
+		expect_page(test, at, 4 * size, part);
+		expect_hole(test, at + part);
+		expect_hole(test, at + 3 * part - 1);
+		expect_page(test, at + 3 * part, 4 * size + 3 * part, part);
+		expect_page(test, at + size - 1, 5 * size - 1, part);
+		expect_page(test, at + size, 5 * size, size);
+		KUNIT_EXPECT_EQ(test, unmap(f, at, part, 1), part);
+		KUNIT_EXPECT_EQ(test, unmap(f, at + 3 * part, part,
+					    (2 * size - 3 * part) / part),
+				2 * size - 3 * part);
+		expect_hole(test, at + 2 * size - 1);
+	}
+}
+
+static void groups_are_mapped_whole(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned long sizes = larger_sizes(f);
+	unsigned int bit, i, tried = 0;
+	size_t mapped;
+
+	if (!f->format->contiguous)
+		kunit_skip(test, "the format has no groups");
+	for_each_set_bit(bit, &sizes, BITS_PER_LONG) {
+		u64 size = BIT_ULL(bit), part = next_smaller(f, size);
+		u64 at = 2 * part * f->per_table - 3 * size, there;
+
+		/* Across the edge of a table, one more than fits before it. */
+		if (!is_group(f, size) || at >> (f->format->ias - 1))
+			continue;
+		tried++;
+		KUNIT_ASSERT_EQ(test, map(f, at, 8 * size, size, 6, &mapped), 0);
+		for (i = 0; i < 6; i++) {
+			expect_page(test, at + i * size, (8 + i) * size, size);
+			expect_page(test, at + (i + 1) * size - 1,
+				    (9 + i) * size - 1, size);
+		}
+		expect_hole(test, at - 1);
+		expect_hole(test, at + 6 * size);
+		/* Each entry is told: hardware may have kept them one by one. */
+		gather_anew(f, false);
+		KUNIT_EXPECT_EQ(test, unmap(f, at, size, 6), 6 * size);
+		KUNIT_EXPECT_EQ(test, f->gather.pgsize, part);
+		KUNIT_EXPECT_EQ(test, f->gather.start, at);
+		KUNIT_EXPECT_EQ(test, f->gather.end, at + 6 * size - 1);
+		gather_anew(f, true);
+		/* Something in the second: none of that one is written. */
+		for (i = 0; i < size / part; i += size / part / 2 - 1) {
+			there = at + size + i * part;
+			KUNIT_ASSERT_EQ(test, map(f, there, part, part, 1,
+						  &mapped), 0);
+			KUNIT_EXPECT_EQ(test, map(f, at, 8 * size, size, 3,
+						  &mapped), -EEXIST);
+			KUNIT_EXPECT_EQ(test, mapped, size);
+			expect_page(test, at + size - 1, 9 * size - 1, size);
+			expect_page(test, there, part, part);
+			expect_hole(test, at + size + (i ? 0 : part));
+			expect_hole(test, at + 2 * size);
+			KUNIT_EXPECT_EQ(test, unmap(f, at, size, 1), size);
+			KUNIT_EXPECT_EQ(test, unmap(f, there, part, 1), part);
+		}
+		/* The same memory in smaller pages is none. */
+		KUNIT_ASSERT_EQ(test, map(f, at, 8 * size, part, 2 * size / part,
+					  &mapped), 0);
+		expect_page(test, at, 8 * size, part);
+		KUNIT_EXPECT_EQ(test, unmap(f, at, part, 2 * size / part),
+				2 * size);
+	}
+	KUNIT_EXPECT_GT(test, tried, 0);
 }
 
 static void what_is_mapped_is_not_replaced(struct kunit *test)
@@ -895,22 +1077,22 @@ static void each_failing_allocation_is_undone(struct kunit *test)
  * struct cell - a page of the window of the random test
  * @phys: what it maps
  * @mapped: whether it does
- * @in_block: as a part of a block
+ * @pages: that the page has which it is a part of
  */
 struct cell {
 	u64 phys;
 	bool mapped;
-	bool in_block;
+	u16 pages;
 };
 
-/* How much of a range comes off: up to a hole, or a block that sticks out. */
+/* How much comes off: up to a hole, or a larger page that sticks out. */
 static size_t predict_unmap(struct fixture *f, struct cell *cells, size_t first,
 			    size_t end)
 {
 	size_t i = first;
 
 	while (i < end && cells[i].mapped) {
-		size_t step = cells[i].in_block ? f->per_table : 1;
+		size_t step = cells[i].pages;
 
 		if (i % step || i + step > end)
 			break;
@@ -936,7 +1118,7 @@ static size_t model_map(struct fixture *f, struct cell *cells, size_t first,
 				return done;
 		for (i = 0; i < count; i++, done++)
 			cells[first + done] = (struct cell){
-				run->phys + done * f->page, true, count > 1
+				run->phys + done * f->page, true, count
 			};
 	}
 	return done;
@@ -978,6 +1160,8 @@ static void random_requests_against_a_model(struct kunit *test)
 	struct fixture *f = test->priv;
 	size_t nr = WINDOW_TABLES * f->per_table, i;
 	struct iommu_run runs[MOST_RUNS];
+	unsigned long groups = f->cfg.pgsize_bitmap & (f->block - 1) & ~f->page;
+	size_t group = groups ? groups / f->page : 1;
 	u64 base = 2 * f->block;
 	struct rnd_state rnd;
 	struct cell *cells;
@@ -987,9 +1171,9 @@ static void random_requests_against_a_model(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, cells);
 	prandom_seed_state(&rnd, 20240607);
 	for (step = 0; step < STEPS; step++) {
-		bool blocks = prandom_u32_state(&rnd) % 4 == 0;
-		size_t unit = blocks ? f->per_table : 1, first, count, want;
-		size_t size = unit * f->page, got;
+		unsigned int kind = prandom_u32_state(&rnd) % 8;
+		size_t unit = kind < 2 ? f->per_table : kind == 2 ? group : 1;
+		size_t size = unit * f->page, got, first, count, want;
 		bool several;
 		u64 at;
 
@@ -1166,6 +1350,7 @@ static void attributes_are_those_of_the_specification(struct kunit *test)
 	bool stage2 = fmt != ARM_64_LPAE_S1 && fmt != ARM_32_LPAE_S1 &&
 		      f->format->encoding != FIRST_STAGE;
 	unsigned int i, tried = 0;
+	size_t larger;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		u64 block = rows[i].entry;
@@ -1194,6 +1379,17 @@ static void attributes_are_those_of_the_specification(struct kunit *test)
 				block | 5 * f->block);
 		KUNIT_EXPECT_EQ(test, unmap(f, f->block, f->block, 1),
 				f->block);
+		if (!f->format->contiguous)
+			continue;
+		/* Contiguous 52 */
+		larger = BIT(__ffs(larger_sizes(f)));
+		KUNIT_ASSERT_EQ(test, f->ops->map_pages(f->ops, 0, 0, larger, 1,
+							rows[i].prot, GFP_KERNEL,
+							&mapped), 0);
+		KUNIT_EXPECT_EQ(test, hardware(f, 0).entry,
+				rows[i].entry | BIT_ULL(52));
+		KUNIT_EXPECT_EQ(test, hardware(f, 0).size, larger);
+		KUNIT_EXPECT_EQ(test, unmap(f, 0, larger, 1), larger);
 	}
 	KUNIT_EXPECT_GT(test, tried, 0);
 }
@@ -1312,6 +1508,9 @@ static struct kunit_case io_pgtable_test_cases[] = {
 	FORMAT_CASE(pieces_that_cannot_be_are_refused),
 	FORMAT_CASE(the_gather_covers_what_was_unmapped),
 	FORMAT_CASE(what_cannot_be_unmapped_stays),
+	FORMAT_CASE(a_part_of_a_larger_page_stays),
+	FORMAT_CASE(without_a_gather_a_larger_page_is_split),
+	FORMAT_CASE(groups_are_mapped_whole),
 	FORMAT_CASE(what_is_mapped_is_not_replaced),
 	FORMAT_CASE(covered_tables_wait_for_the_flush),
 	FORMAT_CASE(cycles_all_over_leave_few_tables),

@@ -18,6 +18,9 @@
  * they are in the way of those who read the tables without masking them.
  */
 #define IOPT_SYNCED	BIT_ULL(9)
+/* R of the second stage, P of the first */
+#define IOPT_LEAF	BIT_ULL(0)
+#define IOPT_GROUPED	0
 
 #include "walk.h"
 
@@ -39,6 +42,11 @@ static inline phys_addr_t iopt_phys(struct iopt_format f, u64 entry)
 static inline u64 iopt_advance(struct iopt_format f, u64 entry, u64 size)
 {
 	return entry + size;
+}
+
+static inline unsigned int iopt_group(struct iopt_format f, unsigned int height)
+{
+	return 1;
 }
 
 static inline int iopt_level(struct iopt_format f, unsigned int height)

@@ -28,8 +28,14 @@
  * 4. Unmapping clears leaves that lie in the range, in order, up to the first
  *    thing that it cannot: a hole, or a block that begins before the range or
  *    reaches beyond it.  It says so, unless its owner does (owner_reports), and
- *    returns what it cleared.  Nothing is
- *    split, nothing outside of the range is touched.
+ *    returns what it cleared.  Nothing outside of the range is touched.
+ *
+ *    A block is split for those alone who unmap without a gather.  They are the
+ *    drivers of GPUs: they keep the hardware out of the range until they have
+ *    invalidated, and count on it that a part of a block can be unmapped.  All
+ *    others may have devices at work on the part that would stay, and a table
+ *    cannot take a block's place under them, nor pages that of a group (8),
+ *    unless the hardware is known to bear it ("break-before-make").
  *
  * 5. Tables that have become empty may stay, or leave the tree: see reclaim.h.
  *
@@ -47,6 +53,19 @@
  *    change, and a table has to be visible before the mapping call of another
  *    CPU that relies on it returns: there the entry is written back before the
  *    bit is set.  The bit is the format's, one that hardware ignores.
+ *
+ * 8. A format may have groups: adjacent leaves of one table that translate
+ *    adjacent memory, all aligned to the size of the group, and that hardware
+ *    keeps as one translation if it likes, since each of them has IOPT_GROUPED.
+ *    A group is a page size of its own here, as a block is.  It is written as a
+ *    whole, into holes, when a caller maps a page of that size; and it is
+ *    cleared as a whole.  So no entry of a group changes while another one of it
+ *    is in use, which hardware may take badly, and what a caller mapped in
+ *    smaller pages he can unmap in smaller pages, which groups that were made
+ *    wherever they happen to fit would deny him.
+ *
+ *    What is gathered are pages of the size of an entry: hardware need not have
+ *    kept them as one.
  */
 #ifndef _IO_PGTABLE_WALK_H
 #define _IO_PGTABLE_WALK_H
@@ -152,8 +171,10 @@ struct iopt {
 };
 
 /*
- * What a format defines, besides IOPT_SYNCED.  Heights and entries are those of one entry; where
- * @height is 0 the entry is never asked to be a table.
+ * What a format defines, besides IOPT_SYNCED; IOPT_LEAF, a bit that all leaves
+ * have; and IOPT_GROUPED, which is 0 where there are no groups.  Heights and
+ * entries are those of one entry; where @height is 0 the entry is never asked to
+ * be a table.
  */
 
 /* Does @entry refer to a table? */
@@ -172,6 +193,9 @@ static inline u64 iopt_encode(struct iopt_format f, phys_addr_t phys);
 static inline phys_addr_t iopt_phys(struct iopt_format f, u64 entry);
 /* The same leaf for what lies @size further on. */
 static inline u64 iopt_advance(struct iopt_format f, u64 entry, u64 size);
+/* Leaves of a group, a power of two and a multiple of 4, or 1: there are none. */
+static inline unsigned int iopt_group(struct iopt_format f,
+				      unsigned int height);
 /* What the specification calls the level of @height. */
 static inline int iopt_level(struct iopt_format f, unsigned int height);
 /* Let a walker that does not snoop caches see a new table, or not even that. */
@@ -226,14 +250,21 @@ static __always_inline size_t iopt_room(struct iopt_format f, u64 *slot)
 	return (iopt_granule(f) - offset) / sizeof(u64);
 }
 
+/* The height of the leaves, or the leaf, of a page of @pgsize. */
 static __always_inline unsigned int iopt_height(struct iopt_format f,
 						size_t pgsize)
 {
 	unsigned int height = 0;
 
-	while (pgsize != 1ULL << iopt_shift(f, height))
+	while (pgsize >> iopt_shift(f, height) >> iopt_bits(f))
 		height++;
 	return height;
+}
+
+/* Is the leaf @entry one of a group? */
+static __always_inline bool iopt_grouped(struct iopt_format f, u64 entry)
+{
+	return iopt_group(f, 0) > 1 && entry & IOPT_GROUPED;
 }
 
 static __always_inline bool iopt_has_size(struct io_pgtable_cfg *cfg,
@@ -366,6 +397,37 @@ out:
 	return ret;
 }
 
+/* Write @count leaves, a multiple of four. */
+static __always_inline void iopt_write(struct iopt_format f, u64 *slot,
+				       size_t count, u64 leaf, u64 size)
+{
+	u64 *end = slot + count;
+
+	for (; slot != end; slot += 4) {
+		WRITE_ONCE(slot[0], leaf);
+		WRITE_ONCE(slot[1], iopt_advance(f, leaf, size));
+		WRITE_ONCE(slot[2], iopt_advance(f, leaf, 2 * size));
+		WRITE_ONCE(slot[3], iopt_advance(f, leaf, 3 * size));
+		leaf = iopt_advance(f, leaf, 4 * size);
+	}
+}
+
+/* The first of @count entries, a multiple of four, that is no hole, or NULL. */
+static __always_inline u64 *iopt_obstacle(u64 *slot, size_t count)
+{
+	u64 *end = slot + count;
+
+	for (; slot != end; slot += 4) {
+		if (likely(!(READ_ONCE(slot[0]) | READ_ONCE(slot[1]) |
+			     READ_ONCE(slot[2]) | READ_ONCE(slot[3]))))
+			continue;
+		while (!READ_ONCE(*slot) && slot != end - 1)
+			slot++;
+		return slot;
+	}
+	return NULL;
+}
+
 /* Write @count leaves into holes; returns how many were before one was none. */
 static __always_inline size_t iopt_fill(struct iopt_format f, u64 *slot,
 					size_t count, u64 leaf, u64 size)
@@ -479,7 +541,56 @@ out:
 	return ret;
 }
 
-/* Map blocks of one size, which the last level does not have. */
+/* Map groups of one size: each of them into holes, or not at all. */
+static noinline int iopt_map_groups(struct iopt *iopt, struct iopt_format f,
+				    u64 iova, phys_addr_t paddr, size_t pgsize,
+				    size_t pgcount, u64 attributes, gfp_t gfp,
+				    size_t *mapped)
+{
+	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
+	unsigned int height = iopt_height(f, pgsize);
+	unsigned int shift = iopt_shift(f, height);
+	unsigned int group = iopt_group(f, height);
+	u64 leaf = attributes | iopt_leaf_type(f, height) | IOPT_GROUPED |
+		   iopt_encode(f, paddr);
+	int ret = 0;
+
+	while (pgcount && !ret) {
+		u64 *begin, *slot, *obstacle = NULL;
+		size_t count;
+
+		rcu_read_lock();
+		begin = iopt_descend(iopt, f, iova, height, gfp);
+		if (IS_ERR(begin)) {
+			rcu_read_unlock();
+			return PTR_ERR(begin);
+		}
+		slot = begin;
+		count = min(pgcount, iopt_room(f, slot) / group);
+		pgcount -= count;
+		for (; count; count--, slot += group) {
+			obstacle = iopt_obstacle(slot, group);
+			if (unlikely(obstacle))
+				break;
+			iopt_write(f, slot, group, leaf, 1ULL << shift);
+			leaf = iopt_advance(f, leaf, pgsize);
+			iova += pgsize;
+			*mapped += pgsize;
+		}
+		if (!cfg->coherent_walk && slot != begin)
+			iopt_write_back(cfg, begin, slot - begin);
+		if (unlikely(obstacle)) {
+			pgcount += count;
+			ret = iopt_make_room(iopt, f, obstacle,
+					     iova + ((u64)(obstacle - slot) << shift),
+					     height);
+		}
+		rcu_read_unlock();
+	}
+	return ret;
+}
+
+/* Map blocks, or groups, of one size. */
 static noinline int iopt_map_blocks(struct iopt *iopt, struct iopt_format f,
 				    u64 iova, phys_addr_t paddr, size_t pgsize,
 				    size_t pgcount, u64 attributes, gfp_t gfp,
@@ -491,6 +602,9 @@ static noinline int iopt_map_blocks(struct iopt *iopt, struct iopt_format f,
 		   iopt_encode(f, paddr);
 	int ret = 0;
 
+	if (iopt_group(f, 0) > 1 && pgsize != 1ULL << iopt_shift(f, height))
+		return iopt_map_groups(iopt, f, iova, paddr, pgsize, pgcount,
+				       attributes, gfp, mapped);
 	while (pgcount && !ret) {
 		size_t count, filled;
 		u64 *slot;
@@ -660,15 +774,17 @@ static __always_inline int iopt_map_runs(struct iopt *iopt,
 					 unsigned int count, u64 attributes,
 					 gfp_t gfp, size_t *mapped)
 {
-	const u64 block = iopt_granule(f) << iopt_bits(f);
+	const u64 larger = iopt_granule(f) *
+			   (iopt_group(f, 0) > 1 ? iopt_group(f, 0) :
+						   1ULL << iopt_bits(f));
 	int ret = 0;
 
 	while (count && !ret) {
 		u64 bits = iova, ends = 0, total = 0;
 		unsigned int n;
 
-		/* Pieces too short for a block */
-		for (n = 0; n < count && runs[n].size < block; n++) {
+		/* Pieces too short for a larger page */
+		for (n = 0; n < count && runs[n].size < larger; n++) {
 			bits |= runs[n].phys | runs[n].size;
 			ends |= runs[n].phys | (runs[n].phys + runs[n].size - 1);
 			total += runs[n].size;
@@ -698,23 +814,100 @@ static __always_inline int iopt_map_runs(struct iopt *iopt,
 static __always_inline size_t iopt_clear(struct iopt_format f, u64 *slot,
 					 size_t count, unsigned int height)
 {
-	size_t i = 0;
+	u64 *s = slot, *end = slot + count, *eights = slot + (count & ~7UL);
 
 	/* The last level has leaves and holes only. */
-	for (; !height && i + 4 <= count; i += 4) {
-		u64 *s = slot + i;
-
-		if (unlikely(!READ_ONCE(s[0]) || !READ_ONCE(s[1]) ||
-			     !READ_ONCE(s[2]) || !READ_ONCE(s[3])))
+	while (!height && s != eights) {
+		if (unlikely(!(READ_ONCE(s[0]) & READ_ONCE(s[1]) &
+			       READ_ONCE(s[2]) & READ_ONCE(s[3]) &
+			       READ_ONCE(s[4]) & READ_ONCE(s[5]) &
+			       READ_ONCE(s[6]) & READ_ONCE(s[7]) & IOPT_LEAF)))
 			break;
 		WRITE_ONCE(s[0], 0);
 		WRITE_ONCE(s[1], 0);
 		WRITE_ONCE(s[2], 0);
 		WRITE_ONCE(s[3], 0);
+		WRITE_ONCE(s[4], 0);
+		WRITE_ONCE(s[5], 0);
+		WRITE_ONCE(s[6], 0);
+		WRITE_ONCE(s[7], 0);
+		s += 8;
 	}
-	for (; i < count && iopt_is_leaf(f, READ_ONCE(slot[i]), height); i++)
-		WRITE_ONCE(slot[i], 0);
-	return i;
+	for (; s != end && iopt_is_leaf(f, READ_ONCE(*s), height); s++)
+		WRITE_ONCE(*s, 0);
+	return s - slot;
+}
+
+/* Of @count entries, those before a group of which the range has only a part. */
+static noinline size_t iopt_whole_groups(struct iopt_format f, const u64 *slot,
+					 size_t count, unsigned int height)
+{
+	size_t mask = iopt_group(f, height) - 1;
+	size_t index = (unsigned long)slot / sizeof(*slot);
+	size_t beyond = (index + count) & mask;
+
+	if (!count)
+		return 0;
+	if (index & mask && iopt_grouped(f, READ_ONCE(*slot)))
+		return 0;
+	if (beyond && iopt_grouped(f, READ_ONCE(slot[count - 1])))
+		count -= min(count, beyond);
+	return count;
+}
+
+/*
+ * Put smaller pages in the place of one that @entry, at *@slot, is or belongs
+ * to, for an owner who keeps the hardware out. Returns whether it is worth
+ * looking there again.
+ */
+static noinline bool iopt_split(struct iopt *iopt, struct iopt_format f,
+				u64 *slot, u64 entry, u64 iova,
+				unsigned int height)
+{
+	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
+	u64 leaf = entry & ~iopt_leaf_type(f, height);
+	u64 *table, fresh;
+
+	if (iopt_grouped(f, entry)) {
+		size_t count = iopt_group(f, height), i;
+		u64 size = (u64)count << iopt_shift(f, height);
+
+		slot = (u64 *)ALIGN_DOWN((unsigned long)slot,
+					 count * sizeof(*slot));
+		for (i = 0; i < count; i++)
+			WRITE_ONCE(slot[i], READ_ONCE(slot[i]) & ~IOPT_GROUPED);
+		if (!cfg->coherent_walk)
+			iopt_write_back(cfg, slot, count);
+		/* The entries before the invalidation. */
+		wmb();
+		io_pgtable_tlb_flush_walk(&iopt->iop, iova & ~(size - 1), size,
+					  iopt_granule(f));
+		return true;
+	}
+	if (!height)
+		return false;
+	table = iopt_alloc(cfg, iopt->iop.cookie, iopt->nid, iopt_granule(f),
+			   GFP_ATOMIC);
+	if (!table)
+		return false;
+	iopt_write(f, table, 1UL << iopt_bits(f),
+		   leaf | iopt_leaf_type(f, height - 1),
+		   1ULL << iopt_shift(f, height - 1));
+	if (!cfg->coherent_walk)
+		iopt_write_back(cfg, table, 1UL << iopt_bits(f));
+	fresh = iopt_table_entry(f, iopt, virt_to_phys(table));
+	if (cfg->coherent_walk)
+		fresh |= IOPT_SYNCED;
+	/* What the table holds, before what leads to it. */
+	dma_wmb();
+	if (!iopt_replace(iopt, slot, entry, fresh)) {
+		/* Somebody else unmaps another part, or it has become dirty. */
+		iopt_free(cfg, iopt->iop.cookie, table, iopt_granule(f));
+		return true;
+	}
+	iopt_count_in(iopt, fresh);
+	iopt_flush_walk(iopt, f, iova, height);
+	return true;
 }
 
 /*
@@ -746,18 +939,40 @@ static __always_inline void iopt_note(struct iopt *iopt,
 				  iopt->iop.cookie);
 }
 
+/*
+ * What could not be cleared at @iova, of which @slot holds @entry: say so, or
+ * split it. Returns whether it is worth looking there again.
+ */
+static noinline bool iopt_stuck(struct iopt *iopt, struct iopt_format f,
+				u64 *slot, u64 entry, u64 iova,
+				unsigned int height, bool may_split)
+{
+	bool leaf = iopt_is_leaf(f, entry, height);
+
+	if (leaf && may_split && iopt_split(iopt, f, slot, entry, iova, height))
+		return true;
+	if (!iopt->iop.cfg.owner_reports)
+		iopt_complain(f, leaf ? "unmap of a part of a block" :
+				 "unmap finds no mapping", iova, height);
+	return false;
+}
+
 /* Clear what one table holds of [@iova, @last]; returns the bytes. */
 static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
 					       struct iopt_format f, u64 first,
 					       u64 iova, u64 last,
-					       struct iommu_iotlb_gather *gather)
+					       struct iommu_iotlb_gather *gather,
+					       bool groups)
 {
-	unsigned int shift = iopt->root_shift;
-	u64 *slot = iopt_root_slot(iopt, f, iova, shift);
-	u64 entry = READ_ONCE(*slot);
-	unsigned int height = 0;
+	unsigned int shift, height;
+	u64 *slot, entry;
 	size_t count;
 
+again:
+	shift = iopt->root_shift;
+	slot = iopt_root_slot(iopt, f, iova, shift);
+	entry = READ_ONCE(*slot);
+	height = 0;
 	while (shift != iopt_shift(f, 0) && iopt_is_table(f, entry, 1)) {
 		shift -= iopt_bits(f);
 		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
@@ -767,12 +982,13 @@ static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
 		height = (shift - iopt_shift(f, 0)) / iopt_bits(f);
 
 	count = (last - iova + 1) >> shift;
+	if (groups)
+		count = iopt_whole_groups(f, slot, min(count, iopt_room(f, slot)),
+					  height);
 	if (unlikely(!iopt_is_leaf(f, entry, height) || !count ||
 		     iova & ((1ULL << shift) - 1))) {
-		if (!iopt->iop.cfg.owner_reports)
-			iopt_complain(f, iopt_is_leaf(f, entry, height) ?
-				      "unmap of a part of a block" :
-				      "unmap finds no mapping", iova, height);
+		if (iopt_stuck(iopt, f, slot, entry, iova, height, !gather))
+			goto again;
 		return 0;
 	}
 	count = iopt_clear(f, slot, min(count, iopt_room(f, slot)), height);
@@ -784,10 +1000,10 @@ static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
 	return count << shift;
 }
 
-static noinline size_t iopt_unmap_range(struct iopt *iopt,
-					struct iopt_format f, u64 iova,
-					size_t pgsize, size_t pgcount,
-					struct iommu_iotlb_gather *gather)
+static __always_inline size_t
+iopt_unmap_tables(struct iopt *iopt, struct iopt_format f, u64 iova,
+		  size_t pgsize, size_t pgcount,
+		  struct iommu_iotlb_gather *gather, bool groups)
 {
 	size_t size = pgsize * pgcount, done = 0;
 
@@ -799,13 +1015,30 @@ static noinline size_t iopt_unmap_range(struct iopt *iopt,
 
 		rcu_read_lock();
 		cleared = iopt_unmap_table(iopt, f, iova, iova + done,
-					   iova + size - 1, gather);
+					   iova + size - 1, gather, groups);
 		rcu_read_unlock();
 		if (unlikely(!cleared))
 			break;
 		done += cleared;
 	} while (done < size);
 	return done;
+}
+
+/* One for formats with groups: they are not to cost the others anything. */
+static noinline size_t iopt_unmap_range(struct iopt *iopt,
+					struct iopt_format f, u64 iova,
+					size_t pgsize, size_t pgcount,
+					struct iommu_iotlb_gather *gather)
+{
+	return iopt_unmap_tables(iopt, f, iova, pgsize, pgcount, gather, false);
+}
+
+static noinline __maybe_unused size_t
+iopt_unmap_range_groups(struct iopt *iopt, struct iopt_format f, u64 iova,
+			size_t pgsize, size_t pgcount,
+			struct iommu_iotlb_gather *gather)
+{
+	return iopt_unmap_tables(iopt, f, iova, pgsize, pgcount, gather, true);
 }
 
 /**
@@ -816,8 +1049,9 @@ static noinline size_t iopt_unmap_range(struct iopt *iopt,
  * @pgsize: bytes, one of the sizes of the page table; what is mapped there may
  *          be larger or smaller, as long as it lies in the range
  * @pgcount: how many of them
- * @gather: takes note of what to invalidate, and of tables to free then; may
- *          be NULL
+ * @gather: takes note of what to invalidate, and of tables to free then; NULL
+ *          of an owner who keeps the hardware out of the range by himself, and
+ *          for whom a block may be split
  *
  * Context: any. Others may map and unmap other ranges.
  * Return: the bytes cleared, from @iova on without a gap. When that is less
@@ -847,7 +1081,8 @@ static __always_inline size_t iopt_unmap(struct iopt *iopt,
 			slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
 			entry = READ_ONCE(*slot);
 		}
-		page = shift == iopt_shift(f, 0) && iopt_is_leaf(f, entry, 0);
+		page = shift == iopt_shift(f, 0) && iopt_is_leaf(f, entry, 0) &&
+		       !iopt_grouped(f, entry);
 		if (likely(page)) {
 			WRITE_ONCE(*slot, 0);
 			if (!iopt->iop.cfg.coherent_walk)
@@ -858,6 +1093,9 @@ static __always_inline size_t iopt_unmap(struct iopt *iopt,
 		if (likely(page))
 			return iopt_granule(f);
 	}
+	if (iopt_group(f, 0) > 1)
+		return iopt_unmap_range_groups(iopt, f, iova, pgsize, pgcount,
+					       gather);
 	return iopt_unmap_range(iopt, f, iova, pgsize, pgcount, gather);
 }
 

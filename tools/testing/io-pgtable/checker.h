@@ -5,8 +5,9 @@
  * The model is two windows of IOVA space, each an array of cells: one around
  * the border of two tables of the level above the last, in cells of a page,
  * where pages and the smallest blocks are mapped; and one in cells of such a
- * block, where those and the next larger ones are.  Each operation is done on
- * both, and what the page table answers must be what the model does.
+ * block, where those and the next larger ones are.  Between the two sizes of a
+ * window there may be that of a group.  Each operation is done on both, and what
+ * the page table answers must be what the model does.
  */
 #ifndef _CHECKER_H
 #define _CHECKER_H
@@ -17,14 +18,15 @@
 
 struct cell {
 	u64 phys;		/* HOLE, or what it maps */
-	bool in_block;
+	u64 cells;		/* of its page */
 };
 
 struct window {
 	u64 base;
 	u64 unit;		/* bytes of a cell */
 	unsigned long nr;	/* of cells, 0: not there */
-	bool blocks;		/* there is a page size of a table's worth of cells */
+	u64 sizes[3];		/* of pages in cells: 1, a group, a table's worth */
+	unsigned int nr_sizes;
 	u64 far;		/* memory at the end of what there can be */
 	struct cell *cells;
 	u64 low, high;		/* cells that were ever mapped */
@@ -35,12 +37,15 @@ static u64 per_table;
 
 static void window_open(struct window *w, u64 base, u64 unit, u64 nr)
 {
-	u64 i;
+	u64 i, size;
 
 	w->base = upper() + base;
 	w->unit = unit;
 	w->nr = nr;
-	w->blocks = cfg.pgsize_bitmap & (unit * per_table);
+	w->nr_sizes = 0;
+	for (size = 1; size <= per_table; size *= 2)
+		if (cfg.pgsize_bitmap & (unit * size))
+			w->sizes[w->nr_sizes++] = size;
 	w->far = (1UL << cfg.oas) - 32 * unit * per_table;
 	w->low = nr;
 	w->high = 0;
@@ -73,8 +78,7 @@ static void check_cell(struct window *w, u64 i)
 	if (w->cells[i].phys == HOLE)
 		expect_hole(iova);
 	else
-		expect_page(iova, w->cells[i].phys,
-			    w->cells[i].in_block ? w->unit * per_table : w->unit);
+		expect_page(iova, w->cells[i].phys, w->cells[i].cells * w->unit);
 }
 
 /* Both sides of where @first, @end, and what was @done of it, are. */
@@ -129,7 +133,7 @@ static u64 model_map(struct window *w, u64 first, const struct iommu_run *run,
 			break;
 		for (i = 0; i < count; i++, done++)
 			w->cells[first + done] = (struct cell){
-				run->phys + done * w->unit, count > 1,
+				run->phys + done * w->unit, count,
 			};
 	}
 	w->low = min(w->low, first);
@@ -195,13 +199,13 @@ static void check_runs(struct window *w, u64 first, const struct iommu_run *runs
 	check_mapped(w, first, runs, nr, 0, ret, mapped);
 }
 
-/* Up to a hole, or a block that sticks out. */
+/* Up to a hole, or a larger page that sticks out. */
 static u64 model_unmap(struct window *w, u64 first, u64 count)
 {
 	u64 done = 0, i;
 
 	while (done < count && w->cells[first + done].phys != HOLE) {
-		u64 some = w->cells[first + done].in_block ? per_table : 1;
+		u64 some = w->cells[first + done].cells;
 
 		if ((first + done) % some || done + some > count)
 			break;

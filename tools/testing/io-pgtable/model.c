@@ -21,8 +21,8 @@ static u64 random_phys(struct window *w, unsigned long *seed, u64 align)
 
 	if (below(seed, 2))
 		phys += w->far;
-	if (align == w->unit && below(seed, 2))
-		phys += below(seed, per_table) * w->unit;
+	if (below(seed, 2))
+		phys += below(seed, per_table * w->unit / align) * align;
 	return phys;
 }
 
@@ -53,16 +53,17 @@ static void random_runs(struct window *w, unsigned long *seed, u64 first,
 static void operation(unsigned long *seed, unsigned int fill)
 {
 	struct window *w = &windows[windows[1].nr && !below(seed, 4)];
-	bool blocks = w->blocks && !below(seed, 4);
-	u64 unit = blocks ? per_table : 1, size = w->unit * unit;
+	bool large = w->nr_sizes > 1 && !below(seed, 4);
+	u64 unit = w->sizes[large ? 1 + below(seed, w->nr_sizes - 1) : 0];
+	u64 size = w->unit * unit;
 	u64 first = below(seed, w->nr / unit) * unit;
 	u64 most = below(seed, 3) ? 40 : w->nr;
 	gfp_t gfp = below(seed, 2) ? GFP_ATOMIC : GFP_KERNEL;
 	unsigned long fail = below(seed, 32) ? 0 : 1 + below(seed, 3);
-	u64 count = 1 + below(seed, min((w->nr - first) / unit, blocks ? 4 : most));
+	u64 count = 1 + below(seed, min((w->nr - first) / unit, large ? 4 : most));
 
 	/* One page is a path of its own. */
-	if (!blocks && !below(seed, 4))
+	if (!large && !below(seed, 4))
 		count = 1;
 	if (below(seed, 100) >= fill)
 		check_unmap(w, first, size, count, below(seed, 2));

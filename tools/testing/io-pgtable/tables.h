@@ -25,6 +25,7 @@ static struct device table_device;
 /* How the owner of a page table was told to invalidate. */
 struct told {
 	unsigned long all, walks, pages;
+	u64 walked;		/* bytes of the last walk flush */
 };
 
 static inline void told_all(void *cookie)
@@ -36,6 +37,7 @@ static inline void told_walk(unsigned long iova, size_t size, size_t granule,
 			     void *cookie)
 {
 	__atomic_add_fetch(&((struct told *)cookie)->walks, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&((struct told *)cookie)->walked, size, __ATOMIC_RELAXED);
 }
 
 /* As drivers do that note pages in the gather. */
@@ -82,9 +84,48 @@ static inline void table_close(struct io_pgtable_init_fns *fns,
 struct translation {
 	bool valid;
 	u64 phys;
-	u64 size;		/* of the page or block */
+	u64 size;		/* of the page, block or contiguous group */
 	u64 entry;
+	bool misprogrammed;
 };
+
+/* The address in an entry of an Arm format. */
+static inline u64 lpae_address(unsigned int granule, u64 entry)
+{
+	u64 phys = entry & 0xfffffffff000ULL & ~((1ULL << granule) - 1);
+
+	return granule == 16 ? phys | (entry & 0xf000) << 36 : phys;
+}
+
+/*
+ * What the Contiguous bit says of the entry that @seen has, the @index-th of
+ * its table, at @slot. All must be the same in the group but for the address,
+ * which goes on from entry to entry and begins aligned; else the bit is
+ * "misprogrammed".
+ */
+static inline void see_group(const struct io_pgtable_cfg *cfg,
+			     unsigned int level, u64 slot, u64 index,
+			     struct translation *seen)
+{
+	unsigned int granule = __builtin_ctzl(cfg->pgsize_bitmap);
+	u64 nr = granule == 12 ? 16 : granule == 14 && level == 3 ? 128 : 32;
+	u64 bits = ~0xfffffffff000ULL, page = seen->size, begin = 0, i;
+
+	if (!(seen->entry & 1ULL << 52))
+		return;
+	slot -= 8 * (index & (nr - 1));
+	for (i = 0; i < nr; i++) {
+		u64 entry = shim_hardware_read(slot + 8 * i, cfg->coherent_walk);
+		u64 phys = lpae_address(granule, entry);
+
+		if (!i)
+			begin = phys;
+		if ((entry ^ seen->entry) & bits || phys != begin + i * page ||
+		    begin & (nr * page - 1))
+			seen->misprogrammed = true;
+	}
+	seen->size = nr * page;
+}
 
 /* Entries of the Arm formats: ARM ARM, VMSAv8-64, Long-descriptor. */
 static inline struct translation walk_lpae(const struct io_pgtable_cfg *cfg,
@@ -106,16 +147,16 @@ static inline struct translation walk_lpae(const struct io_pgtable_cfg *cfg,
 					   cfg->coherent_walk);
 		if (!(entry & 1))
 			return (struct translation){ .entry = entry };
-		phys = entry & 0xfffffffff000ULL & ~((1ULL << granule) - 1);
-		if (granule == 16)
-			phys |= (entry & 0xf000) << 36;
+		phys = lpae_address(granule, entry);
 		if (level == 3 ? mali == !(entry & 2) : !(entry & 2)) {
 			u64 mask = (1ULL << shift) - 1;
-
-			return (struct translation){
+			struct translation seen = {
 				true, (phys & ~mask) | (iova & mask), mask + 1,
 				entry
 			};
+
+			see_group(cfg, level, base + 8 * index, index, &seen);
+			return seen;
 		}
 		if (level == 3)
 			return (struct translation){ .entry = entry };

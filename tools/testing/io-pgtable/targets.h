@@ -24,6 +24,7 @@ struct target {
 	unsigned int granule, ias, oas;
 	bool coherent;
 	unsigned long quirks;
+	bool contiguous;
 };
 
 static const struct backend s1 = {
@@ -73,6 +74,16 @@ static struct target targets[] = {
 	{ "32 s2", &s2_32, 12, 40, 40, true },
 	{ "mali", &mali, 12, 33, 40, false },
 	{ "mali 48", &mali, 12, 48, 40, true },
+	{ "s1 4K 48 contiguous", &s1, 12, 48, 48, true, 0, true },
+	{ "s1 4K 39 contiguous TTBR1", &s1, 12, 39, 40, true,
+	  IO_PGTABLE_QUIRK_ARM_TTBR1, true },
+	{ "s1 16K 47 contiguous noncoherent", &s1, 14, 47, 48, false, 0, true },
+	{ "s1 64K 52 contiguous", &s1, 16, 52, 52, true, 0, true },
+	{ "s2 4K 40 contiguous", &s2, 12, 40, 40, true, 0, true },
+	{ "s2 16K 48 contiguous", &s2, 14, 48, 48, true, 0, true },
+	{ "s2 64K 44 contiguous noncoherent", &s2, 16, 44, 48, false, 0, true },
+	{ "32 s1 contiguous", &s1_32, 12, 32, 40, true, 0, true },
+	{ "32 s2 contiguous", &s2_32, 12, 40, 40, true, 0, true },
 	{ "vtd ss 39", &vtd_ss, 12, 39, 46, true },
 	{ "vtd ss 48", &vtd_ss, 12, 48, 46, true },
 	{ "vtd ss 57 noncoherent", &vtd_ss, 12, 57, 52, false },
@@ -99,6 +110,7 @@ static void open_table(void)
 		.ias = t->ias,
 		.oas = t->oas,
 		.coherent_walk = t->coherent,
+		.contiguous = t->contiguous,
 	};
 	told = (struct told){};
 	ops = table_open(t->b->fns, t->b->fmt, &cfg, &told);
@@ -178,7 +190,7 @@ static u64 best_size(u64 begin, const struct iommu_run *run, u64 iova)
 	u64 best = 0, size, page;
 	unsigned int bit;
 
-	for (bit = t->granule; bit < 48; bit += t->granule - 3) {
+	for (bit = t->granule; bit < 48; bit++) {
 		size = 1UL << bit;
 		page = iova & -size;
 		if (cfg.pgsize_bitmap & size && page >= begin &&
@@ -197,6 +209,7 @@ static void expect_page(u64 iova, u64 phys, u64 size)
 	       "hardware at %#lx: valid %d phys %#lx size %#lx, not %#lx %#lx",
 	       (long)iova, seen.valid, (long)seen.phys, (long)seen.size,
 	       (long)phys, (long)size);
+	expect(!seen.misprogrammed, "a group that is none at %#lx", (long)iova);
 	expect(ops->iova_to_phys(ops, iova) == phys, "iova_to_phys(%#lx) is %#lx",
 	       (long)iova, (long)ops->iova_to_phys(ops, iova));
 }

@@ -13,7 +13,7 @@ static void every_size_at_every_border(void)
 	unsigned int bits = t->granule - 3, level, size_bit, side;
 
 	open_table();
-	for (size_bit = t->granule; size_bit < 48; size_bit += bits) {
+	for (size_bit = t->granule; size_bit < 48; size_bit++) {
 		u64 size = 1UL << size_bit;
 		u64 phys = 5 * size;
 
@@ -113,6 +113,248 @@ static void what_cannot_be_unmapped(void)
 	expect_complaint();
 	free_tables(&gather);
 	close_table();
+}
+
+/* Calls @fn for each page size larger than a page. */
+static void for_larger_pages(void (*fn)(u64 page, u64 size))
+{
+	u64 page = 1UL << t->granule;
+	unsigned int bit;
+
+	for (bit = t->granule + 1; bit < t->ias - 2 && bit < t->oas - 3; bit++) {
+		open_table();
+		if (cfg.pgsize_bitmap & 1UL << bit)
+			fn(page, 1UL << bit);
+		expect_complaint();
+		close_table();
+	}
+}
+
+static void refuse_a_part(u64 page, u64 size)
+{
+	u64 at = upper() + 2 * size, i;
+	struct iommu_iotlb_gather gather;
+	size_t mapped;
+
+	expect(!map(at, 4 * size, size, 2, &mapped), "map");
+	iommu_iotlb_gather_init(&gather);
+	expect(!ops->unmap_pages(ops, at, page, 1, &gather), "its first page");
+	expect(!ops->unmap_pages(ops, at + page, page, 1, &gather), "a page of it");
+	expect(!ops->unmap_pages(ops, at + page, page, size / page - 1, &gather),
+	       "all but the first");
+	expect(!ops->unmap_pages(ops, at, page, size / page - 1, &gather),
+	       "all but the last");
+	expect(gather.start > gather.end, "gathered");
+	for (i = 0; i < 8; i++)
+		expect_page(at + i * size / 4, 4 * size + i * size / 4, size);
+	expect(ops->unmap_pages(ops, at, page, size / page + 1, &gather) == size,
+	       "one and a part");
+	expect(gather.start == at && gather.end == at + size - 1, "gathered %#lx-%#lx",
+	       gather.start, gather.end);
+	expect_hole(at);
+	expect_hole(at + size - page);
+	expect_page(at + size, 5 * size, size);
+	expect_page(at + 2 * size - page, 6 * size - page, size);
+	free_tables(&gather);
+}
+
+static void a_part_of_a_larger_page_stays(void)
+{
+	for_larger_pages(refuse_a_part);
+}
+
+/* The larger pages that may be left of @size, where the least is @page. */
+static u64 next_smaller(u64 size)
+{
+	unsigned int bits = t->granule - 3, bit = __builtin_ctzl(size);
+
+	/* A group falls to its entries, a block to those of a table. */
+	if ((bit - t->granule) % bits)
+		return 1UL << (bit - (bit - t->granule) % bits);
+	return size >> bits;
+}
+
+static void split_for_a_part(u64 page, u64 size)
+{
+	u64 at = upper() + 2 * size, part = next_smaller(size), entry;
+	size_t mapped;
+
+	expect(!map(at, 4 * size, size, 2, &mapped), "map");
+	entry = hardware(at + part).entry;
+	told = (struct told){};
+	expect(ops->unmap_pages(ops, at + part, part, 2, NULL) == 2 * part, "unmap");
+	expect(told.walks == 1 && told.walked == size, "%lu walk flushes, of %#lx",
+	       told.walks, (long)told.walked);
+	expect_page(at, 4 * size, part);
+	expect_hole(at + part);
+	expect_hole(at + 3 * part - 1);
+	expect_page(at + 3 * part, 4 * size + 3 * part, part);
+	expect_page(at + size - 1, 5 * size - 1, part);
+	expect_page(at + size, 5 * size, size);
+	/* What comes there again has the attributes that the others kept. */
+	expect(!map(at + part, 4 * size + part, part, 1, &mapped), "map again");
+	expect(((hardware(at).entry + part) ^ hardware(at + part).entry) >> 48 == 0 &&
+	       (hardware(at).entry & 0xfff) == (hardware(at + part).entry & 0xfff),
+	       "%#lx beside %#lx", (long)hardware(at).entry,
+	       (long)hardware(at + part).entry);
+	expect(ops->unmap_pages(ops, at + part, part, 1, NULL) == part, "unmap it");
+	expect(ops->unmap_pages(ops, at, part, 1, NULL) == part, "unmap the first");
+	expect(ops->unmap_pages(ops, at + 3 * part, page,
+				(2 * size - 3 * part) / page, NULL) ==
+	       2 * size - 3 * part, "unmap the rest");
+	expect_hole(at);
+	expect_hole(at + 2 * size - 1);
+	expect(entry, "nothing was there");
+	expect(!shim_warnings(), "warned: %s", shim_last_warning());
+}
+
+static void without_a_gather_a_larger_page_is_split(void)
+{
+	for_larger_pages(split_for_a_part);
+}
+
+static void split_without_memory(u64 page, u64 size)
+{
+	u64 at = upper() + 2 * size;
+	bool group = next_smaller(size) << (t->granule - 3) != size;
+	size_t mapped, done;
+
+	expect(!map(at, 4 * size, size, 1, &mapped), "map");
+	shim_fail_nth(1, false);
+	done = ops->unmap_pages(ops, at + next_smaller(size), next_smaller(size), 1, NULL);
+	shim_fail_nth(0, false);
+	expect(done == (group ? next_smaller(size) : 0), "unmapped %#zx", done);
+	if (!group)
+		expect_page(at, 4 * size, size);
+}
+
+static void what_cannot_be_split_stays(void)
+{
+	for_larger_pages(split_without_memory);
+}
+
+/* Across a table's edge, each of them whole, and told by its entries. */
+static void map_in_groups(u64 page, u64 size)
+{
+	u64 table = next_smaller(size) << (t->granule - 3), at, i, entry;
+	struct iommu_iotlb_gather gather;
+	size_t mapped;
+
+	if (table == size || table >> (t->ias - 2))
+		return;
+	at = upper() + 2 * table - 3 * size;
+	expect(!map(at, 4 * size, size, 6, &mapped) && mapped == 6 * size,
+	       "mapped %#zx", mapped);
+	for (i = 0; i < 6; i++) {
+		expect_page(at + i * size, (4 + i) * size, size);
+		expect_page(at + (i + 1) * size - 1, (5 + i) * size - 1, size);
+	}
+	expect_hole(at - 1);
+	expect_hole(at + 6 * size);
+	entry = hardware(at).entry;
+	told = (struct told){};
+	iommu_iotlb_gather_init(&gather);
+	expect(ops->unmap_pages(ops, at, size, 6, &gather) == 6 * size, "unmap");
+	expect(gather.start == at && gather.end == at + 6 * size - 1 &&
+	       gather.pgsize == next_smaller(size), "gathered %#lx-%#lx by %#lx",
+	       gather.start, gather.end, gather.pgsize);
+	expect_hole(at);
+	expect_hole(at + 6 * size - 1);
+	free_tables(&gather);
+
+	/* The same memory in smaller pages is no group. */
+	expect(!map(at, 4 * size, next_smaller(size), 2 * size / next_smaller(size),
+		    &mapped), "map pages");
+	expect_page(at, 4 * size, next_smaller(size));
+	expect(hardware(at).entry == (entry & ~(1UL << 52)) && entry >> 52 & 1,
+	       "%#lx, not %#lx", (long)hardware(at).entry, (long)entry);
+}
+
+static void groups_are_mapped_whole(void)
+{
+	for_larger_pages(map_in_groups);
+}
+
+/* One entry of the second of three is there already. */
+static void map_in_groups_around(u64 page, u64 size)
+{
+	u64 small = next_smaller(size), at = upper() + 2 * size, n = size / small;
+	u64 taken[] = { 0, 1, n / 2 + 1, n - 1 };
+	struct iommu_iotlb_gather gather;
+	size_t mapped;
+	unsigned int i;
+	int ret;
+
+	iommu_iotlb_gather_init(&gather);
+	gather.queued = true;
+	for (i = 0; i < ARRAY_SIZE(taken); i++) {
+		u64 there = at + size + taken[i] * small;
+
+		expect(!map(there, small, small, 1, &mapped), "map");
+		ret = map(at, 4 * size, size, 3, &mapped);
+		expect(ret == -EEXIST && mapped == size, "%d, mapped %#zx", ret, mapped);
+		expect_page(at + size - 1, 5 * size - 1, size);
+		expect_page(there, small, small);
+		if (taken[i])
+			expect_hole(at + size);
+		else
+			expect_hole(at + size + small);
+		expect_hole(at + 2 * size);
+		expect(ops->unmap_pages(ops, at, page, size / page, &gather) == size,
+		       "unmap");
+		expect(ops->unmap_pages(ops, there, page, small / page, &gather) == small,
+		       "unmap");
+	}
+	free_tables(&gather);
+}
+
+static void groups_are_mapped_into_holes(void)
+{
+	for_larger_pages(map_in_groups_around);
+}
+
+/* What the Arm ARM has as "Contiguous bit" for each granule. */
+static void sizes_of_groups(void)
+{
+	static const struct {
+		const struct backend *b;
+		unsigned int ias, oas;
+		unsigned long quirks, sizes, want;
+	} rows[] = {
+		{ &s1, 48, 48, 0, SZ_4K | SZ_2M | SZ_1G,
+		  SZ_4K | SZ_64K | SZ_2M | SZ_32M | SZ_1G | 1UL << 34 },
+		{ &s1, 48, 48, 0, SZ_4K, SZ_4K | SZ_64K },
+		{ &s1, 34, 48, 0, SZ_4K | SZ_2M | SZ_1G,
+		  SZ_4K | SZ_64K | SZ_2M | SZ_32M | SZ_1G },
+		{ &s1, 48, 48, 0, SZ_16K | SZ_32M, SZ_16K | SZ_2M | SZ_32M | SZ_1G },
+		{ &s1, 52, 52, 0, SZ_64K | SZ_512M | 1UL << 42,
+		  SZ_64K | SZ_2M | SZ_512M | 1UL << 34 | 1UL << 42 },
+		{ &s2, 40, 40, 0, SZ_4K | SZ_2M,
+		  SZ_4K | SZ_64K | SZ_2M | SZ_32M },
+		{ &s1_32, 32, 40, 0, SZ_4K | SZ_2M | SZ_1G,
+		  SZ_4K | SZ_64K | SZ_2M | SZ_32M | SZ_1G },
+		{ &s2_32, 40, 40, 0, SZ_4K | SZ_2M | SZ_1G,
+		  SZ_4K | SZ_64K | SZ_2M | SZ_32M | SZ_1G | 1UL << 34 },
+		/* Not for those who track dirty pages, and not in Mali's. */
+		{ &s1, 48, 48, IO_PGTABLE_QUIRK_ARM_HD, SZ_4K | SZ_2M, SZ_4K | SZ_2M },
+		{ &mali, 48, 40, 0, SZ_4K | SZ_2M | SZ_1G, SZ_4K | SZ_2M | SZ_1G },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct io_pgtable_cfg wish = {
+			.quirks = rows[i].quirks, .pgsize_bitmap = rows[i].sizes,
+			.ias = rows[i].ias, .oas = rows[i].oas,
+			.coherent_walk = true, .contiguous = true,
+		};
+		struct io_pgtable_ops *made;
+
+		made = table_open(rows[i].b->fns, rows[i].b->fmt, &wish, &told);
+		expect(made && wish.pgsize_bitmap == rows[i].want, "row %u: %#lx", i,
+		       wish.pgsize_bitmap);
+		if (made)
+			table_close(rows[i].b->fns, made);
+	}
 }
 
 static void mapping_twice(void)
@@ -593,6 +835,13 @@ int main(void)
 		run_for_target(every_size_at_every_border);
 		run_for_target(limits);
 		run_for_target(what_cannot_be_unmapped);
+		run_for_target(a_part_of_a_larger_page_stays);
+		run_for_target(without_a_gather_a_larger_page_is_split);
+		run_for_target(what_cannot_be_split_stays);
+		if (t->contiguous) {
+			run_for_target(groups_are_mapped_whole);
+			run_for_target(groups_are_mapped_into_holes);
+		}
 		run_for_target(mapping_twice);
 		run_for_target(covered_tables);
 		run_for_target(runs_over_tables);
@@ -601,6 +850,7 @@ int main(void)
 		run_for_target(neighbours_at_once);
 		run_for_target(newcomers_at_once);
 	}
+	run_test(sizes_of_groups);
 	run_test(init_as_stock);
 	run_test(attributes_as_stock);
 	run_test(vtd_attributes);

@@ -17,6 +17,13 @@
  * 3. Without range invalidation (SMMU_IDR3.RIL) each page takes a command.
  *    From as many as a table has entries on, the whole address space is
  *    invalidated instead, with one.
+ *
+ * 4. Pages may be groups of leaves with the Contiguous bit, which the page table
+ *    offers as sizes of their own (contiguous, in struct io_pgtable_cfg).  A
+ *    group is made and unmade whole, never changed, so SMMU_IDR3.BBML may say
+ *    whatever it likes; and the driver has walked such entries before, in the
+ *    CPU's tables, for devices that share them.  What is gathered of a group
+ *    are its leaves: a TLB may hold them one by one.
  */
 #ifndef _ARM_SMMU_V3_PGTABLE_H
 #define _ARM_SMMU_V3_PGTABLE_H
@@ -28,7 +35,16 @@
 #include "../../iommu-pages.h"
 #include "../../io-pgtable/inval.h"
 
-/* Take note of a page; false if it does not follow what is noted already. */
+/**
+ * arm_smmu_gather_page - take note of a page
+ * @gather: where
+ * @iova: the page
+ * @size: its bytes, a leaf's
+ *
+ * Context: any.
+ * Return: whether it was noted; false where it does not follow what is noted
+ * already, which has to be invalidated first.
+ */
 static inline bool arm_smmu_gather_page(struct iommu_iotlb_gather *gather,
 					unsigned long iova, size_t size)
 {
@@ -39,14 +55,27 @@ static inline bool arm_smmu_gather_page(struct iommu_iotlb_gather *gather,
 	return true;
 }
 
-/* Is it enough to invalidate leaves of one level? */
+/**
+ * arm_smmu_gathered_leaf - is it enough to invalidate leaves of one level?
+ * @gather: what was unmapped
+ *
+ * Context: any.
+ * Return: whether all pages have one size and no table was taken out.
+ */
 static inline bool
 arm_smmu_gathered_leaf(const struct iommu_iotlb_gather *gather)
 {
 	return is_power_of_2(gather->pgsize) && list_empty(&gather->freelist);
 }
 
-/* Bytes of the pages, or of the least pages there can be. */
+/**
+ * arm_smmu_gathered_granule - in what steps to invalidate
+ * @smmu_domain: a domain with a page table
+ * @gather: what was unmapped of it
+ *
+ * Context: any.
+ * Return: bytes of the pages, or of the least there can be where they differ.
+ */
 static inline size_t
 arm_smmu_gathered_granule(const struct arm_smmu_domain *smmu_domain,
 			  const struct iommu_iotlb_gather *gather)
@@ -56,7 +85,15 @@ arm_smmu_gathered_granule(const struct arm_smmu_domain *smmu_domain,
 	return 1UL << __ffs(smmu_domain->domain.pgsize_bitmap);
 }
 
-/* Would @size bytes in pages of @granule take too many commands? */
+/**
+ * arm_smmu_inval_all - would a range take too many commands?
+ * @smmu_domain: a domain with a page table
+ * @size: bytes of the range
+ * @granule: bytes that a command invalidates, without range invalidation
+ *
+ * Context: any.
+ * Return: whether to invalidate the whole address space instead.
+ */
 static inline bool arm_smmu_inval_all(const struct arm_smmu_domain *smmu_domain,
 				      size_t size, size_t granule)
 {
@@ -66,6 +103,14 @@ static inline bool arm_smmu_inval_all(const struct arm_smmu_domain *smmu_domain,
 	       size / granule >= table / sizeof(u64);
 }
 
+/**
+ * arm_smmu_gathered_all - would what was unmapped take too many commands?
+ * @smmu_domain: a domain with a page table
+ * @gather: what was unmapped of it
+ *
+ * Context: any.
+ * Return: whether to invalidate the whole address space instead.
+ */
 static inline bool
 arm_smmu_gathered_all(const struct arm_smmu_domain *smmu_domain,
 		      const struct iommu_iotlb_gather *gather)
@@ -76,7 +121,16 @@ arm_smmu_gathered_all(const struct arm_smmu_domain *smmu_domain,
 							    gather));
 }
 
-/* Bytes to invalidate first in ATCs, to do with less; 0 where all is best. */
+/**
+ * arm_smmu_atc_part - where to part a range to invalidate in ATCs
+ * @iova: its first byte
+ * @size: its bytes, whole pages of 4 KiB
+ *
+ * ATS Invalidate Requests are powers of two, see inval.h.
+ *
+ * Context: any.
+ * Return: bytes of the first part, or 0: one request is as good.
+ */
 static inline size_t arm_smmu_atc_part(unsigned long iova, size_t size)
 {
 	u64 line = iopt_inval_split(iova, iova + size - 1, 12, 52);
@@ -84,6 +138,22 @@ static inline size_t arm_smmu_atc_part(unsigned long iova, size_t size)
 	return line ? line - iova : 0;
 }
 
+/**
+ * arm_smmu_map_runs - map pieces of memory one behind the other
+ * @domain: a paging domain
+ * @iova: where
+ * @runs: the pieces
+ * @count: how many of them
+ * @prot: IOMMU_* flags
+ * @gfp: for tables
+ * @mapped: grows by the bytes that were mapped, also when it fails
+ *
+ * map_runs() of struct iommu_domain_ops.
+ *
+ * Context: any that @gfp allows.
+ * Return: 0 or a negative errno, as map_runs() of struct io_pgtable_ops;
+ * -ENODEV for a domain that was never attached.
+ */
 static inline int arm_smmu_map_runs(struct iommu_domain *domain,
 				    unsigned long iova,
 				    const struct iommu_run *runs,
