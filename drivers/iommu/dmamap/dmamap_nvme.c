@@ -910,37 +910,37 @@ static void an_unmap_that_meets_a_transfer_is_final(struct kunit *test)
 
 /* 4. Beside what is mapped. */
 
-/* F56: a mapping ends with its granules, in the middle of a transfer, too. */
+/*
+ * F56: a mapping ends with its granules, in the middle of a transfer, too. An
+ * address range is that of a power of two of pages: behind three of them there
+ * is one that nobody else gets.
+ */
 static void beside_a_mapping_is_nothing(struct kunit *test)
 {
 	struct ctrl *c = &ctrls[0];
-	size_t gran = granule(c), len = 2 * PAGE_SIZE;
-	u8 *mem = pages(test, 4), *in = mem + PAGE_SIZE;
+	const size_t len = 3 * PAGE_SIZE;
+	u8 *mem = pages(test, 5), *in = mem + PAGE_SIZE, *behind = in + len;
 	dma_addr_t dma, end;
 
-	memset(mem, CANARY, 4 * PAGE_SIZE);
+	memset(mem, CANARY, 5 * PAGE_SIZE);
 	dma = map(test, c, in, len, DMA_BIDIRECTIONAL);
 	end = dma + len;
-	/* Another mapping may have the place. */
-	if (!translated(c, dma - gran))
-		nothing_at(test, c, dma - gran, mem, PAGE_SIZE);
-	if (!translated(c, end)) {
-		nothing_at(test, c, end, mem + 3 * PAGE_SIZE, PAGE_SIZE);
+	if (!translated(c, dma - granule(c)))
+		nothing_at(test, c, dma - granule(c), mem, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, translated(c, end), 0);
+	nothing_at(test, c, end, behind, PAGE_SIZE);
 
-		/* The last sector, and the next. */
-		memset(in, BLANK, len);
-		fill_disk(c, SPARE_LBA, BLANK);
-		disk_io(c, nvme_cmd_write, SPARE_LBA, 2 * SECTOR, end - SECTOR, end);
-		judge(test, canary_on_disk(test, c), of_disk(SECTOR));
-		disk_io(c, nvme_cmd_read, TOKEN_LBA, 2 * SECTOR, end - SECTOR, end);
-		judge(test, !all(mem + 3 * PAGE_SIZE, CANARY, PAGE_SIZE),
-		      of_disk(SECTOR));
-		KUNIT_EXPECT_TRUE(test, all(in, BLANK, len - SECTOR));
-		KUNIT_EXPECT_TRUE(test, all(in + len - SECTOR, TOKEN, SECTOR));
-	}
+	/* The last sector, and the next. */
+	memset(in, BLANK, len);
+	fill_disk(c, SPARE_LBA, BLANK);
+	disk_io(c, nvme_cmd_write, SPARE_LBA, 2 * SECTOR, end - SECTOR, end);
+	judge(test, canary_on_disk(test, c), of_disk(SECTOR));
+	disk_io(c, nvme_cmd_read, TOKEN_LBA, 2 * SECTOR, end - SECTOR, end);
+	judge(test, !all(behind, CANARY, PAGE_SIZE), of_disk(SECTOR));
 	unmap(c, dma, len, DMA_BIDIRECTIONAL);
 	KUNIT_EXPECT_TRUE(test, all(mem, CANARY, PAGE_SIZE));
-	KUNIT_EXPECT_TRUE(test, all(mem + 3 * PAGE_SIZE, CANARY, PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, all(in, BLANK, len - SECTOR));
+	KUNIT_EXPECT_TRUE(test, all(behind - SECTOR, TOKEN, SECTOR));
 }
 
 /* Devices of two groups share no address. */
