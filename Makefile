@@ -4,7 +4,7 @@
 # it names them) and hands over to a tool. 'make' alone prints them all.
 
 ARCHES   := x86_64 arm64
-PROFILES := test debug
+PROFILES := test debug torture
 STACKS   := new stock
 
 # $(call one-of,NAME,VALUES): stop unless $(NAME) is unset or one of VALUES
@@ -49,11 +49,13 @@ help:
 	@echo '  make kunit    tests inside a booted kernel'
 	@echo '  make devices  tests with emulated devices'
 	@echo '  make fuzz     long random tests in user space'
+	@echo '  make torture  tests on 8 and 32 CPUs at once, latency, lockups; MINUTES=20..60'
+	@echo '  make regressions  past bugs: shown on stock where it has them, and not here'
 	@echo '  make bench    figures of this against stock, in build/bench'
 	@echo
 	@echo '  make clean    remove what was built, but for the base and the compiler cache'
 	@echo
-	@echo '  ARCH=x86_64|arm64  PROFILE=test|debug  STACK=new|stock'
+	@echo '  ARCH=x86_64|arm64  PROFILE=test|debug|torture  STACK=new|stock'
 	@echo '  (kunit and devices take both architectures unless told)'
 
 .PHONY: demo
@@ -92,6 +94,11 @@ fuzz bench: tree
 	@$(MAKE) --no-print-directory -C tools/testing/iova $@
 	@if [ $@ = fuzz ]; then $(MAKE) --no-print-directory -C tools/testing/io-pgtable $@; fi
 	@if [ $@ = bench ]; then tools/kernel/build $(arch) test new && tools/kernel/build $(arch) test stock && tools/bench/icount $(arch) new stock && tools/bench/dmamap $(arch) new stock; fi
+
+.PHONY: torture regressions
+torture regressions: tree
+	$(call packages,$(user-packages) $(boot-packages) $(boot-x86_64))
+	@tools/kernel/$@ $(if $(filter torture,$@),$(if $(MINUTES),--minutes $(MINUTES)))
 
 .PHONY: clean
 clean:

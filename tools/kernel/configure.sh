@@ -46,7 +46,7 @@ apply_fragments()
 		"$objects/.config" "$@") &&
 	  kmake "$source" "$objects" olddefconfig; } >"$log" 2>&1 ||
 		die "the configuration cannot be made: see build/log/${log##*/}"
-	missing=$(cat "$@" | grep -E '^(CONFIG_|# CONFIG_.* is not set)' |
+	missing=$(cat "$@" | grep -E '^(CONFIG_|# CONFIG_.* is not set)' | last_word |
 		while read -r line; do
 			grep -qxF "$line" "$objects/.config" || echo "$line"
 		done)
@@ -57,6 +57,16 @@ apply_fragments()
 			"dependencies: ${missing//$'\n'/, }"
 	cat "$@" >"$wish"
 	touch "$objects/.config"
+}
+
+# Of several lines about a symbol the last one counts, as for merge_config.
+last_word()
+{
+	awk '{ symbol = $1 == "#" ? $2 : $1
+	       sub(/=.*/, "", symbol)
+	       if (!(symbol in line)) order[++n] = symbol
+	       line[symbol] = $0 }
+	     END { for (i = 1; i <= n; i++) print line[order[i]] }'
 }
 
 # A symbol wanted off that the configuration does not even offer is off.

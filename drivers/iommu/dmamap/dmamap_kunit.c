@@ -25,6 +25,7 @@
 #include <linux/iova.h>
 #include <linux/irq_work.h>
 #include <linux/mman.h>
+#include <linux/moduleparam.h>
 #include <linux/mount.h>
 #include <linux/msi.h>
 #include <linux/pci.h>
@@ -246,6 +247,16 @@ static void needs_gap_tree(struct kunit *test)
 {
 	if (IS_ENABLED(CONFIG_IOMMU_DMAMAP) && !IS_ENABLED(CONFIG_IOVA_GAP_TREE))
 		kunit_skip(test, "not with the stock allocator");
+}
+
+static bool dare;
+module_param(dare, bool, 0444);
+MODULE_PARM_DESC(dare, "Run also what the stock layer does not survive");
+
+static void stock_does_not_survive(struct kunit *test, const char *why)
+{
+	if (IS_ENABLED(CONFIG_IOMMU_DMA_STOCK) && !dare)
+		kunit_skip(test, "stock %s", why);
 }
 
 static void small_aperture(struct kunit *test)
@@ -827,8 +838,7 @@ static void a_granule_above_the_page_size_is_refused(struct kunit *test)
 	struct device *dev = new_platform(test);
 
 	/* F19, B25 */
-	if (IS_ENABLED(CONFIG_IOMMU_DMA_STOCK))
-		kunit_skip(test, "stock has a BUG_ON() for this");
+	stock_does_not_survive(test, "has a BUG_ON() for this");
 	config_of(test)->pgsize_bitmap = PAGE_SIZE * 4;
 	add(test, dev);
 	KUNIT_EXPECT_FALSE(test, use_dma_iommu(dev));
@@ -903,8 +913,7 @@ static void a_region_of_no_length_reserves_nothing(struct kunit *test)
 	struct device *dev;
 
 	/* F24, CVE-2023-52455 */
-	if (IS_ENABLED(CONFIG_IOMMU_DMA_STOCK))
-		kunit_skip(test, "stock corrupts its tree");
+	stock_does_not_survive(test, "corrupts its tree");
 	small_aperture(test);
 	mock_add_region(mock_of(test), NULL, 0, 0, IOMMU_RESV_RESERVED);
 	mock_add_region(mock_of(test), NULL, SZ_64K, 0, IOMMU_RESV_RESERVED);
@@ -1525,6 +1534,47 @@ static void a_full_flush_queue_is_flushed(struct kunit *test)
 	KUNIT_EXPECT_GE(test, c.flushes, 3);
 	KUNIT_EXPECT_LE(test, c.flushes, 8);
 	KUNIT_EXPECT_EQ(test, c.syncs, 0);
+}
+
+static void note_interrupts(struct mock_iommu *mock, enum mock_op op)
+{
+	atomic_t *disabled = mock->in_flush_data;
+
+	if (irqs_disabled())
+		atomic_inc(disabled);
+}
+
+/* Map and unmap so often that a flush queue is full more than once. */
+static void map_and_unmap(struct device *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < 1024; i++)
+		unmap_mmio(dev, map_mmio(dev, MMIO, GRANULE), GRANULE);
+}
+
+/* stock fails this */
+static void nobody_waits_for_the_iommu_with_interrupts_off(struct kunit *test)
+{
+	atomic_t *disabled = kunit_kzalloc(test, sizeof(*disabled), GFP_KERNEL);
+	struct mock_iommu *mock = mock_of(test);
+	struct device *dev;
+
+	/* F49, F52, F61, B3, B11, CVE-2026-43253 */
+	KUNIT_ASSERT_NOT_NULL(test, disabled);
+	mock->in_flush_data = disabled;
+	mock->in_flush = note_interrupts;
+	map_and_unmap(platform(test));
+	KUNIT_EXPECT_GE(test, mock_count(mock, MOCK_SYNC), 1024);
+	KUNIT_EXPECT_EQ(test, atomic_read(disabled), 0);
+	lazy(test);
+	dev = platform(test);
+	map_and_unmap(dev);
+	/* With it goes the timer of what is queued. */
+	mock_device_remove(dev);
+	mock->in_flush = NULL;
+	KUNIT_EXPECT_GE(test, mock_count(mock, MOCK_FLUSH_ALL), 3);
+	KUNIT_EXPECT_EQ(test, atomic_read(disabled), 0);
 }
 
 static void a_shadowing_iommu_gets_one_large_queue(struct kunit *test)
@@ -5124,8 +5174,7 @@ static void a_device_whose_init_failed_may_ask_for_doorbells(struct kunit *test)
 	struct msi_desc desc = { .dev = dev };
 
 	/* F1, F20, F111: its domain has no addresses to give */
-	if (IS_ENABLED(CONFIG_IOMMU_DMA_STOCK))
-		kunit_skip(test, "stock dereferences NULL");
+	stock_does_not_survive(test, "dereferences NULL");
 	small_aperture(test);
 	KUNIT_ASSERT_EQ(test, add_with_range(test, dev, SZ_1G, SZ_1M), 0);
 	KUNIT_ASSERT_FALSE(test, use_dma_iommu(dev));
@@ -5454,6 +5503,7 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(every_mapping_of_random_size_is_exact),
 	KUNIT_CASE(lazy_unmaps_do_not_flush),
 	KUNIT_CASE(a_full_flush_queue_is_flushed),
+	KUNIT_CASE(nobody_waits_for_the_iommu_with_interrupts_off),
 	KUNIT_CASE(a_shadowing_iommu_gets_one_large_queue),
 	KUNIT_CASE(a_live_domain_gets_the_large_queue_too),
 	KUNIT_CASE(the_timer_flushes_what_is_queued),

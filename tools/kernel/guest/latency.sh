@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Loads the IOVA allocator and the flush queues, and has the irqsoff tracer tell
+# the longest time that interrupts were off meanwhile, anywhere in the kernel.
+# From the command line: latency_cases, of iova_latency or 'drain'; or
+# 'lockup', which is for the watchdogs and not for the tracer. Sourced by init.
+#
+# Prints 'latency CASE MICROSECONDS WHERE'.
+
+load=/sys/module/iova_latency/parameters
+queues=/sys/module/dmamap_latency/parameters
+tracing=/sys/kernel/tracing
+
+trace_begin()
+{
+	echo irqsoff >$tracing/current_tracer
+	echo 0 >$tracing/tracing_max_latency
+	echo 1 >$tracing/tracing_on
+}
+
+# trace_end CASE
+trace_end()
+{
+	echo 0 >$tracing/tracing_on
+	where=$(sed -n 's/^#  => started at: */ from /p; s/^#  => ended at: */ to /p' \
+		$tracing/trace | tr -d '\n')
+	max=$(cat $tracing/tracing_max_latency)
+	echo nop >$tracing/current_tracer
+	say "latency $1 $max$where"
+}
+
+echo 0 >$tracing/tracing_on
+for case in $(echo "${latency_cases:-age}" | tr , ' '); do
+	case $case in
+	drain)
+		# Once without the tracer: what is made at first use is there then.
+		echo 200 >$queues/drain || say "latency: no flush queues"
+		trace_begin
+		echo 200 >$queues/drain
+		trace_end drain
+		continue
+		;;
+	esac
+	echo $case >$load/prepare || say "latency: $case cannot be prepared"
+	[ $case = lockup ] || trace_begin
+	echo $case >$load/run
+	[ $case = lockup ] || trace_end $case
+	echo $case >$load/finish
+done
