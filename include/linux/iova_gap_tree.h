@@ -132,6 +132,7 @@ unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 				const struct iova_place *place);
 struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long pfn_lo,
 			       unsigned long pfn_hi);
+unsigned int iova_debugfs_id(const struct iova_domain *iovad);
 #else
 static inline void iova_free_suspect(struct iova_domain *iovad,
 				     unsigned long pfn, unsigned long size)

@@ -277,6 +277,15 @@ static bool device_fits(struct iommu_domain *domain, struct device *dev)
 			dma_range_map_max(map) >= domain->geometry.aperture_start);
 }
 
+static int group_number(struct device *dev)
+{
+	struct iommu_group *group = iommu_group_get(dev);
+	int number = group ? iommu_group_id(group) : -1;
+
+	iommu_group_put(group);
+	return number;
+}
+
 static int join_domain(struct iommu_domain *domain, struct device *dev)
 {
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
@@ -323,9 +332,12 @@ static int join_domain(struct iommu_domain *domain, struct device *dev)
 	smp_store_release(&cookie->ready, true);
 	settle_laziness(cookie, dev);
 	if (first)
-		dmamap_debugfs_add(cookie);
+		cookie->group = group_number(dev);
 unlock:
 	mutex_unlock(&cookie->lock);
+	/* Not under the lock: a reader takes it while it looks at the list. */
+	if (first && !ret)
+		dmamap_debugfs_add(cookie);
 	return ret;
 }
 

@@ -7,14 +7,18 @@
  *
  * 1. /sys/kernel/debug/dmamap/domains has a line for each domain: what waits
  *    in its flush queue, and what went wrong.  These are counted always: they
- *    are rare, or known anyway.
+ *    are rare, or known anyway.  It names the IOMMU group that the domain is
+ *    for, and the domain in /sys/kernel/debug/iova/.
+ *    /sys/kernel/debug/dmamap/reserved lists what each domain keeps from being
+ *    handed out; there these ranges are like any other.
  *
  * 2. What every mapping would have to count is counted from when 1 is written
  *    to /sys/kernel/debug/dmamap/counting until 0 is, by each CPU for itself,
  *    and shown in /sys/kernel/debug/dmamap/counters.
  *
  * 3. The list of cookies has a mutex, held while a file is read; a cookie
- *    leaves the list before it goes.
+ *    leaves the list before it goes.  The lock of a cookie may be taken while
+ *    it is held.
  */
 
 #include <linux/debugfs.h>
@@ -54,11 +58,21 @@ void dmamap_debugfs_del(struct iommu_dma_cookie *cookie)
 	mutex_unlock(&cookies_lock);
 }
 
+/* The domain's name in the debugfs of the allocator, 0 when it has none. */
+static unsigned int iova_name(struct iova_domain *iovad)
+{
+#ifdef CONFIG_IOVA_GAP_TREE
+	return iova_debugfs_id(iovad);
+#else
+	return 0;
+#endif
+}
+
 static int domains_show(struct seq_file *m, void *unused)
 {
 	struct iommu_dma_cookie *cookie;
 
-	seq_puts(m, "domain mode granule queued rings age_ms flushes bad_unmaps refused_lazy\n");
+	seq_puts(m, "domain iova group mode granule queued rings age_ms flushes bad_unmaps refused_lazy\n");
 	mutex_lock(&cookies_lock);
 	list_for_each_entry(cookie, &cookies, link) {
 		struct dmamap_fq *queue = READ_ONCE(cookie->queue);
@@ -66,7 +80,8 @@ static int domains_show(struct seq_file *m, void *unused)
 
 		if (queue)
 			dmamap_fq_look(queue, &state);
-		seq_printf(m, "%u %s %lu %lu %u %u %u %d %d\n", cookie->id,
+		seq_printf(m, "%u %u %d %s %lu %lu %u %u %u %d %d\n",
+			   cookie->id, iova_name(&cookie->iovad), cookie->group,
 			   READ_ONCE(cookie->fq) ? "lazy" : "strict",
 			   cookie->iovad.granule, state.entries, state.rings,
 			   jiffies_to_msecs(state.age), state.flushes,
@@ -77,6 +92,19 @@ static int domains_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(domains);
+
+static int reserved_show(struct seq_file *m, void *unused)
+{
+	struct iommu_dma_cookie *cookie;
+
+	seq_puts(m, "domain first last\n");
+	mutex_lock(&cookies_lock);
+	list_for_each_entry(cookie, &cookies, link)
+		dmamap_reserved_show(cookie, m);
+	mutex_unlock(&cookies_lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(reserved);
 
 static int counters_show(struct seq_file *m, void *unused)
 {
@@ -124,6 +152,7 @@ void __init dmamap_debugfs_init(void)
 	struct dentry *dir = debugfs_create_dir("dmamap", NULL);
 
 	debugfs_create_file("domains", 0400, dir, NULL, &domains_fops);
+	debugfs_create_file("reserved", 0400, dir, NULL, &reserved_fops);
 	debugfs_create_file("counters", 0400, dir, NULL, &counters_fops);
 	debugfs_create_file_unsafe("counting", 0600, dir, NULL, &counting_fops);
 }

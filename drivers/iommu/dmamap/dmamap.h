@@ -80,6 +80,7 @@
 
 struct dmamap_fq;
 struct dmamap_ring;
+struct seq_file;
 
 /**
  * enum dmamap_kind - what a cookie manages
@@ -111,6 +112,7 @@ enum dmamap_kind {
  * @domain: the domain
  * @link: in the list of all, for debugfs
  * @id: name of the domain in debugfs
+ * @group: number of the IOMMU group whose devices have joined, -1 for none
  * @bad_unmaps: unmaps that did not clear what they named
  * @refused_lazy: times that lazy mode was asked for and refused
  */
@@ -132,6 +134,7 @@ struct iommu_dma_cookie {
 	struct iommu_domain *domain;
 	struct list_head link;
 	unsigned int id;
+	int group;
 	atomic_t bad_unmaps;
 	atomic_t refused_lazy;
 };
@@ -143,6 +146,7 @@ DECLARE_STATIC_KEY_FALSE(dmamap_deferred_attach);
 /* reserve.c */
 int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev);
 void dmamap_reserved_forget(struct iommu_dma_cookie *cookie);
+void dmamap_reserved_show(struct iommu_dma_cookie *cookie, struct seq_file *m);
 
 /* msi.c */
 int dmamap_doorbells_identity(struct iommu_dma_cookie *cookie,

@@ -25,6 +25,7 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/of_iommu.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "../dma-iommu.h"
@@ -275,6 +276,30 @@ void dmamap_reserved_forget(struct iommu_dma_cookie *cookie)
 	list_for_each_entry_safe(reserved, next, &cookie->reserved, link)
 		kfree(reserved);
 	INIT_LIST_HEAD(&cookie->reserved);
+}
+
+/**
+ * dmamap_reserved_show - list what is reserved in a domain
+ * @cookie: that of the domain
+ * @m: where to: a line for each range, with the domain's name, its first and
+ *	its last address
+ *
+ * Context: process; may sleep.
+ */
+void dmamap_reserved_show(struct iommu_dma_cookie *cookie, struct seq_file *m)
+{
+	unsigned long shift = iova_shift(&cookie->iovad);
+	struct dmamap_reserved *reserved;
+
+	mutex_lock(&cookie->lock);
+	list_for_each_entry(reserved, &cookie->reserved, link) {
+		u64 first = (u64)reserved->iova->pfn_lo << shift;
+		u64 last = ((u64)reserved->iova->pfn_hi << shift) |
+			   (BIT_ULL(shift) - 1);
+
+		seq_printf(m, "%u %#llx %#llx\n", cookie->id, first, last);
+	}
+	mutex_unlock(&cookie->lock);
 }
 
 /**

@@ -4,15 +4,26 @@
  *
  *	domains	a line for each domain that has caches, a column a counter
  *	classes	of each domain the classes that have seen use
+ *	ranges	of each domain the ranges in its tree, and which are cached
  *
- * Two files serve all domains: files for each would cost an idle domain more
+ * Three files serve all domains: files for each would cost an idle domain more
  * than all its caches do.
+ *
+ * The list of ranges is for a domain of a million of them that is in use: it
+ * is walked %IOVA_BATCH ranges at a time, each time by a search for the first
+ * one behind those that were shown, so that neither the lock of the tree nor
+ * the mutex here is held while anything is printed. What is cached is noted
+ * when the walk comes to a domain. A range that moves between being live and
+ * being cached while the list is read may be shown as either.
  */
 
+#include <linux/bsearch.h>
 #include <linux/debugfs.h>
 #include <linux/iova.h>
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
 
 #include "internal.h"
 
@@ -76,6 +87,199 @@ static int classes_show(struct seq_file *s, void *unused)
 DEFINE_SHOW_ATTRIBUTE(classes);
 
 /**
+ * struct ranges_walk - where a reader of the ranges is
+ * @id: the domain, or the least that the next may have
+ * @entered: the domain that @cached and @shift belong to, 0 for none
+ * @shift: log2 of its granule
+ * @cached: lowest pfns of what its caches held, sorted
+ * @nr_cached: length of @cached
+ * @pfn: where in the domain to go on
+ * @spans: ranges copied from its tree
+ * @nr: how many
+ * @at: which of them is to be shown
+ */
+struct ranges_walk {
+	unsigned int id;
+	unsigned int entered;
+	unsigned int shift;
+	unsigned long *cached;
+	unsigned long nr_cached;
+	unsigned long pfn;
+	struct iova_span spans[IOVA_BATCH];
+	unsigned int nr;
+	unsigned int at;
+};
+
+static int compare_pfns(const void *a, const void *b)
+{
+	unsigned long x = *(const unsigned long *)a;
+	unsigned long y = *(const unsigned long *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void walk_leave(struct ranges_walk *walk)
+{
+	kvfree(walk->cached);
+	walk->cached = NULL;
+	walk->nr_cached = 0;
+	walk->entered = 0;
+}
+
+/* Note what is cached, with room for some that are freed meanwhile. */
+static int walk_enter(struct ranges_walk *walk, struct iova_rcache *rcache)
+{
+	struct iova_stats stats;
+	unsigned long room;
+
+	walk_leave(walk);
+	iova_domain_stats(rcache->iovad, &stats);
+	room = stats.all_cached + stats.all_cached / 8 + SZ_1K;
+	walk->cached = kvmalloc_array(room, sizeof(*walk->cached), GFP_KERNEL);
+	if (!walk->cached)
+		return -ENOMEM;
+	walk->nr_cached = iova_cached_pfns(rcache->iovad, walk->cached, room);
+	walk->shift = iova_shift(rcache->iovad);
+	walk->id = rcache->id;
+	walk->entered = rcache->id;
+	walk->pfn = 0;
+	return 0;
+}
+
+/* Copy the next ranges: none when all have been shown. */
+static int walk_on(struct ranges_walk *walk)
+{
+	unsigned int before = walk->entered;
+	struct iova_rcache *rcache;
+	int ret = 0;
+
+	walk->at = 0;
+	walk->nr = 0;
+	mutex_lock(&domains_mutex);
+	/* In the order of their names. */
+	list_for_each_entry(rcache, &domains, list) {
+		if (rcache->id < walk->id)
+			continue;
+		if (rcache->id != walk->entered) {
+			ret = walk_enter(walk, rcache);
+			if (ret)
+				break;
+		}
+		walk->nr = iova_tree_look(rcache->iovad, walk->pfn,
+					  walk->spans);
+		if (walk->nr) {
+			walk->pfn = walk->spans[walk->nr - 1].last + 1;
+			/* Nothing is above the highest pfn there is. */
+			if (!walk->pfn)
+				walk->id++;
+			break;
+		}
+		walk->id++;
+	}
+	mutex_unlock(&domains_mutex);
+	/* A million of them take a while. */
+	if (walk->entered != before && walk->nr_cached)
+		sort(walk->cached, walk->nr_cached, sizeof(*walk->cached),
+		     compare_pfns, NULL);
+	return ret;
+}
+
+static void *walk_here(struct ranges_walk *walk)
+{
+	int ret = 0;
+
+	if (walk->at == walk->nr)
+		ret = walk_on(walk);
+	if (ret)
+		return ERR_PTR(ret);
+	return walk->nr ? &walk->spans[walk->at] : NULL;
+}
+
+static void *ranges_start(struct seq_file *s, loff_t *pos)
+{
+	return *pos ? walk_here(s->private) : SEQ_START_TOKEN;
+}
+
+static void *ranges_next(struct seq_file *s, void *v, loff_t *pos)
+{
+	struct ranges_walk *walk = s->private;
+
+	++*pos;
+	if (v == SEQ_START_TOKEN) {
+		walk_leave(walk);
+		walk->id = 0;
+		walk->at = 0;
+		walk->nr = 0;
+	} else {
+		walk->at++;
+	}
+	return walk_here(walk);
+}
+
+static void ranges_stop(struct seq_file *s, void *v)
+{
+}
+
+static int ranges_show(struct seq_file *s, void *v)
+{
+	struct ranges_walk *walk = s->private;
+	const struct iova_span *span = v;
+	bool cached;
+
+	if (v == SEQ_START_TOKEN) {
+		seq_puts(s, "domain first last state\n");
+		return 0;
+	}
+	cached = bsearch(&span->first, walk->cached, walk->nr_cached,
+			 sizeof(*walk->cached), compare_pfns);
+	seq_printf(s, "%u %#llx %#llx %s\n", walk->entered,
+		   (u64)span->first << walk->shift,
+		   ((u64)span->last << walk->shift) | (BIT_ULL(walk->shift) - 1),
+		   cached ? "cached" : "live");
+	return 0;
+}
+
+static const struct seq_operations ranges_ops = {
+	.start	= ranges_start,
+	.next	= ranges_next,
+	.stop	= ranges_stop,
+	.show	= ranges_show,
+};
+
+static int ranges_open(struct inode *inode, struct file *file)
+{
+	return seq_open_private(file, &ranges_ops, sizeof(struct ranges_walk));
+}
+
+static int ranges_release(struct inode *inode, struct file *file)
+{
+	struct seq_file *s = file->private_data;
+
+	walk_leave(s->private);
+	return seq_release_private(inode, file);
+}
+
+static const struct file_operations ranges_fops = {
+	.owner		= THIS_MODULE,
+	.open		= ranges_open,
+	.read		= seq_read,
+	.llseek		= seq_lseek,
+	.release	= ranges_release,
+};
+
+/**
+ * iova_debugfs_id - the name of a domain in debugfs
+ * @iovad: the domain
+ *
+ * Return: its number, 0 when it has no caches and is not shown.
+ */
+unsigned int iova_debugfs_id(const struct iova_domain *iovad)
+{
+	return iovad->rcache ? iovad->rcache->id : 0;
+}
+EXPORT_SYMBOL_GPL(iova_debugfs_id);
+
+/**
  * iova_debugfs_init - make the directory; failure is no error
  */
 void iova_debugfs_init(void)
@@ -83,6 +287,7 @@ void iova_debugfs_init(void)
 	dir = debugfs_create_dir("iova", NULL);
 	debugfs_create_file("domains", 0444, dir, NULL, &domains_fops);
 	debugfs_create_file("classes", 0444, dir, NULL, &classes_fops);
+	debugfs_create_file("ranges", 0400, dir, NULL, &ranges_fops);
 }
 
 /**

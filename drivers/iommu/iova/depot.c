@@ -32,10 +32,16 @@
  * 4. Peaks.  What is in flight of a class cannot be counted on the fast path
  *    for free, but at every exchange it is at most what the tree holds less
  *    what the depot holds.  The reaper takes its bound from there.
+ *
+ * 5. Looking.  Whoever lists the ranges in a depot copies one magazine at a
+ *    time and keeps its place in the depot: a magazine that leaves moves the
+ *    place on. So nothing is taken out to be looked at, and the lock is held
+ *    for the copy of at most %CAPACITY_MAX words.
  */
 
 #include <linux/iova.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "internal.h"
 
@@ -218,6 +224,8 @@ struct iova_magazine *iova_depot_get_full(struct iova_rcache *rcache,
 	if (mag) {
 		WRITE_ONCE(depot->full, mag->next);
 		WRITE_ONCE(depot->cached, depot->cached - mag->count);
+		if (unlikely(depot->look == mag))
+			depot->look = mag->next;
 		mag->next = NULL;
 	}
 	note_peak(rcache, class, depot);
@@ -362,6 +370,7 @@ unsigned long iova_depot_drain(struct iova_rcache *rcache, unsigned int class)
 	WRITE_ONCE(depot->full, NULL);
 	WRITE_ONCE(depot->empty, NULL);
 	WRITE_ONCE(depot->cached, 0);
+	depot->look = NULL;
 	depot->nr_empty = 0;
 	depot_unlock(depot, flags);
 
@@ -394,6 +403,34 @@ unsigned long iova_depot_drain_cpu(struct iova_rcache *rcache, unsigned int cpu,
 	iova_cache_unlock(cache);
 	local_irq_restore(flags);
 	return iova_magazines_return(rcache, class, list);
+}
+
+/**
+ * iova_depot_look - copy the ranges of a full magazine
+ * @depot: the depot
+ * @restart: that on the top, else the one below the last that was copied
+ * @pfns: where the lowest pfn of each goes
+ * @room: how many there is room for, at least 1; what is more is left out
+ *
+ * A magazine that is put into the depot after the restart is not seen.
+ *
+ * Context: any; no lock of the allocator held. One caller at a time.
+ * Return: how many were copied, 0 when there is no such magazine.
+ */
+unsigned long iova_depot_look(struct iova_depot *depot, bool restart,
+			      unsigned long *pfns, unsigned long room)
+{
+	unsigned long flags = depot_lock(depot), nr = 0;
+	struct iova_magazine *mag;
+
+	mag = restart ? depot->full : depot->look;
+	if (mag) {
+		nr = min_t(unsigned long, mag->count, room);
+		memcpy(pfns, mag->pfns, nr * sizeof(*pfns));
+		depot->look = mag->next;
+	}
+	depot_unlock(depot, flags);
+	return nr;
 }
 
 /**

@@ -20,7 +20,8 @@
  *	iova_cache_mutex	domain.c, users of the slab cache; sleeps
  *	struct iova_cpu_cache	bit lock, interrupts disabled; its CPU's fast
  *				path only tries it
- *	struct iova_depot	raw, interrupts disabled; a few instructions
+ *	struct iova_depot	raw, interrupts disabled; a few instructions, or
+ *				the copy of a magazine
  *	pieces_lock		depot.c, raw, likewise
  *	iova_domain.lock	the tree, interrupts disabled; at most
  *				%IOVA_BATCH tree operations at a time
@@ -160,6 +161,7 @@ static_assert(sizeof(struct iova_cpu_cache) <= 256);
  * @cached: ranges in all of @full
  * @full: magazines with something in them
  * @empty: magazines with nothing in them
+ * @look: that of @full which iova_depot_look() copies next
  * @peak: most ranges of the class in flight, in the window that runs
  * @old_peak: the same of the window before
  */
@@ -174,6 +176,7 @@ struct iova_depot {
 	unsigned long cached;
 	struct iova_magazine *full;
 	struct iova_magazine *empty;
+	struct iova_magazine *look;
 	unsigned long peak;
 	unsigned long old_peak;
 };
@@ -229,6 +232,16 @@ struct iova_stats {
 };
 
 /**
+ * struct iova_span - where a range of the tree was when it was looked at
+ * @first: its lowest pfn
+ * @last: its highest pfn, inclusive
+ */
+struct iova_span {
+	unsigned long first;
+	unsigned long last;
+};
+
+/**
  * struct iova_suspect - a free under examination
  * @link: in iova_domain.suspects
  * @pfn: lowest pfn of the range
@@ -270,6 +283,8 @@ void iova_spares_trim(struct iova_domain *iovad);
 int iova_tree_insert(struct iova_domain *iovad, struct iova *iova);
 struct iova *iova_tree_erase(struct iova_domain *iovad, struct iova *iova);
 struct iova *iova_tree_find(struct iova_domain *iovad, unsigned long pfn);
+unsigned int iova_tree_look(struct iova_domain *iovad, unsigned long pfn,
+			    struct iova_span *spans);
 struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
 			     unsigned long limit_pfn, bool size_aligned);
 struct iova *iova_tree_may_free(struct iova_domain *iovad, unsigned long pfn,
@@ -299,6 +314,8 @@ unsigned long iova_magazines_return(struct iova_rcache *rcache,
 unsigned long iova_depot_drain(struct iova_rcache *rcache, unsigned int class);
 unsigned long iova_depot_drain_cpu(struct iova_rcache *rcache, unsigned int cpu,
 				   unsigned int class);
+unsigned long iova_depot_look(struct iova_depot *depot, bool restart,
+			      unsigned long *pfns, unsigned long room);
 void iova_depots_destroy(struct iova_rcache *rcache);
 void iova_depot_fill(struct iova_rcache *rcache, unsigned int class,
 		     bool again);
@@ -310,6 +327,8 @@ void iova_pieces_free(void);
 bool iova_cpu_count(struct iova_cpu_cache *cache, unsigned long *cached,
 		    unsigned long *hits);
 void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats);
+unsigned long iova_cached_pfns(struct iova_domain *iovad, unsigned long *pfns,
+			       unsigned long room);
 
 /* reaper.c */
 void iova_reaper_init(struct iova_rcache *rcache);

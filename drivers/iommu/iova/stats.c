@@ -8,6 +8,7 @@
 
 #include <linux/export.h>
 #include <linux/iova.h>
+#include <linux/string.h>
 
 #include "internal.h"
 
@@ -77,3 +78,69 @@ void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats)
 	}
 }
 EXPORT_SYMBOL_GPL(iova_domain_stats);
+
+/* Copy what a CPU has of a class: two magazines at most. */
+static unsigned long cpu_look(struct iova_cpu_cache *cache, unsigned int class,
+			      unsigned long *pfns, unsigned long room)
+{
+	const struct iova_magazine *mag;
+	unsigned long flags, nr = 0;
+
+	if (!READ_ONCE(cache->loaded[class]))
+		return 0;
+	local_irq_save(flags);
+	iova_cache_lock(cache);
+	for (mag = cache->loaded[class]; mag; mag = mag->next) {
+		unsigned long count = min_t(unsigned long, mag->count,
+					    room - nr);
+
+		memcpy(pfns + nr, mag->pfns, count * sizeof(*pfns));
+		nr += count;
+	}
+	iova_cache_unlock(cache);
+	local_irq_restore(flags);
+	return nr;
+}
+
+/**
+ * iova_cached_pfns - list the ranges that caches hold
+ * @iovad: the domain
+ * @pfns: where the lowest pfn of each goes, in no order
+ * @room: how many there is room for; what is more is left out
+ *
+ * Exact when nobody uses the domain meanwhile. Takes nothing out of a cache,
+ * and holds no lock for longer than the copy of two magazines.
+ *
+ * Context: any; no lock of the allocator held. One caller at a time.
+ * Return: how many were listed.
+ */
+unsigned long iova_cached_pfns(struct iova_domain *iovad, unsigned long *pfns,
+			       unsigned long room)
+{
+	struct iova_rcache *rcache = iovad->rcache;
+	unsigned long nr = 0, more;
+	unsigned int cpu, class;
+
+	if (!rcache)
+		return 0;
+	for (class = 0; class < IOVA_CLASSES; class++) {
+		struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
+		bool restart = true;
+
+		for_each_possible_cpu(cpu)
+			nr += cpu_look(per_cpu_ptr(rcache->cpus, cpu), class,
+				       pfns + nr, room - nr);
+		if (!depot)
+			continue;
+		do {
+			if (nr == room)
+				return nr;
+			more = iova_depot_look(depot, restart, pfns + nr,
+					       room - nr);
+			nr += more;
+			restart = false;
+		} while (more);
+	}
+	return nr;
+}
+EXPORT_SYMBOL_GPL(iova_cached_pfns);

@@ -425,6 +425,32 @@ struct iova *iova_tree_find(struct iova_domain *iovad, unsigned long pfn)
 }
 
 /**
+ * iova_tree_look - copy where the next ranges are
+ * @iovad: the domain, not locked
+ * @pfn: where to begin
+ * @spans: room for %IOVA_BATCH of them
+ *
+ * One hold of the lock. To walk a tree, go on right behind the last one.
+ *
+ * Context: any.
+ * Return: how many there are; 0 when none ends at or above @pfn.
+ */
+unsigned int iova_tree_look(struct iova_domain *iovad, unsigned long pfn,
+			    struct iova_span *spans)
+{
+	struct iova_tree_hold hold;
+	struct gap_node *node;
+	unsigned int nr = 0;
+
+	iova_tree_lock(iovad, &hold);
+	node = gap_tree_find_from(&iovad->tree, pfn);
+	for (; node && nr < IOVA_BATCH; node = gap_tree_next(node))
+		spans[nr++] = (struct iova_span){ node->first, node->last };
+	iova_tree_unlock(iovad, &hold);
+	return nr;
+}
+
+/**
  * iova_tree_alloc - take the highest free range from the tree
  * @iovad: the domain
  * @size: its size in granules

@@ -658,6 +658,93 @@ static void an_offline_cpu_gives_its_ranges_back(void)
 	end();
 }
 
+/* Frees @nr pages on four CPUs; what they are is left in @pfns. */
+static void fill_caches(unsigned long *pfns, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		shim_set_cpu(i % 4);
+		pfns[i] = alloc_iova_fast(iovad, 1, TOP, true);
+	}
+	for (i = 0; i < nr; i++) {
+		shim_set_cpu(i % 4);
+		free_iova_fast(iovad, pfns[i], 1);
+		if (i % 8 == 0)
+			shim_run_works(0);
+	}
+	shim_set_cpu(0);
+}
+
+static void every_cached_range_is_listed_and_no_other(void)
+{
+	static unsigned long pfns[2000], listed[4000];
+	unsigned long live, nr, i;
+
+	begin(true);
+	live = alloc_iova_fast(iovad, 1, TOP, true);
+	fill_caches(pfns, ARRAY_SIZE(pfns));
+	nr = iova_cached_pfns(iovad, listed, ARRAY_SIZE(listed));
+	expect(nr > 500, "only %lu are in caches", nr);
+	expect(iovad->rcache->depots[0]->full, "none are in the depot");
+	expect(nr == stats_now().all_cached, "%lu listed, %lu cached", nr,
+	       stats_now().all_cached);
+	for (i = 0; i < nr; i++) {
+		expect(listed[i] != live, "a live range is listed");
+		/* Each once, and each allocated to the allocator's mind. */
+		expect(find_iova(iovad, listed[i]), "%#lx is no range", listed[i]);
+		take(listed[i], 1);
+	}
+	expect(iova_cached_pfns(iovad, listed, 10) == 10, "no room is no error");
+	end();
+}
+
+static void a_list_of_the_depot_goes_on_when_magazines_leave(void)
+{
+	static unsigned long pfns[2000], listed[200];
+	struct iova_magazine *mag;
+	struct iova_depot *depot;
+	unsigned long nr = 0;
+
+	begin(true);
+	fill_caches(pfns, ARRAY_SIZE(pfns));
+	depot = iovad->rcache->depots[0];
+	expect(iova_depot_look(depot, true, listed, ARRAY_SIZE(listed)), "first");
+	/* The one that was copied, and the one that is next. */
+	while ((mag = depot->full) && nr++ < 2)
+		iova_magazines_return(iovad->rcache, 0,
+				      iova_depot_get_full(iovad->rcache, 0));
+	expect(mag, "the depot is empty");
+	expect(iova_depot_look(depot, false, listed, ARRAY_SIZE(listed)) == mag->count &&
+	       listed[0] == mag->pfns[0], "the third is not what comes next");
+	iova_depot_drain(iovad->rcache, 0);
+	expect(!iova_depot_look(depot, false, listed, ARRAY_SIZE(listed)),
+	       "something comes next in an empty depot");
+	end();
+}
+
+static void a_walk_in_batches_sees_every_range(void)
+{
+	struct iova_span spans[IOVA_BATCH];
+	unsigned long pfn = 0, seen = 0;
+	unsigned int nr, i;
+
+	begin(true);
+	for (i = 0; i < 1000; i++)
+		reserve_iova(iovad, 3 * i + 7, 3 * i + 8);
+	while ((nr = iova_tree_look(iovad, pfn, spans))) {
+		expect(nr <= IOVA_BATCH, "%u in a batch", nr);
+		for (i = 0; i < nr; i++, seen++)
+			expect(spans[i].first == 3 * seen + 7 &&
+			       spans[i].last == 3 * seen + 8, "range %lu", seen);
+		pfn = spans[nr - 1].last + 1;
+	}
+	expect(seen == 1000, "%lu of 1000", seen);
+	/* One that was passed by may go, and one may be within a range. */
+	expect(iova_tree_look(iovad, 8, spans) && spans[0].first == 7, "within");
+	end();
+}
+
 static void an_idle_domain_is_small(void)
 {
 	unsigned long pfns[500];
@@ -1389,6 +1476,9 @@ int main(int argc, char **argv)
 	run_test(a_cached_range_above_the_limit_is_not_taken);
 	run_test(reclaim_reaches_every_cache_only_when_asked);
 	run_test(an_offline_cpu_gives_its_ranges_back);
+	run_test(every_cached_range_is_listed_and_no_other);
+	run_test(a_list_of_the_depot_goes_on_when_magazines_leave);
+	run_test(a_walk_in_batches_sees_every_range);
 	run_test(an_idle_domain_is_small);
 	run_test(cached_stays_below_twice_the_peak);
 	run_test(a_recent_peak_stays_cached);
