@@ -80,7 +80,8 @@
 #define SPARE_LBA		(AREA / SECTOR)
 
 #define STUCK_US		(20 * USEC_PER_SEC)
-#define FLUSHED_MS		30	/* 10 for the timer, the rest to flush */
+/* 10 for the timer, the rest to flush: behind a scan for leaks, that is long. */
+#define FLUSHED_MS		(IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ? 300 : 30)
 
 #define MAX_CTRLS		4
 #define TOKEN			0x5e
