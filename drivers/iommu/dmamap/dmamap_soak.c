@@ -30,8 +30,15 @@
  *    mappings; addresses cached by the allocator, for the domains of these
  *    devices; pages of I/O page tables, in the whole system.
  *
- * 6. A line before the load and one after all has been unmapped for some seconds
- *    say the same, to see that all is given back.
+ * 6. Then most is unmapped, and for dmamap_soak.quiet_ms nothing is done. A load
+ *    at random that never pauses meets ever rarer extremes: the one CPU that has
+ *    just then queued the most ranges of one size takes new ones, and as long as
+ *    many are in use as many may stay cached. So what is cached grows, ever more
+ *    slowly, up to its bound. What a pause must bring is that the past is
+ *    forgotten: each minute begins like the one before, and ends like it.
+ *
+ * 7. A line before the load and one after all has been unmapped for some seconds
+ *    say the same as those of minutes, to see that all is given back.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -64,9 +71,14 @@ static unsigned int seed = 1;
 module_param(seed, uint, 0444);
 MODULE_PARM_DESC(seed, "what all random numbers come from (default 1)");
 
+static unsigned int quiet_ms = 3000;
+module_param(quiet_ms, uint, 0444);
+MODULE_PARM_DESC(quiet_ms, "length of the quiet time at the end of each minute, 0 for none (default 3000)");
+
 #define MINUTES		120
 #define NR_SLOTS	4096
 #define NR_LOW		(NR_SLOTS * 3 / 4)
+#define QUIET		4	/* one of so many stays mapped */
 #define BATCH		256
 #define COPIES		2
 
@@ -370,6 +382,20 @@ static void tell(struct soak *s, const char *when, unsigned int minute)
 
 /* The run */
 
+static void quiet_time(struct soak *s)
+{
+	struct soak_slot *slot;
+
+	for (slot = s->slots; slot < s->slots + NR_SLOTS; slot++) {
+		if (!slot->live || !below(s, QUIET))
+			continue;
+		unmap_slot(slot);
+		slot->live = false;
+		s->live--;
+	}
+	msleep(quiet_ms);
+}
+
 static void soak_minute(struct soak *s, unsigned int minute)
 {
 	unsigned long end = (u64)pairs * (minute + 1) / MINUTES;
@@ -392,8 +418,11 @@ static void soak_run(struct soak *s)
 	/* What booting left to do is not ours. */
 	msleep(MSEC_PER_SEC);
 	tell(s, "before", 0);
-	for (i = 0; i < MINUTES && !s->failed; i++)
+	for (i = 0; i < MINUTES && !s->failed; i++) {
 		soak_minute(s, i);
+		if (quiet_ms)
+			quiet_time(s);
+	}
 	for (i = 0; i < NR_SLOTS; i++)
 		if (s->slots[i].live)
 			timed_unmap(s, &s->slots[i]);
