@@ -16,7 +16,7 @@ $(call one-of,STACK,$(STACKS))
 
 # What a tool is to know it gets as arguments: a kernel build must not find
 # our variables in its environment.
-unexport ARCH PROFILE STACK MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+unexport ARCH PROFILE STACK SUITE MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
 arch    := $(or $(ARCH),x86_64)
 arches  := $(or $(ARCH),$(ARCHES))
@@ -57,6 +57,9 @@ help:
 	@echo
 	@echo '  ARCH=x86_64|arm64  PROFILE=test|debug|torture  STACK=new|stock'
 	@echo '  (kunit and devices take both architectures unless told)'
+	@echo
+	@echo '  While you work: make kunit ARCH=x86_64 SUITE=iova builds what you changed and runs'
+	@echo '  one suite in a booted kernel. See Documentation/dmamap/hacking.rst'
 
 .PHONY: demo
 demo: tree
@@ -86,7 +89,7 @@ series: tree
 .PHONY: kunit devices
 kunit devices: tree
 	$(call packages,$(boot-packages) $(foreach a,$(arches),$(boot-$a)))
-	@for arch in $(arches); do tools/kernel/$@ $$arch || exit; done
+	@for arch in $(arches); do tools/kernel/$@ $(if $(filter kunit,$@),$(if $(SUITE),--suite '$(SUITE)')) $$arch || exit; done
 
 .PHONY: fuzz bench
 fuzz bench: tree
