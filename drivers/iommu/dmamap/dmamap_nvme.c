@@ -694,9 +694,13 @@ static void addresses_never_mapped_lead_nowhere(struct kunit *test)
 		0, SZ_4K, SZ_1M, SZ_1G, BIT_ULL(32), BIT_ULL(38), BIT_ULL(39), BIT_ULL(47),
 	};
 	struct ctrl *c = &ctrls[0];
+	struct resource *own = &to_pci_dev(c->dev)->resource[0];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(never); i++) {
+		/* The emulator asks nobody for what it finds in the device. */
+		if (never[i] >= own->start && never[i] <= own->end)
+			continue;
 		KUNIT_ASSERT_EQ(test, translated(c, never[i]), 0);
 		nothing_at(test, c, never[i], NULL, 0);
 	}
