@@ -218,7 +218,7 @@ static u32 percentile(const struct soak_costs *costs, unsigned int percent)
 	u64 below = 0, want = div_u64((u64)costs->n * percent, 100);
 	unsigned int bucket = 0;
 
-	while (bucket < COST_BUCKETS - 1) {
+	while (costs->n && bucket < COST_BUCKETS - 1) {
 		below += costs->count[bucket];
 		if (below > want)
 			break;

@@ -259,10 +259,22 @@ static void iopt_free_list(struct iopt *iopt, struct iopt_format f,
 	}
 }
 
+/*
+ * Have a grace period, of which poll_state_synchronize_rcu() tells the end.
+ * Where nobody else wants one there would be none, and nothing freed. It may
+ * take a wakeup, for which interrupts must be enabled; if they are not, who
+ * comes later asks.
+ */
+static unsigned long iopt_grace_period(void)
+{
+	return irqs_disabled() ? get_state_synchronize_rcu() :
+				 start_poll_synchronize_rcu();
+}
+
 /* Tables that hardware does not reach any more, to be freed when nobody does. */
 static void iopt_to_limbo(struct iopt *iopt, struct list_head *list)
 {
-	unsigned long flags, cookie = get_state_synchronize_rcu();
+	unsigned long flags, cookie = iopt_grace_period();
 	struct page *page;
 
 	list_for_each_entry(page, list, lru)
@@ -443,7 +455,7 @@ static void iopt_move_rear(struct iopt *iopt, struct iopt_format f, bool all)
 static void iopt_tick(struct iopt *iopt, struct iopt_format f, bool search)
 {
 	if (iopt->rear == iopt->sealed && iopt->sealed != iopt->front) {
-		iopt->sealed_at = get_state_synchronize_rcu();
+		iopt->sealed_at = iopt_grace_period();
 		iopt->sealed = iopt->front;
 	}
 	if (iopt->rear != iopt->sealed &&

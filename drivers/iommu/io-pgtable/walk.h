@@ -74,6 +74,7 @@
 #include <linux/bits.h>
 #include <linux/bug.h>
 #include <linux/io-pgtable.h>
+#include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/mm.h>

@@ -12,6 +12,7 @@ static struct {
 } __aligned(128) readers[SHIM_CPUS];
 
 static unsigned long epoch = 1;
+static unsigned long asked;	/* up to which epoch somebody waits */
 
 void (*shim_rcu_waits)(void);
 bool shim_rcu_stalled;
@@ -46,6 +47,19 @@ unsigned long get_state_synchronize_rcu(void)
 	return __atomic_add_fetch(&epoch, 1, __ATOMIC_SEQ_CST);
 }
 
+/* There is a grace period only where somebody wants one. */
+unsigned long start_poll_synchronize_rcu(void)
+{
+	unsigned long state = get_state_synchronize_rcu();
+	unsigned long was = __atomic_load_n(&asked, __ATOMIC_RELAXED);
+
+	while (was < state &&
+	       !__atomic_compare_exchange_n(&asked, &was, state, true,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
+	return state;
+}
+
 static bool passed(unsigned long state)
 {
 	unsigned int cpu;
@@ -63,12 +77,13 @@ static bool passed(unsigned long state)
 
 bool poll_state_synchronize_rcu(unsigned long state)
 {
-	return !shim_rcu_stalled && passed(state);
+	return !shim_rcu_stalled &&
+	       __atomic_load_n(&asked, __ATOMIC_SEQ_CST) >= state && passed(state);
 }
 
 void synchronize_rcu_expedited(void)
 {
-	unsigned long state = get_state_synchronize_rcu();
+	unsigned long state = start_poll_synchronize_rcu();
 
 	BUG_ON(readers[shim_this_cpu->id].nesting);
 	if (shim_rcu_waits)
