@@ -26,7 +26,6 @@
 #include <linux/irq_work.h>
 #include <linux/mman.h>
 #include <linux/moduleparam.h>
-#include <linux/mount.h>
 #include <linux/msi.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
@@ -441,36 +440,6 @@ static void wait_for_flush(struct kunit *test)
 			    "no flush came");
 }
 
-/* Write to the file "type" of a device's group, as an administrator does. */
-static ssize_t set_group_type(struct device *dev, const char *type)
-{
-	struct iommu_group *group = iommu_group_get(dev);
-	struct file_system_type *fs = get_fs_type("sysfs");
-	struct vfsmount *mnt;
-	struct file *file;
-	char path[64];
-	loff_t pos = 0;
-	ssize_t ret;
-
-	snprintf(path, sizeof(path), "kernel/iommu_groups/%d/type",
-		 iommu_group_id(group));
-	iommu_group_put(group);
-	if (!fs)
-		return -ENODEV;
-	mnt = kern_mount(fs);
-	put_filesystem(fs);
-	if (IS_ERR(mnt))
-		return PTR_ERR(mnt);
-	file = file_open_root_mnt(mnt, path, O_WRONLY, 0);
-	ret = PTR_ERR_OR_ZERO(file);
-	if (!ret) {
-		ret = kernel_write(file, type, strlen(type), &pos);
-		__fput_sync(file);
-	}
-	kern_unmount(mnt);
-	return ret < 0 ? ret : 0;
-}
-
 /*
  * Who uses this layer.
  */
@@ -620,7 +589,7 @@ static void a_live_domain_can_be_made_lazy(struct kunit *test)
 
 	/* F6, F47 */
 	KUNIT_EXPECT_FALSE(test, unmap_is_lazy(test, dev));
-	KUNIT_EXPECT_EQ(test, set_group_type(dev, "DMA-FQ"), 0);
+	KUNIT_EXPECT_EQ(test, mock_set_group_type(dev, "DMA-FQ"), 0);
 	KUNIT_EXPECT_EQ(test, domain_type(dev), IOMMU_DOMAIN_DMA_FQ);
 	KUNIT_EXPECT_TRUE(test, is_live(dev, addr));
 	KUNIT_EXPECT_TRUE(test, unmap_is_lazy(test, dev));
@@ -645,16 +614,16 @@ static void a_group_goes_to_identity_and_back(struct kunit *test)
 
 	/* F6 */
 	config_of(test)->domain_type = 0;
-	KUNIT_EXPECT_EQ(test, set_group_type(dev, "identity"), 0);
+	KUNIT_EXPECT_EQ(test, mock_set_group_type(dev, "identity"), 0);
 	KUNIT_EXPECT_EQ(test, domain_type(dev), IOMMU_DOMAIN_IDENTITY);
 	KUNIT_EXPECT_FALSE(test, use_dma_iommu(dev));
-	KUNIT_EXPECT_EQ(test, set_group_type(dev, "DMA"), 0);
+	KUNIT_EXPECT_EQ(test, mock_set_group_type(dev, "DMA"), 0);
 	KUNIT_EXPECT_TRUE(test, use_dma_iommu(dev));
 	KUNIT_EXPECT_FALSE(test, unmap_is_lazy(test, dev));
-	KUNIT_EXPECT_EQ(test, set_group_type(dev, "DMA-FQ"), 0);
+	KUNIT_EXPECT_EQ(test, mock_set_group_type(dev, "DMA-FQ"), 0);
 	KUNIT_EXPECT_TRUE(test, unmap_is_lazy(test, dev));
 	/* A new domain: the flush queue goes with entries in it. */
-	KUNIT_EXPECT_EQ(test, set_group_type(dev, "DMA"), 0);
+	KUNIT_EXPECT_EQ(test, mock_set_group_type(dev, "DMA"), 0);
 	KUNIT_EXPECT_FALSE(test, unmap_is_lazy(test, dev));
 }
 
@@ -666,7 +635,7 @@ static void an_untrusted_device_is_not_made_lazy(struct kunit *test)
 	/* F7, B5 */
 	to_pci_dev(dev)->untrusted = true;
 	add(test, dev);
-	KUNIT_EXPECT_NE(test, set_group_type(dev, "DMA-FQ"), 0);
+	KUNIT_EXPECT_NE(test, mock_set_group_type(dev, "DMA-FQ"), 0);
 	KUNIT_EXPECT_EQ(test, domain_type(dev), IOMMU_DOMAIN_DMA);
 	KUNIT_EXPECT_FALSE(test, unmap_is_lazy(test, dev));
 }
@@ -682,7 +651,7 @@ static void a_group_with_an_untrusted_device_is_not_made_lazy(struct kunit *test
 	other = new_pci(test);
 	to_pci_dev(other)->untrusted = true;
 	add(test, other);
-	KUNIT_EXPECT_NE(test, set_group_type(dev, "DMA-FQ"), 0);
+	KUNIT_EXPECT_NE(test, mock_set_group_type(dev, "DMA-FQ"), 0);
 	KUNIT_EXPECT_EQ(test, domain_type(dev), IOMMU_DOMAIN_DMA);
 	KUNIT_EXPECT_FALSE(test, unmap_is_lazy(test, other));
 }
@@ -695,7 +664,7 @@ static void an_iommu_that_cannot_defer_is_not_made_lazy(struct kunit *test)
 	/* F7, B5 */
 	config_of(test)->deferred_flush = false;
 	dev = platform(test);
-	KUNIT_EXPECT_NE(test, set_group_type(dev, "DMA-FQ"), 0);
+	KUNIT_EXPECT_NE(test, mock_set_group_type(dev, "DMA-FQ"), 0);
 	KUNIT_EXPECT_EQ(test, domain_type(dev), IOMMU_DOMAIN_DMA);
 	KUNIT_EXPECT_FALSE(test, unmap_is_lazy(test, dev));
 }
@@ -1599,7 +1568,7 @@ static void a_live_domain_gets_the_large_queue_too(struct kunit *test)
 	/* F46, F47 */
 	config_of(test)->shadow_on_flush = true;
 	dev = platform(test);
-	KUNIT_ASSERT_EQ(test, set_group_type(dev, "DMA-FQ"), 0);
+	KUNIT_ASSERT_EQ(test, mock_set_group_type(dev, "DMA-FQ"), 0);
 	c = churn(test, dev, 2000);
 	KUNIT_EXPECT_EQ(test, c.flushes, 0);
 	KUNIT_EXPECT_EQ(test, c.syncs, 0);
@@ -1831,7 +1800,7 @@ static void a_domain_in_use_can_be_made_lazy(struct kunit *test)
 	struct traffic *t = start_traffic(test, dev);
 
 	/* F47 */
-	KUNIT_EXPECT_EQ(test, set_group_type(dev, "DMA-FQ"), 0);
+	KUNIT_EXPECT_EQ(test, mock_set_group_type(dev, "DMA-FQ"), 0);
 	end_traffic(test, t);
 	KUNIT_EXPECT_TRUE(test, unmap_is_lazy(test, dev));
 }

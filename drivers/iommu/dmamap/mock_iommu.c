@@ -32,9 +32,12 @@
 #include <linux/compiler.h>
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
+#include <linux/mount.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/pci_ids.h>
 #include <linux/property.h>
@@ -671,6 +674,7 @@ static void mock_get_resv_regions(struct device *dev, struct list_head *list)
 	struct mock_iommu *mock = mock_of(dev);
 	unsigned int i;
 
+	/* A driver cannot say that it had no memory to report one. */
 	for (i = 0; i < mock->nr_regions; i++) {
 		const struct mock_region *r = &mock->regions[i];
 		struct iommu_resv_region *region;
@@ -679,7 +683,8 @@ static void mock_get_resv_regions(struct device *dev, struct list_head *list)
 			continue;
 		region = iommu_alloc_resv_region(r->start, r->length,
 						 IOMMU_READ | IOMMU_WRITE,
-						 r->type, GFP_KERNEL);
+						 r->type,
+						 GFP_KERNEL | __GFP_NOFAIL);
 		if (region)
 			list_add_tail(&region->list, list);
 	}
@@ -1097,6 +1102,86 @@ void mock_device_remove(struct device *dev)
 	dev->platform_data = NULL;
 	kfree(entry);
 	put_device(dev);
+}
+
+/**
+ * mock_open_group_type - open the file "type" of a device's group
+ * @dev: the device
+ * @mnt: where to store the mount it is on, for mock_close_group_type()
+ *
+ * Context: may sleep.
+ * Return: the file to write to, as an administrator does, or an ERR_PTR().
+ */
+struct file *mock_open_group_type(struct device *dev, struct vfsmount **mnt)
+{
+	struct iommu_group *group = iommu_group_get(dev);
+	struct file_system_type *fs = get_fs_type("sysfs");
+	struct file *file;
+	char path[64];
+
+	snprintf(path, sizeof(path), "kernel/iommu_groups/%d/type",
+		 iommu_group_id(group));
+	iommu_group_put(group);
+	if (!fs)
+		return ERR_PTR(-ENODEV);
+	*mnt = kern_mount(fs);
+	put_filesystem(fs);
+	if (IS_ERR(*mnt))
+		return ERR_CAST(*mnt);
+	file = file_open_root_mnt(*mnt, path, O_WRONLY, 0);
+	if (IS_ERR(file))
+		kern_unmount(*mnt);
+	return file;
+}
+
+/**
+ * mock_write_group_type - write to the file "type" of a device's group
+ * @file: from mock_open_group_type()
+ * @type: what to write
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative error.
+ */
+int mock_write_group_type(struct file *file, const char *type)
+{
+	loff_t pos = 0;
+	ssize_t ret = kernel_write(file, type, strlen(type), &pos);
+
+	return ret < 0 ? ret : 0;
+}
+
+/**
+ * mock_close_group_type - undo mock_open_group_type()
+ * @file: what it returned
+ * @mnt: what it stored
+ *
+ * Context: may sleep.
+ */
+void mock_close_group_type(struct file *file, struct vfsmount *mnt)
+{
+	__fput_sync(file);
+	kern_unmount(mnt);
+}
+
+/**
+ * mock_set_group_type - change the type of a device's group
+ * @dev: the device
+ * @type: what to write to its file
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative error.
+ */
+int mock_set_group_type(struct device *dev, const char *type)
+{
+	struct vfsmount *mnt;
+	struct file *file = mock_open_group_type(dev, &mnt);
+	int ret;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	ret = mock_write_group_type(file, type);
+	mock_close_group_type(file, mnt);
+	return ret;
 }
 
 /* The domain a device is attached to; NULL when it maps nothing. */

@@ -26,6 +26,9 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+struct file;
+struct vfsmount;
+
 #define MOCK_REGIONS	8
 #define MOCK_LOG	64
 #define MOCK_TABLES	512
@@ -249,6 +252,11 @@ int mock_device_add(struct device *dev);
 void mock_device_remove(struct device *dev);
 struct mock_pci *mock_to_pci(struct device *dev);
 bool mock_attached(struct device *dev);
+
+struct file *mock_open_group_type(struct device *dev, struct vfsmount **mnt);
+int mock_write_group_type(struct file *file, const char *type);
+void mock_close_group_type(struct file *file, struct vfsmount *mnt);
+int mock_set_group_type(struct device *dev, const char *type);
 
 #ifdef CONFIG_PCI_P2PDMA
 struct page *mock_pci_add_memory(struct device *dev, resource_size_t offset);

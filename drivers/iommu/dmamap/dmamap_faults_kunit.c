@@ -1,0 +1,1484 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of DMA mapping where each allocation fails once.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. An entry is a function of the DMA API with arguments, a place is a device
+ *    that it is called for. For each pair of them the n-th allocation of the
+ *    call fails, n = 1, 2, ... until the call has fewer (fault_points.h).
+ *
+ * 2. What fails returns the error that is documented, and leaves everything as
+ *    it was: live ranges, pages of page tables, bounce slots, and of a list all
+ *    but the DMA addresses, which it marks as none. What does not fail, since
+ *    it can do without that allocation, works. Both times the same call, not
+ *    failing, works right behind it.
+ *
+ * 3. Then the same with what undoes the call: it must not fail at all.
+ *
+ * 4. A device behind the IOMMU in software (mock_iommu.h) is made anew for each
+ *    allocation, so its domain has nothing ready. When it is gone nothing is
+ *    left of what any of the calls allocated. A real device, which is there if
+ *    the emulator has "edu", keeps its domain: its page tables are those of a
+ *    real IOMMU's driver. Domains of their own are made for those anew.
+ *
+ * 5. Each test prints "points: ENTRY, PLACE: N" with the allocations that
+ *    failed.
+ */
+
+#include <kunit/test.h>
+#include <linux/anon_inodes.h>
+#include <linux/dma-map-ops.h>
+#include <linux/dma-mapping.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/iommu-dma.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/msi.h>
+#include <linux/pci.h>
+#include <linux/rcupdate.h>
+#include <linux/resource_ext.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+#include <linux/swiotlb.h>
+
+#include "../dma-iommu.h"
+#include "../iova/internal.h"
+#include "dmamap.h"
+#include "fault_points.h"
+#include "mock_iommu.h"
+
+/* Addresses that are mapped as registers: never touched, so never there. */
+#define MMIO		BIT_ULL(40)
+#define ORDER		5
+#define BUFFER_SIZE	(PAGE_SIZE << ORDER)
+/* More pieces than fit into one call of an IOMMU's driver. */
+#define ENTRIES		40
+/* No call has as many allocations. */
+#define NTH_MAX		2000
+
+static u8 *buffer;
+static struct page *scattered[2 * ENTRIES];
+static struct pci_dev *edu;
+
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+#define CAN_BE_INCOHERENT
+#endif
+
+/**
+ * struct place - a device that is mapped for
+ * @name: of the place
+ * @lazy: its domain has a flush queue
+ * @runs: its IOMMU takes many pieces in one call
+ * @untrusted: its buffers are bounced
+ * @incoherent: it does not snoop the caches
+ * @real: the device of the emulator
+ */
+struct place {
+	const char *name;
+	bool lazy;
+	bool runs;
+	bool untrusted;
+	bool incoherent;
+	bool real;
+};
+
+static const struct place places[] = {
+	{ "strict" },
+	{ "lazy", .lazy = true },
+	{ "many pieces in a call", .runs = true },
+	{ "untrusted", .untrusted = true },
+#ifdef CAN_BE_INCOHERENT
+	{ "not coherent", .incoherent = true },
+#endif
+	{ "edu", .real = true },
+};
+
+/**
+ * struct attempt - one call of an entry
+ * @test: the test
+ * @dev: the device
+ * @list: memory in pieces
+ * @sgt: @list, or a table that is made of memory
+ * @addr: what is mapped
+ * @cpu: memory for DMA
+ * @page: memory for DMA
+ * @pages: memory for DMA
+ * @file: its mmap() maps memory for DMA
+ * @user: where to
+ */
+struct attempt {
+	struct kunit *test;
+	struct device *dev;
+	struct scatterlist list[ENTRIES];
+	struct sg_table sgt;
+	dma_addr_t addr;
+	void *cpu;
+	struct page *page;
+	struct sg_table *pages;
+	struct file *file;
+	unsigned long user;
+};
+
+/**
+ * struct entry - a function that is called
+ * @name: the function and what is special about the arguments
+ * @error: what it returns without memory
+ * @prepare: makes what it needs; optional, returns 0 or an error
+ * @call: calls it, returns 0 or an error
+ * @failed: looks whether all is as it should be after a failure; optional
+ * @undo: undoes it; NULL when what it did stays as long as the device
+ * @release: undoes @prepare; optional
+ * @own: @undo is a function of the layer, and not to fail
+ */
+struct entry {
+	const char *name;
+	int error;
+	int (*prepare)(struct attempt *a);
+	int (*call)(struct attempt *a);
+	void (*failed)(struct attempt *a);
+	void (*undo)(struct attempt *a);
+	void (*release)(struct attempt *a);
+	bool own;
+};
+
+/* Single buffers. */
+
+static int keep_address(struct attempt *a, dma_addr_t addr)
+{
+	a->addr = addr;
+	return dma_mapping_error(a->dev, addr);
+}
+
+static int call_map_single(struct attempt *a)
+{
+	return keep_address(a, dma_map_single(a->dev, buffer + 100, 3000,
+					      DMA_BIDIRECTIONAL));
+}
+
+static void undo_map_single(struct attempt *a)
+{
+	dma_unmap_single(a->dev, a->addr, 3000, DMA_BIDIRECTIONAL);
+}
+
+static int call_map_page(struct attempt *a)
+{
+	return keep_address(a, dma_map_page(a->dev, virt_to_page(buffer), 0,
+					    BUFFER_SIZE, DMA_FROM_DEVICE));
+}
+
+static void undo_map_page(struct attempt *a)
+{
+	dma_unmap_page(a->dev, a->addr, BUFFER_SIZE, DMA_FROM_DEVICE);
+}
+
+static int call_map_resource(struct attempt *a)
+{
+	return keep_address(a, dma_map_resource(a->dev, MMIO, SZ_4M + SZ_16K,
+						DMA_TO_DEVICE, 0));
+}
+
+static void undo_map_resource(struct attempt *a)
+{
+	dma_unmap_resource(a->dev, a->addr, SZ_4M + SZ_16K, DMA_TO_DEVICE, 0);
+}
+
+/* Lists. */
+
+static void set_list(struct attempt *a, unsigned int offset, unsigned int len)
+{
+	struct scatterlist *s;
+	int i;
+
+	sg_init_table(a->list, ENTRIES);
+	for_each_sg(a->list, s, ENTRIES, i) {
+		sg_set_page(s, scattered[2 * i], len, offset);
+		sg_dma_address(s) = i;
+		sg_dma_len(s) = 1;
+	}
+	a->sgt.sgl = a->list;
+	a->sgt.orig_nents = ENTRIES;
+	a->sgt.nents = 0;
+}
+
+static int prepare_plain(struct attempt *a)
+{
+	set_list(a, 0, PAGE_SIZE);
+	return 0;
+}
+
+static int prepare_odd(struct attempt *a)
+{
+	set_list(a, 300, 500);
+	return 0;
+}
+
+static int call_map_sg(struct attempt *a)
+{
+	a->sgt.nents = dma_map_sg(a->dev, a->list, ENTRIES, DMA_BIDIRECTIONAL);
+	return a->sgt.nents ? 0 : -ENOMEM;
+}
+
+static void undo_map_sg(struct attempt *a)
+{
+	dma_unmap_sg(a->dev, a->list, ENTRIES, DMA_BIDIRECTIONAL);
+}
+
+static int call_map_sgtable(struct attempt *a)
+{
+	int ret = dma_map_sgtable(a->dev, &a->sgt, DMA_BIDIRECTIONAL, 0);
+
+	/* Documented for lists of which each entry is mapped by itself. */
+	if (ret == -EIO && dmamap_sg_bounces(a->dev, a->list, ENTRIES,
+					     DMA_BIDIRECTIONAL))
+		ret = -ENOMEM;
+	return ret;
+}
+
+static void undo_map_sgtable(struct attempt *a)
+{
+	dma_unmap_sgtable(a->dev, &a->sgt, DMA_BIDIRECTIONAL, 0);
+}
+
+static void expect_list(struct attempt *a)
+{
+	struct kunit *test = a->test;
+	struct scatterlist *s;
+	int i;
+
+	for_each_sg(a->list, s, ENTRIES, i) {
+		KUNIT_EXPECT_PTR_EQ(test, sg_page(s), scattered[2 * i]);
+		KUNIT_EXPECT_EQ(test, s->offset, a->list->offset);
+		KUNIT_EXPECT_EQ(test, s->length, a->list->length);
+		KUNIT_EXPECT_TRUE(test, a->list->offset ?
+				  s->offset == 300 && s->length == 500 :
+				  s->length == PAGE_SIZE);
+		KUNIT_EXPECT_EQ(test, sg_dma_address(s), DMA_MAPPING_ERROR);
+		KUNIT_EXPECT_EQ(test, sg_dma_len(s), 0);
+		KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(s));
+		KUNIT_EXPECT_FALSE(test, sg_dma_is_swiotlb(s));
+	}
+	KUNIT_EXPECT_EQ(test, a->sgt.nents, 0);
+	KUNIT_EXPECT_EQ(test, a->sgt.orig_nents, ENTRIES);
+}
+
+/* Memory. */
+
+#define MUCH	(70 * PAGE_SIZE)
+
+static int alloc(struct attempt *a, size_t size, gfp_t gfp, unsigned long attrs)
+{
+	a->cpu = dma_alloc_attrs(a->dev, size, &a->addr, gfp, attrs);
+	return a->cpu ? 0 : -ENOMEM;
+}
+
+static int call_alloc_page(struct attempt *a)
+{
+	return alloc(a, PAGE_SIZE, GFP_KERNEL, 0);
+}
+
+static void undo_alloc_page(struct attempt *a)
+{
+	dma_free_attrs(a->dev, PAGE_SIZE, a->cpu, a->addr, 0);
+}
+
+static int call_alloc_much(struct attempt *a)
+{
+	return alloc(a, MUCH, GFP_KERNEL, 0);
+}
+
+static void undo_alloc_much(struct attempt *a)
+{
+	dma_free_attrs(a->dev, MUCH, a->cpu, a->addr, 0);
+}
+
+static int call_alloc_singles(struct attempt *a)
+{
+	return alloc(a, 12 * PAGE_SIZE, GFP_KERNEL, DMA_ATTR_ALLOC_SINGLE_PAGES);
+}
+
+static void undo_alloc_singles(struct attempt *a)
+{
+	dma_free_attrs(a->dev, 12 * PAGE_SIZE, a->cpu, a->addr,
+		       DMA_ATTR_ALLOC_SINGLE_PAGES);
+}
+
+static int call_alloc_piece(struct attempt *a)
+{
+	return alloc(a, SZ_16K, GFP_KERNEL, DMA_ATTR_FORCE_CONTIGUOUS);
+}
+
+static void undo_alloc_piece(struct attempt *a)
+{
+	dma_free_attrs(a->dev, SZ_16K, a->cpu, a->addr,
+		       DMA_ATTR_FORCE_CONTIGUOUS);
+}
+
+static int call_alloc_handle(struct attempt *a)
+{
+	return alloc(a, MUCH, GFP_KERNEL, DMA_ATTR_NO_KERNEL_MAPPING);
+}
+
+static void undo_alloc_handle(struct attempt *a)
+{
+	dma_free_attrs(a->dev, MUCH, a->cpu, a->addr,
+		       DMA_ATTR_NO_KERNEL_MAPPING);
+}
+
+static int call_alloc_atomic(struct attempt *a)
+{
+	return alloc(a, SZ_16K, GFP_ATOMIC, 0);
+}
+
+static void undo_alloc_atomic(struct attempt *a)
+{
+	dma_free_attrs(a->dev, SZ_16K, a->cpu, a->addr, 0);
+}
+
+static int call_alloc_pages(struct attempt *a)
+{
+	a->page = dma_alloc_pages(a->dev, SZ_16K, &a->addr, DMA_BIDIRECTIONAL,
+				  GFP_KERNEL);
+	return a->page ? 0 : -ENOMEM;
+}
+
+static void undo_alloc_pages(struct attempt *a)
+{
+	dma_free_pages(a->dev, SZ_16K, a->page, a->addr, DMA_BIDIRECTIONAL);
+}
+
+static int call_alloc_noncontiguous(struct attempt *a)
+{
+	a->pages = dma_alloc_noncontiguous(a->dev, MUCH, DMA_BIDIRECTIONAL,
+					   GFP_KERNEL, 0);
+	return a->pages ? 0 : -ENOMEM;
+}
+
+static void undo_alloc_noncontiguous(struct attempt *a)
+{
+	dma_free_noncontiguous(a->dev, MUCH, a->pages, DMA_BIDIRECTIONAL);
+}
+
+static int call_vmap(struct attempt *a)
+{
+	a->cpu = dma_vmap_noncontiguous(a->dev, MUCH, a->pages);
+	return a->cpu ? 0 : -ENOMEM;
+}
+
+static void undo_vmap(struct attempt *a)
+{
+	dma_vunmap_noncontiguous(a->dev, a->cpu);
+}
+
+static int call_get_sgtable(struct attempt *a)
+{
+	return dma_get_sgtable(a->dev, &a->sgt, a->cpu, a->addr, MUCH);
+}
+
+static void undo_get_sgtable(struct attempt *a)
+{
+	sg_free_table(&a->sgt);
+}
+
+/* Memory in user space. */
+
+static int file_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct attempt *a = file->private_data;
+
+	if (a->pages)
+		return dma_mmap_noncontiguous(a->dev, vma, MUCH, a->pages);
+	return dma_mmap_coherent(a->dev, vma, a->cpu, a->addr, MUCH);
+}
+
+static const struct file_operations file_fops = {
+	.mmap = file_mmap,
+};
+
+static int open_file(struct attempt *a)
+{
+	a->file = anon_inode_getfile("[dmamap]", &file_fops, a, O_RDWR);
+	return PTR_ERR_OR_ZERO(a->file);
+}
+
+static int prepare_mmap(struct attempt *a)
+{
+	return call_alloc_much(a) ?: open_file(a);
+}
+
+static void release_mmap(struct attempt *a)
+{
+	__fput_sync(a->file);
+	undo_alloc_much(a);
+}
+
+static int prepare_mmap_noncontiguous(struct attempt *a)
+{
+	return call_alloc_noncontiguous(a) ?: open_file(a);
+}
+
+static void release_mmap_noncontiguous(struct attempt *a)
+{
+	__fput_sync(a->file);
+	undo_alloc_noncontiguous(a);
+}
+
+static int call_vm_mmap(struct attempt *a)
+{
+	a->user = vm_mmap(a->file, 0, MUCH, PROT_READ | PROT_WRITE, MAP_SHARED,
+			  0);
+	return IS_ERR_VALUE(a->user) ? (int)a->user : 0;
+}
+
+static void undo_mmap(struct attempt *a)
+{
+	vm_munmap(a->user, MUCH);
+}
+
+#ifdef CONFIG_IRQ_MSI_IOMMU
+static int call_prepare_msi(struct attempt *a)
+{
+	struct msi_desc desc = { .dev = a->dev };
+
+	return iommu_dma_prepare_msi(&desc, MMIO + 0x40);
+}
+#endif
+
+static const struct entry entries[] = {
+	{
+		.name = "dma_map_single",
+		.error = -ENOMEM,
+		.call = call_map_single,
+		.undo = undo_map_single,
+		.own = true,
+	}, {
+		.name = "dma_map_page",
+		.error = -ENOMEM,
+		.call = call_map_page,
+		.undo = undo_map_page,
+		.own = true,
+	}, {
+		.name = "dma_map_resource",
+		.error = -ENOMEM,
+		.call = call_map_resource,
+		.undo = undo_map_resource,
+		.own = true,
+	}, {
+		.name = "dma_map_sg of pages",
+		.error = -ENOMEM,
+		.prepare = prepare_plain,
+		.call = call_map_sg,
+		.failed = expect_list,
+		.undo = undo_map_sg,
+		.own = true,
+	}, {
+		.name = "dma_map_sg of parts of pages",
+		.error = -ENOMEM,
+		.prepare = prepare_odd,
+		.call = call_map_sg,
+		.failed = expect_list,
+		.undo = undo_map_sg,
+		.own = true,
+	}, {
+		.name = "dma_map_sgtable",
+		.error = -ENOMEM,
+		.prepare = prepare_plain,
+		.call = call_map_sgtable,
+		.failed = expect_list,
+		.undo = undo_map_sgtable,
+		.own = true,
+	}, {
+		.name = "dma_map_sgtable of parts of pages",
+		.error = -ENOMEM,
+		.prepare = prepare_odd,
+		.call = call_map_sgtable,
+		.failed = expect_list,
+		.undo = undo_map_sgtable,
+		.own = true,
+	}, {
+		.name = "dma_alloc_coherent, a page",
+		.error = -ENOMEM,
+		.call = call_alloc_page,
+		.undo = undo_alloc_page,
+		.own = true,
+	}, {
+		.name = "dma_alloc_coherent, remapped",
+		.error = -ENOMEM,
+		.call = call_alloc_much,
+		.undo = undo_alloc_much,
+		.own = true,
+	}, {
+		.name = "dma_alloc_attrs, single pages",
+		.error = -ENOMEM,
+		.call = call_alloc_singles,
+		.undo = undo_alloc_singles,
+		.own = true,
+	}, {
+		.name = "dma_alloc_attrs, contiguous",
+		.error = -ENOMEM,
+		.call = call_alloc_piece,
+		.undo = undo_alloc_piece,
+		.own = true,
+	}, {
+		.name = "dma_alloc_attrs, no kernel mapping",
+		.error = -ENOMEM,
+		.call = call_alloc_handle,
+		.undo = undo_alloc_handle,
+		.own = true,
+	}, {
+		.name = "dma_alloc_coherent, atomic",
+		.error = -ENOMEM,
+		.call = call_alloc_atomic,
+		.undo = undo_alloc_atomic,
+		.own = true,
+	}, {
+		.name = "dma_alloc_pages",
+		.error = -ENOMEM,
+		.call = call_alloc_pages,
+		.undo = undo_alloc_pages,
+		.own = true,
+	}, {
+		.name = "dma_alloc_noncontiguous",
+		.error = -ENOMEM,
+		.call = call_alloc_noncontiguous,
+		.undo = undo_alloc_noncontiguous,
+		.own = true,
+	}, {
+		.name = "dma_vmap_noncontiguous",
+		.error = -ENOMEM,
+		.prepare = call_alloc_noncontiguous,
+		.call = call_vmap,
+		.undo = undo_vmap,
+		.release = undo_alloc_noncontiguous,
+	}, {
+		.name = "dma_get_sgtable",
+		.error = -ENOMEM,
+		.prepare = call_alloc_much,
+		.call = call_get_sgtable,
+		.undo = undo_get_sgtable,
+		.release = undo_alloc_much,
+	}, {
+		.name = "dma_mmap_coherent",
+		.error = -ENOMEM,
+		.prepare = prepare_mmap,
+		.call = call_vm_mmap,
+		.undo = undo_mmap,
+		.release = release_mmap,
+	}, {
+		.name = "dma_mmap_noncontiguous",
+		.error = -ENOMEM,
+		.prepare = prepare_mmap_noncontiguous,
+		.call = call_vm_mmap,
+		.undo = undo_mmap,
+		.release = release_mmap_noncontiguous,
+	},
+#ifdef CONFIG_IRQ_MSI_IOMMU
+	{
+		.name = "iommu_dma_prepare_msi",
+		.error = -ENOMEM,
+		.call = call_prepare_msi,
+	},
+#endif
+};
+
+/* Every entry for every device; the real one is the last. */
+struct pair {
+	const struct entry *entry;
+	const struct place *place;
+};
+
+static struct pair pairs[ARRAY_SIZE(entries) * ARRAY_SIZE(places)];
+
+static const void *pair_at(unsigned int i, char *desc)
+{
+	struct pair *pair = &pairs[i];
+
+	pair->entry = &entries[i % ARRAY_SIZE(entries)];
+	pair->place = &places[i / ARRAY_SIZE(entries)];
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %s", pair->entry->name,
+		 pair->place->name);
+	return pair;
+}
+
+static const void *next_pair(const void *prev, char *desc)
+{
+	unsigned int i = prev ? (struct pair *)prev + 1 - pairs : 0;
+
+	return i < ARRAY_SIZE(pairs) - ARRAY_SIZE(entries) ? pair_at(i, desc) :
+							     NULL;
+}
+
+static const void *next_real_pair(const void *prev, char *desc)
+{
+	unsigned int i = prev ? (struct pair *)prev + 1 - pairs :
+			 ARRAY_SIZE(pairs) - ARRAY_SIZE(entries);
+
+	return i < ARRAY_SIZE(pairs) ? pair_at(i, desc) : NULL;
+}
+
+/* What is made anew for each attempt. */
+static struct mock_iommu *mock_of(struct kunit *test)
+{
+	return *(struct mock_iommu **)test->priv;
+}
+
+static struct device *place_device(struct kunit *test, const struct place *place)
+{
+	struct mock_iommu *mock = mock_of(test);
+	struct device *dev;
+
+	if (place->real) {
+		if (!edu)
+			kunit_skip(test, "there is no edu device");
+		dev = &edu->dev;
+		KUNIT_ASSERT_TRUE(test, use_dma_iommu(dev));
+		return dev;
+	}
+	mock->config.map_runs = place->runs;
+	mock->config.domain_type = place->lazy ? IOMMU_DOMAIN_DMA_FQ :
+						 IOMMU_DOMAIN_DMA;
+	dev = place->untrusted ? mock_pci_create(mock) :
+				 mock_platform_create(mock);
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	if (place->untrusted)
+		to_pci_dev(dev)->untrusted = true;
+#ifdef CAN_BE_INCOHERENT
+	dev->dma_coherent = !place->incoherent;
+#endif
+	KUNIT_ASSERT_EQ(test, mock_device_add(dev), 0);
+	KUNIT_ASSERT_TRUE(test, use_dma_iommu(dev));
+	if (place->untrusted && !is_swiotlb_active(dev))
+		kunit_skip(test, "no bounce buffers");
+	return dev;
+}
+
+static void place_done(const struct place *place, struct device *dev)
+{
+	if (!place->real)
+		mock_device_remove(dev);
+}
+
+static void say_points(struct kunit *test, const char *what, const char *where,
+		       unsigned int points)
+{
+	kunit_info(test, "points: %s, %s: %u\n", what, where, points);
+}
+
+/* Whatever happened, the device goes on mapping. */
+static void expect_maps(struct kunit *test, struct device *dev)
+{
+	dma_addr_t addr = dma_map_single(dev, buffer, SZ_16K, DMA_TO_DEVICE);
+
+	KUNIT_ASSERT_EQ(test, dma_mapping_error(dev, addr), 0);
+	KUNIT_EXPECT_EQ(test, virt_to_phys(buffer),
+			iommu_iova_to_phys(iommu_get_domain_for_dev(dev), addr));
+	dma_unmap_single(dev, addr, SZ_16K, DMA_TO_DEVICE);
+}
+
+static void expect_state(struct kunit *test, const struct fault_state *was,
+			 const struct fault_state *is, unsigned int nth)
+{
+	KUNIT_EXPECT_EQ_MSG(test, is->live, was->live,
+			    "live ranges, number %u was to fail", nth);
+	KUNIT_EXPECT_EQ_MSG(test, is->tables, was->tables,
+			    "pages of page tables, number %u was to fail", nth);
+	KUNIT_EXPECT_EQ_MSG(test, is->slots, was->slots,
+			    "bounce slots, number %u was to fail", nth);
+}
+
+/* Returns what the call returned; *@hit tells whether an allocation failed. */
+static int call_once(struct attempt *a, const struct entry *entry,
+		     unsigned int nth, bool *hit)
+{
+	struct fault_state was = fault_look(a->dev, NULL), is;
+	int ret;
+
+	fault_begin(nth);
+	ret = entry->call(a);
+	*hit = fault_end();
+	if (ret) {
+		is = fault_look(a->dev, &was);
+		KUNIT_EXPECT_TRUE_MSG(a->test, *hit, "failed all by itself");
+		KUNIT_EXPECT_EQ(a->test, ret, entry->error);
+		expect_state(a->test, &was, &is, nth);
+		if (entry->failed)
+			entry->failed(a);
+	}
+	return ret;
+}
+
+/* One attempt, with the nth allocation of the call or of its undoing failing. */
+static bool attempt(struct kunit *test, const struct pair *pair,
+		    unsigned int nth, bool undoing)
+{
+	struct attempt *a = kunit_kzalloc(test, sizeof(*a), GFP_KERNEL);
+	const struct entry *entry = pair->entry;
+	struct fault_state was, is;
+	bool hit, again;
+
+	KUNIT_ASSERT_NOT_NULL(test, a);
+	a->test = test;
+	a->dev = place_device(test, pair->place);
+	if (entry->prepare)
+		KUNIT_ASSERT_EQ(test, entry->prepare(a), 0);
+	was = fault_look(a->dev, NULL);
+	if (call_once(a, entry, undoing ? 0 : nth, &hit)) {
+		if (entry->prepare == prepare_plain ||
+		    entry->prepare == prepare_odd)
+			entry->prepare(a);
+		KUNIT_ASSERT_EQ_MSG(test, 0, call_once(a, entry, 0, &again),
+				    "fails again, number %u was to fail", nth);
+	}
+	if (entry->undo) {
+		fault_begin(undoing ? nth : 0);
+		entry->undo(a);
+		if (undoing)
+			hit = fault_end();
+		else
+			fault_end();
+		is = fault_look(a->dev, &was);
+		expect_state(test, &was, &is, nth);
+	}
+	if (entry->release)
+		entry->release(a);
+	place_done(pair->place, a->dev);
+	kunit_kfree(test, a);
+	return hit;
+}
+
+static void try_pair(struct kunit *test, bool undoing)
+{
+	const struct pair *pair = test->param_value;
+	char name[64];
+	unsigned int nth;
+
+	if (undoing && !pair->entry->own)
+		kunit_skip(test, "undone by the memory management, or not at all");
+	/* Has the thread have memory of its own. */
+	if (strstr(pair->entry->name, "mmap"))
+		kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ,
+			      MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	/* What the kernel makes once is made before. */
+	attempt(test, pair, 0, undoing);
+	if (!pair->place->real)
+		fault_forget();
+	for (nth = 1; nth < NTH_MAX; nth++)
+		if (!attempt(test, pair, nth, undoing))
+			break;
+	KUNIT_EXPECT_LT(test, nth, NTH_MAX);
+	if (!pair->place->real)
+		KUNIT_EXPECT_EQ_MSG(test, fault_kept(), 0, "memory is lost");
+	snprintf(name, sizeof(name), "%s%s", undoing ? "undoing " : "",
+		 pair->entry->name);
+	say_points(test, name, pair->place->name, nth - 1);
+}
+
+static void a_call_that_fails_leaves_nothing(struct kunit *test)
+{
+	try_pair(test, false);
+}
+
+static void undoing_a_call_never_fails(struct kunit *test)
+{
+	try_pair(test, true);
+}
+
+/* Devices that join a domain. */
+
+/* What a host bridge has for itself, and what it lets through. */
+struct bridge_ranges {
+	struct resource_entry windows[2];
+	struct resource_entry dma[1];
+	struct resource res[3];
+};
+
+static void add_window(struct list_head *list, struct resource_entry *entry,
+		       struct resource *res, u64 start, u64 size)
+{
+	*res = (struct resource){
+		.start = start,
+		.end = start + size - 1,
+		.flags = IORESOURCE_MEM,
+	};
+	entry->res = res;
+	entry->offset = 0;
+	list_add_tail(&entry->node, list);
+}
+
+/* A PCI device with all that is to be reserved. */
+static struct device *pci_with_ranges(struct kunit *test,
+				      struct bridge_ranges *r)
+{
+	struct device *dev = mock_pci_create(mock_of(test));
+	struct pci_host_bridge *bridge;
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	bridge = &mock_to_pci(dev)->bridge;
+	add_window(&bridge->windows, &r->windows[0], &r->res[0], SZ_1G,
+		   SZ_256M);
+	add_window(&bridge->windows, &r->windows[1], &r->res[1], SZ_2G,
+		   SZ_512M);
+	add_window(&bridge->dma_ranges, &r->dma[0], &r->res[2], SZ_1M,
+		   BIT_ULL(48) - SZ_1M);
+	return dev;
+}
+
+static void add_regions(struct kunit *test, struct device *dev)
+{
+	struct mock_iommu *mock = mock_of(test);
+
+	mock->nr_regions = 0;
+	mock_add_region(mock, dev, SZ_16M, SZ_64K, IOMMU_RESV_MSI);
+	mock_add_region(mock, dev, SZ_32M, SZ_64K, IOMMU_RESV_DIRECT);
+	mock_add_region(mock, dev, SZ_64M, SZ_1M, IOMMU_RESV_RESERVED);
+}
+
+static long live_of(struct device *dev)
+{
+	return fault_live_ranges(&dmamap_cookie(dev)->iovad);
+}
+
+/* A domain that no device could join is as if none had tried. */
+static void expect_not_joined(struct kunit *test, struct device *dev)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+	struct iommu_dma_cookie *cookie = domain ? domain->iova_cookie : NULL;
+
+	KUNIT_EXPECT_FALSE(test, use_dma_iommu(dev));
+	if (!cookie)
+		return;
+	KUNIT_EXPECT_FALSE(test, cookie->ready);
+	KUNIT_EXPECT_NULL(test, cookie->fq);
+	KUNIT_EXPECT_NULL(test, cookie->queue);
+	KUNIT_EXPECT_NULL(test, cookie->iovad.rcache);
+	KUNIT_EXPECT_TRUE(test, list_empty(&cookie->reserved));
+	KUNIT_EXPECT_TRUE(test, list_empty(&cookie->doorbells));
+}
+
+/* Adds a device, its @nth allocation failing; stores how many ranges are live. */
+static bool join(struct kunit *test, struct device *dev, unsigned int nth,
+		 long *live)
+{
+	bool hit;
+	int ret;
+
+	fault_begin(nth);
+	ret = mock_device_add(dev);
+	hit = fault_end();
+	*live = -1;
+	if (!ret && use_dma_iommu(dev)) {
+		*live = live_of(dev);
+		expect_maps(test, dev);
+		return hit;
+	}
+	KUNIT_EXPECT_TRUE(test, hit);
+	KUNIT_EXPECT_TRUE(test, !ret || ret == -ENOMEM || ret == -ENODEV);
+	return hit;
+}
+
+static void first_joins(struct kunit *test, bool pci, bool lazy)
+{
+	struct mock_iommu *mock = mock_of(test);
+	struct bridge_ranges ranges;
+	long live, want = 0, tables = fault_table_pages();
+	unsigned int nth;
+	struct device *dev;
+	bool hit;
+
+	mock->config.domain_type = lazy ? IOMMU_DOMAIN_DMA_FQ : IOMMU_DOMAIN_DMA;
+	for (nth = 0; nth < NTH_MAX; nth++) {
+		if (pci)
+			dev = pci_with_ranges(test, &ranges);
+		else
+			dev = mock_platform_create(mock);
+		KUNIT_ASSERT_NOT_NULL(test, dev);
+		add_regions(test, dev);
+		hit = join(test, dev, nth, &live);
+		if (!nth) {
+			want = live;
+			KUNIT_EXPECT_GT(test, want, 2);
+		} else if (live < 0) {
+			expect_not_joined(test, dev);
+		} else {
+			KUNIT_EXPECT_EQ_MSG(test, live, want,
+					    "reserved, number %u was to fail",
+					    nth);
+		}
+		mock_device_remove(dev);
+		if (!nth)
+			fault_forget();
+		else if (!hit)
+			break;
+	}
+	KUNIT_EXPECT_LT(test, nth, NTH_MAX);
+	KUNIT_EXPECT_EQ(test, fault_await_tables(tables), tables);
+	KUNIT_EXPECT_EQ_MSG(test, fault_kept(), 0, "memory is lost");
+	say_points(test, "a first device joins", pci ? "PCI" : lazy ?
+		   "platform, lazy" : "platform", nth - 1);
+}
+
+static void a_first_device_that_cannot_join_leaves_nothing(struct kunit *test)
+{
+	first_joins(test, false, false);
+	first_joins(test, false, true);
+}
+
+static void a_first_pci_device_that_cannot_join_leaves_nothing(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_PCI))
+		kunit_skip(test, "a kernel without PCI");
+	first_joins(test, true, false);
+}
+
+static size_t doorbells_of(struct device *dev)
+{
+	return list_count_nodes(&dmamap_cookie(dev)->doorbells);
+}
+
+static void a_second_device_that_cannot_join_leaves_nothing(struct kunit *test)
+{
+	struct mock_iommu *mock = mock_of(test);
+	struct bridge_ranges ranges;
+	struct device *dev, *other;
+	unsigned int nth;
+	long live, want = 0, before;
+	dma_addr_t addr;
+	bool hit;
+
+	if (!IS_ENABLED(CONFIG_PCI))
+		kunit_skip(test, "a kernel without PCI");
+	mock->config.one_group = true;
+	for (nth = 0; nth < NTH_MAX; nth++) {
+		dev = mock_platform_create(mock);
+		KUNIT_ASSERT_NOT_NULL(test, dev);
+		KUNIT_ASSERT_EQ(test, mock_device_add(dev), 0);
+		addr = dma_map_single(dev, buffer, SZ_4K, DMA_TO_DEVICE);
+		KUNIT_ASSERT_EQ(test, dma_mapping_error(dev, addr), 0);
+		before = live_of(dev);
+		other = pci_with_ranges(test, &ranges);
+		add_regions(test, other);
+		hit = join(test, other, nth, &live);
+		if (!nth) {
+			want = live;
+			KUNIT_EXPECT_GT(test, want, before + 2);
+		} else if (live >= 0) {
+			KUNIT_EXPECT_EQ_MSG(test, live, want,
+					    "reserved, number %u was to fail",
+					    nth);
+		} else {
+			KUNIT_EXPECT_FALSE(test, use_dma_iommu(other));
+			KUNIT_EXPECT_EQ_MSG(test, live_of(dev), before,
+					    "live ranges, number %u was to fail",
+					    nth);
+			KUNIT_EXPECT_EQ_MSG(test, doorbells_of(dev), 0,
+					    "doorbells, number %u was to fail",
+					    nth);
+		}
+		KUNIT_EXPECT_EQ(test, mock_translate(dev, addr, NULL), MOCK_LIVE);
+		dma_unmap_single(dev, addr, SZ_4K, DMA_TO_DEVICE);
+		expect_maps(test, dev);
+		mock_device_remove(other);
+		mock_device_remove(dev);
+		if (!nth)
+			fault_forget();
+		else if (!hit)
+			break;
+	}
+	KUNIT_EXPECT_LT(test, nth, NTH_MAX);
+	KUNIT_EXPECT_EQ_MSG(test, fault_kept(), 0, "memory is lost");
+	say_points(test, "a second device joins", "PCI", nth - 1);
+}
+
+/* The error goes to nobody but the log. */
+static bool reserve(struct kunit *test, unsigned int nth)
+{
+	struct device *dev = place_device(test, &places[0]);
+	struct iommu_dma_cookie *cookie = dmamap_cookie(dev);
+	long before = live_of(dev);
+	bool hit;
+	int ret;
+
+	add_regions(test, dev);
+	mutex_lock(&cookie->lock);
+	fault_begin(nth);
+	ret = dmamap_reserve_device(iommu_get_domain_for_dev(dev), dev);
+	hit = fault_end();
+	mutex_unlock(&cookie->lock);
+	if (ret) {
+		KUNIT_EXPECT_TRUE(test, hit);
+		KUNIT_EXPECT_EQ_MSG(test, ret, -ENOMEM,
+				    "number %u was to fail", nth);
+		KUNIT_EXPECT_EQ(test, live_of(dev), before);
+		KUNIT_EXPECT_EQ(test, doorbells_of(dev), 0);
+	} else {
+		KUNIT_EXPECT_EQ(test, live_of(dev), before + 3);
+		KUNIT_EXPECT_EQ(test, doorbells_of(dev), 16);
+	}
+	mock_of(test)->nr_regions = 0;
+	mock_device_remove(dev);
+	return hit;
+}
+
+static void what_cannot_be_reserved_leaves_nothing(struct kunit *test)
+{
+	unsigned int nth;
+
+	reserve(test, 0);
+	fault_forget();
+	for (nth = 1; nth < NTH_MAX; nth++)
+		if (!reserve(test, nth))
+			break;
+	KUNIT_EXPECT_LT(test, nth, NTH_MAX);
+	KUNIT_EXPECT_EQ_MSG(test, fault_kept(), 0, "memory is lost");
+	say_points(test, "reserved regions", "platform", nth - 1);
+}
+
+/* Types of a group's domain, changed as an administrator does. */
+
+static const struct change {
+	const char *name;
+	const char *from;
+	const char *to;
+	unsigned int type;
+} changes[] = {
+	{ "a live domain gets a flush queue", "DMA", "DMA-FQ",
+	  IOMMU_DOMAIN_DMA_FQ },
+	{ "lazy to strict", "DMA-FQ", "DMA", IOMMU_DOMAIN_DMA },
+	{ "strict to strict", "DMA", "DMA", IOMMU_DOMAIN_DMA },
+	{ "strict to identity", "DMA", "identity", IOMMU_DOMAIN_IDENTITY },
+	{ "identity to lazy", "identity", "DMA-FQ", IOMMU_DOMAIN_DMA_FQ },
+};
+
+KUNIT_ARRAY_PARAM_DESC(change, changes, name);
+
+static bool change_type(struct kunit *test, const struct change *change,
+			unsigned int nth)
+{
+	struct mock_iommu *mock = mock_of(test);
+	struct device *dev = mock_platform_create(mock);
+	struct iommu_domain *domain;
+	unsigned int was;
+	struct vfsmount *mnt;
+	struct file *file;
+	bool hit;
+	int ret;
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	mock->config.domain_type = 0;
+	KUNIT_ASSERT_EQ(test, mock_device_add(dev), 0);
+	KUNIT_ASSERT_EQ(test, mock_set_group_type(dev, change->from), 0);
+	file = mock_open_group_type(dev, &mnt);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	domain = iommu_get_domain_for_dev(dev);
+	was = domain->type;
+
+	fault_begin(nth);
+	ret = mock_write_group_type(file, change->to);
+	hit = fault_end();
+	if (ret) {
+		KUNIT_EXPECT_TRUE(test, hit);
+		KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
+		KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(dev), domain);
+		KUNIT_EXPECT_EQ(test, domain->type, was);
+		if (was != IOMMU_DOMAIN_IDENTITY)
+			expect_maps(test, dev);
+	} else if (change->type != IOMMU_DOMAIN_IDENTITY) {
+		domain = iommu_get_domain_for_dev(dev);
+		if (use_dma_iommu(dev)) {
+			/* Without memory for a flush queue it is strict. */
+			KUNIT_EXPECT_TRUE(test, domain->type == change->type ||
+					  (hit && domain->type == IOMMU_DOMAIN_DMA));
+			expect_maps(test, dev);
+		} else {
+			KUNIT_EXPECT_TRUE(test, hit);
+			expect_not_joined(test, dev);
+		}
+	}
+	/* Told again, it is done. */
+	KUNIT_EXPECT_EQ(test, mock_write_group_type(file, change->to), 0);
+	KUNIT_EXPECT_EQ(test, iommu_get_domain_for_dev(dev)->type, change->type);
+	if (change->type != IOMMU_DOMAIN_IDENTITY) {
+		KUNIT_EXPECT_TRUE(test, use_dma_iommu(dev));
+		expect_maps(test, dev);
+	}
+	mock_close_group_type(file, mnt);
+	mock_device_remove(dev);
+	return hit;
+}
+
+static void a_domain_type_that_cannot_be_had_changes_nothing(struct kunit *test)
+{
+	const struct change *change = test->param_value;
+	unsigned int nth;
+
+	change_type(test, change, 0);
+	fault_forget();
+	for (nth = 1; nth < NTH_MAX; nth++)
+		if (!change_type(test, change, nth))
+			break;
+	KUNIT_EXPECT_LT(test, nth, NTH_MAX);
+	KUNIT_EXPECT_EQ_MSG(test, fault_kept(), 0, "memory is lost");
+	say_points(test, "the type of a group", change->name, nth - 1);
+}
+
+/* Domains of their own, as VFIO makes them. */
+
+/**
+ * struct own - a domain of its own, and what is done to it
+ * @dev: the device
+ * @domain: the domain; NULL before it is made
+ * @attached: @dev is attached
+ * @memory: memory in pieces
+ * @mapped: bytes at @at
+ * @at: where
+ */
+struct own {
+	struct device *dev;
+	struct iommu_domain *domain;
+	bool attached;
+	struct attempt *memory;
+	size_t mapped;
+	unsigned long at;
+};
+
+static int make_domain(struct own *o)
+{
+	struct iommu_domain *domain = iommu_paging_domain_alloc(o->dev);
+
+	if (IS_ERR(domain))
+		return PTR_ERR(domain);
+	o->domain = domain;
+	return 0;
+}
+
+static int attach_domain(struct own *o)
+{
+	int ret = iommu_attach_device(o->domain, o->dev);
+
+	o->attached = !ret;
+	return ret;
+}
+
+static int give_msi_cookie(struct own *o)
+{
+	return iommu_get_msi_cookie(o->domain, SZ_128M);
+}
+
+static int give_dma_cookie(struct own *o)
+{
+	return iommu_get_dma_cookie(o->domain);
+}
+
+static int map_at(struct own *o, unsigned long at, phys_addr_t phys,
+		  size_t size)
+{
+	int ret = iommu_map(o->domain, at, phys, size, IOMMU_READ | IOMMU_WRITE,
+			    GFP_KERNEL);
+
+	o->at = at;
+	o->mapped = ret ? 0 : size;
+	return ret;
+}
+
+static int map_a_page(struct own *o)
+{
+	return map_at(o, SZ_1G, virt_to_phys(buffer), SZ_4K);
+}
+
+/* From the end of one table, over a block, into the next. */
+static int map_over_blocks(struct own *o)
+{
+	return map_at(o, SZ_1G - SZ_64K, BIT_ULL(32) - SZ_64K,
+		      SZ_64K + SZ_2M + SZ_64K);
+}
+
+static int map_memory(struct own *o)
+{
+	ssize_t ret = iommu_map_sg(o->domain, SZ_2G - 7 * SZ_4K, o->memory->list,
+				   ENTRIES, IOMMU_READ | IOMMU_WRITE, GFP_KERNEL);
+
+	o->at = SZ_2G - 7 * SZ_4K;
+	o->mapped = ret < 0 ? 0 : ret;
+	return ret < 0 ? ret : 0;
+}
+
+static int map_a_doorbell(struct own *o)
+{
+#ifdef CONFIG_IRQ_MSI_IOMMU
+	struct msi_desc desc = { .dev = o->dev };
+
+	return iommu_dma_prepare_msi(&desc, MMIO + 0x40);
+#else
+	return 0;
+#endif
+}
+
+static int unmap_all(struct own *o)
+{
+	size_t size = iommu_unmap(o->domain, o->at, o->mapped);
+	bool all = size == o->mapped;
+
+	o->mapped = 0;
+	return all ? 0 : -EIO;
+}
+
+static const struct step {
+	const char *name;
+
+	int (*before[3])(struct own *o);
+	int (*call)(struct own *o);
+	bool never;		/* it must not fail at all */
+} steps[] = {
+	{ "iommu_paging_domain_alloc", { }, make_domain },
+	{ "iommu_attach_device", { make_domain }, attach_domain },
+	{ "iommu_get_msi_cookie", { make_domain }, give_msi_cookie },
+	{ "iommu_get_dma_cookie", { make_domain }, give_dma_cookie },
+	{ "iommu_dma_prepare_msi", { make_domain, attach_domain,
+				     give_msi_cookie }, map_a_doorbell },
+	{ "iommu_map of a page", { make_domain, attach_domain }, map_a_page },
+	{ "iommu_map over blocks", { make_domain, attach_domain },
+	  map_over_blocks },
+	{ "iommu_map_sg", { make_domain, attach_domain }, map_memory },
+	{ "iommu_map, not attached", { make_domain }, map_over_blocks },
+	{ "iommu_unmap of a page", { make_domain, attach_domain, map_a_page },
+	  unmap_all, true },
+	{ "iommu_unmap over blocks", { make_domain, attach_domain,
+				       map_over_blocks }, unmap_all, true },
+	{ "iommu_unmap of a list", { make_domain, attach_domain, map_memory },
+	  unmap_all, true },
+};
+
+static const struct step *step_of(struct kunit *test)
+{
+	return test->param_value;
+}
+
+KUNIT_ARRAY_PARAM_DESC(step, steps, name);
+
+static bool try_step(struct kunit *test, const struct place *place,
+		     unsigned int nth)
+{
+	const struct step *step = step_of(test);
+	struct attempt *memory = kunit_kzalloc(test, sizeof(*memory),
+					       GFP_KERNEL);
+	struct own o = { .memory = memory };
+	long tables;
+	unsigned int i;
+	bool hit;
+	int ret;
+
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	prepare_plain(memory);
+	o.dev = place_device(test, place);
+	tables = fault_table_pages();
+	for (i = 0; i < ARRAY_SIZE(step->before) && step->before[i]; i++)
+		KUNIT_ASSERT_EQ(test, step->before[i](&o), 0);
+	fault_begin(nth);
+	ret = step->call(&o);
+	hit = fault_end();
+	if (step->never)
+		KUNIT_EXPECT_EQ(test, ret, 0);
+	if (ret) {
+		KUNIT_EXPECT_TRUE(test, hit);
+		KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
+		/* Of what was to be mapped nothing is. */
+		for (i = 0; o.at && i < 3 * PTRS_PER_PTE; i++)
+			KUNIT_EXPECT_EQ(test, 0,
+					iommu_iova_to_phys(o.domain, o.at +
+							   i * SZ_4K));
+		KUNIT_ASSERT_EQ(test, step->call(&o), 0);
+	}
+	if (o.mapped)
+		KUNIT_EXPECT_EQ(test, unmap_all(&o), 0);
+	if (o.attached)
+		iommu_detach_device(o.domain, o.dev);
+	iommu_domain_free(o.domain);
+	KUNIT_EXPECT_EQ_MSG(test, fault_await_tables(tables), tables,
+			    "pages of page tables, number %u was to fail", nth);
+	expect_maps(test, o.dev);
+	place_done(place, o.dev);
+	kunit_kfree(test, memory);
+	return hit;
+}
+
+static void try_steps(struct kunit *test, const struct place *place)
+{
+	unsigned int nth;
+
+	try_step(test, place, 0);
+	fault_forget();
+	for (nth = 1; nth < NTH_MAX; nth++)
+		if (!try_step(test, place, nth))
+			break;
+	KUNIT_EXPECT_LT(test, nth, NTH_MAX);
+	KUNIT_EXPECT_EQ_MSG(test, fault_kept(), 0, "memory is lost");
+	say_points(test, step_of(test)->name, place->name, nth - 1);
+}
+
+static void a_domain_of_its_own_is_made_or_not(struct kunit *test)
+{
+	try_steps(test, &places[0]);
+}
+
+static void a_real_domain_of_its_own_is_made_or_not(struct kunit *test)
+{
+	try_steps(test, &places[ARRAY_SIZE(places) - 1]);
+}
+
+/* The real device. */
+
+static struct pci_dev *real;		/* the same, also while no driver has it */
+static long real_tables;
+
+static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	int ret;
+
+	if (edu)
+		return -EBUSY;
+	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	if (ret)
+		return ret;
+	if (!real)
+		real = pci_dev_get(pdev);
+	edu = pdev;
+	return 0;
+}
+
+static void edu_remove(struct pci_dev *pdev)
+{
+	edu = NULL;
+}
+
+static const struct pci_device_id edu_ids[] = {
+	{ PCI_DEVICE(0x1234, 0x11e8) },
+	{ }
+};
+
+static struct pci_driver edu_driver = {
+	.name = "dmamap_faults",
+	.id_table = edu_ids,
+	.probe = edu_probe,
+	.remove = edu_remove,
+};
+
+/* With a strict domain that nothing was ever mapped in. */
+static int take_edu(void)
+{
+	int ret = pci_register_driver(&edu_driver);
+
+	if (ret || !edu)
+		return ret;
+	/* Arm's have a group only once they had a driver. */
+	pci_unregister_driver(&edu_driver);
+	ret = mock_set_group_type(&real->dev, "DMA");
+	if (ret)
+		return ret;
+	rcu_barrier();
+	real_tables = fault_table_pages();
+	return pci_register_driver(&edu_driver);
+}
+
+static void a_real_domain_takes_all_with_it(struct kunit *test)
+{
+	if (!edu)
+		kunit_skip(test, "there is no edu device");
+	pci_unregister_driver(&edu_driver);
+	KUNIT_EXPECT_EQ(test, mock_set_group_type(&real->dev, "DMA"), 0);
+	KUNIT_EXPECT_EQ_MSG(test, fault_kept(), 0, "memory is lost");
+	KUNIT_EXPECT_EQ(test, fault_await_tables(real_tables), real_tables);
+	KUNIT_EXPECT_EQ(test, pci_register_driver(&edu_driver), 0);
+}
+
+static int dmamap_faults_suite_init(struct kunit_suite *suite)
+{
+	unsigned int i;
+	int ret;
+
+	if (IS_ENABLED(CONFIG_SWIOTLB))
+		swiotlb_init_late(SZ_4M, GFP_KERNEL, NULL);
+	buffer = (u8 *)__get_free_pages(GFP_KERNEL | __GFP_COMP, ORDER);
+	if (!buffer)
+		return -ENOMEM;
+	for (i = 0; i < ARRAY_SIZE(scattered); i++) {
+		scattered[i] = alloc_page(GFP_KERNEL);
+		if (!scattered[i])
+			return -ENOMEM;
+	}
+	ret = fault_points_init();
+	if (ret)
+		return ret;
+	return take_edu();
+}
+
+static void dmamap_faults_suite_exit(struct kunit_suite *suite)
+{
+	unsigned int i;
+
+	pci_unregister_driver(&edu_driver);
+	pci_dev_put(real);
+	fault_points_exit();
+	for (i = 0; i < ARRAY_SIZE(scattered) && scattered[i]; i++)
+		__free_page(scattered[i]);
+	free_pages((unsigned long)buffer, ORDER);
+}
+
+static int dmamap_faults_init(struct kunit *test)
+{
+	struct mock_iommu **mock = kunit_kzalloc(test, sizeof(*mock),
+						 GFP_KERNEL);
+
+	if (!mock)
+		return -ENOMEM;
+	*mock = mock_iommu_create();
+	test->priv = mock;
+	return *mock ? 0 : -ENOMEM;
+}
+
+static void dmamap_faults_exit(struct kunit *test)
+{
+	/* Had a test ended in the middle. */
+	fault_end();
+	if (!test->priv)
+		return;
+	KUNIT_EXPECT_EQ(test, mock_of(test)->strays, 0);
+	KUNIT_EXPECT_EQ(test, mock_of(test)->collisions, 0);
+	mock_iommu_destroy(mock_of(test));
+}
+
+static struct kunit_case dmamap_faults_cases[] = {
+	KUNIT_CASE_PARAM(a_call_that_fails_leaves_nothing, next_pair),
+	KUNIT_CASE_PARAM(undoing_a_call_never_fails, next_pair),
+	KUNIT_CASE(a_first_device_that_cannot_join_leaves_nothing),
+	KUNIT_CASE(a_first_pci_device_that_cannot_join_leaves_nothing),
+	KUNIT_CASE(a_second_device_that_cannot_join_leaves_nothing),
+	KUNIT_CASE(what_cannot_be_reserved_leaves_nothing),
+	KUNIT_CASE_PARAM(a_domain_type_that_cannot_be_had_changes_nothing,
+			 change_gen_params),
+	KUNIT_CASE_PARAM(a_domain_of_its_own_is_made_or_not, step_gen_params),
+	KUNIT_CASE_PARAM(a_real_domain_of_its_own_is_made_or_not,
+			 step_gen_params),
+	/* These leave memory in the domain, until it goes. */
+	KUNIT_CASE_PARAM(a_call_that_fails_leaves_nothing, next_real_pair),
+	KUNIT_CASE_PARAM(undoing_a_call_never_fails, next_real_pair),
+	KUNIT_CASE(a_real_domain_takes_all_with_it),
+	{}
+};
+
+static struct kunit_suite dmamap_faults_suite = {
+	.name = "dmamap_faults",
+	.suite_init = dmamap_faults_suite_init,
+	.suite_exit = dmamap_faults_suite_exit,
+	.init = dmamap_faults_init,
+	.exit = dmamap_faults_exit,
+	.test_cases = dmamap_faults_cases,
+};
+
+kunit_test_suite(dmamap_faults_suite);
+
+MODULE_DESCRIPTION("KUnit tests of DMA mapping where each allocation fails once");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Drivers are bound and unbound, cards brought up and types of domains changed,
+# and each allocation of memory that the kernel makes for that fails once. After
+# each of them the same works without a failure, and the IOMMU has as many pages
+# of page tables as before. In the end all devices move data. Environment:
+# faults_every, try every so many allocations only, for binding.
+# Sourced by /init.
+
+every=${faults_every:-1}
+settings=/sys/kernel/debug
+total=0
+
+# Whatever is allocated can fail, and says nothing about it.
+for kind in failslab fail_page_alloc; do
+	echo N >$settings/$kind/ignore-gfp-wait
+	echo 0 >$settings/$kind/verbose
+done
+echo N >$settings/fail_page_alloc/ignore-gfp-highmem
+echo 0 >$settings/fail_page_alloc/min-order
+
+# Pages of page tables, of all IOMMUs.
+tables()
+{
+	echo 1 >/proc/sys/vm/stat_refresh
+	sed -n 's/^nr_iommu_pages //p' /proc/vmstat
+}
+
+# settled WANT: waits until the IOMMUs have so many; RCU frees some.
+settled()
+{
+	local try=0
+
+	while [ "$(tables)" != "$1" ]; do
+		try=$((try + 1))
+		[ $try -lt 50 ] || return 1
+		usleep 20000
+	done
+}
+
+# points NAME COUNT WRONG: one row.
+points()
+{
+	total=$((total + $2))
+	if [ -z "$3" ] && [ "$2" -gt 0 ]; then
+		row "$1" "$2 allocations failed" ok
+	else
+		row "$1" "$2 allocations failed:${3:- none}" BAD
+	fi
+}
+
+# Where a device is bound to its driver, and unbound.
+bound()
+{
+	[ -e "/sys/bus/pci/devices/$1/driver" ]
+}
+
+unbind()
+{
+	echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"
+}
+
+bind()
+{
+	echo "$2" >"/sys/bus/pci/drivers/$1/bind" 2>/dev/null
+}
+
+# fail_bind DRIVER DEVICE: leaves the device unbound.
+fail_bind()
+{
+	local n=1 count=0 wrong= got base
+
+	base=$(tables)
+	while :; do
+		got=$(fail-nth $n write "/sys/bus/pci/drivers/$1/bind" "$2")
+		[ "${got% *}" = hit ] || break
+		count=$((count + 1))
+		! bound "$2" || unbind "$2"
+		settled "$base" || wrong="$wrong $n: $(tables) pages, not $base;"
+		if ! bind "$1" "$2"; then
+			wrong="$wrong $n: does not bind again;"
+			break
+		fi
+		unbind "$2"
+		settled "$base" || wrong="$wrong $n: $(tables) pages at last;"
+		n=$((n + every))
+	done
+	points "binding $1, $3" $count "$wrong"
+}
+
+# fail_unbind DRIVER DEVICE TYPE: it must not fail; leaves it unbound.
+fail_unbind()
+{
+	local n=1 count=0 wrong= got base
+
+	base=$(tables)
+	while bind "$1" "$2"; do
+		got=$(fail-nth $n write "/sys/bus/pci/drivers/$1/unbind" "$2")
+		! bound "$2" || wrong="$wrong $n: still bound;"
+		settled "$base" || wrong="$wrong $n: $(tables) pages, not $base;"
+		[ "${got% *}" = hit ] || break
+		count=$((count + 1))
+		n=$((n + 1))
+	done
+	points "unbinding $1, $3" $count "$wrong"
+}
+
+# fail_type FILE TYPE FROM: changes the type of a group, and back.
+fail_type()
+{
+	local n=1 count=0 wrong= got base
+
+	echo "$3" >"$1"
+	base=$(tables)
+	while :; do
+		got=$(fail-nth $n write "$1" "$2")
+		[ "${got% *}" = hit ] || break
+		count=$((count + 1))
+		[ "${got#* }" = 0 ] || [ "$(cat "$1")" = "$3" ] ||
+			wrong="$wrong $n: is $(cat "$1");"
+		echo "$2" >"$1" || wrong="$wrong $n: cannot be changed;"
+		[ "$(cat "$1")" = "$2" ] || wrong="$wrong $n: is $(cat "$1");"
+		echo "$3" >"$1" || wrong="$wrong $n: cannot be changed back;"
+		settled "$base" || wrong="$wrong $n: $(tables) pages, not $base;"
+		n=$((n + 1))
+	done
+	points "type $3 to $2, ${4}" $count "$wrong"
+}
+
+# fail_up CARD TYPE
+fail_up()
+{
+	local n=1 count=0 wrong= got
+
+	while :; do
+		got=$(fail-nth $n up "$1")
+		ip link set "$1" down
+		[ "${got% *}" = hit ] || break
+		count=$((count + 1))
+		ip link set "$1" up || wrong="$wrong $n: not up;"
+		ip link set "$1" down
+		n=$((n + 1))
+	done
+	points "bringing up $2" $count "$wrong"
+}
+
+# The device that a driver has, but for the IOMMU itself (virtio-iommu).
+device_of()
+{
+	local path
+
+	for path in /sys/bus/pci/drivers/"$1"/0*; do
+		[ "$(cat "$path/device")" = 0x1057 ] || echo "${path##*/}"
+	done
+}
+
+card_of()
+{
+	local path
+
+	for path in /sys/class/net/*; do
+		case $(readlink -f "$path/device") in
+		*/"$1"|*/"$1"/*) echo "${path##*/}" ;;
+		esac
+	done
+}
+
+for driver in nvme e1000e virtio-pci; do
+	device=$(device_of $driver)
+	type=/sys/bus/pci/devices/$device/iommu_group/type
+	if [ -z "$device" ] || [ ! -w "$type" ]; then
+		row "$driver" "no device behind an IOMMU" BAD
+		continue
+	fi
+	say "$driver $device"
+	[ $driver = nvme ] || fail_up "$(card_of "$device")" $driver
+	unbind "$device"
+	fail_type "$type" DMA-FQ DMA $driver
+	fail_type "$type" DMA identity $driver
+	fail_type "$type" identity DMA $driver
+	for to in identity DMA DMA-FQ; do
+		echo $to >"$type"
+		say "binding $driver, $to"
+		fail_bind $driver "$device" $to
+		fail_unbind $driver "$device" $to
+	done
+	bind $driver "$device" || row "$driver" "does not bind" BAD
+done
+say "points: devices: $total"
+want_type=DMA-FQ
+. /io.sh
