@@ -17,8 +17,10 @@
  *    and leaves it when it is freed. What is freed later, after a grace period
  *    or when vmalloc gets round to it, is waited for before the table is read.
  *
- * 3. Pages that became slabs are not counted as kept: the memory management
- *    has them for whatever comes next. Page tables of the kernel's own neither.
+ * 3. What the memory management has for whatever comes next is not counted as
+ *    kept: pages that became slabs, page tables of the kernel's own, and the
+ *    objects of which vmalloc, maple trees and radix trees keep some at hand.
+ *    What it is for is known by the functions that were on the stack.
  */
 
 #include <linux/dcache.h>
@@ -27,11 +29,14 @@
 #include <linux/device.h>
 #include <linux/hashtable.h>
 #include <linux/iommu.h>
+#include <linux/kallsyms.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/stacktrace.h>
+#include <linux/string.h>
 #include <linux/swiotlb.h>
 #include <linux/tracepoint.h>
 #include <linux/vmalloc.h>
@@ -45,6 +50,9 @@
 #include "dmamap.h"
 #include "fault_points.h"
 
+#define MOST_KEPT	8192
+#define STACK		12
+
 enum kept_kind {
 	KEPT_OBJECT,
 	KEPT_PAGE,
@@ -56,18 +64,18 @@ enum kept_kind {
  * @node: in the table, by @what
  * @what: the object, its struct page, or its per-CPU pointer
  * @kind: which of them
- * @from: who allocated it
+ * @from: the functions that were on the stack then, innermost first
+ * @depth: how many of them
  * @nth: the allocation that was to fail then
  */
 struct kept {
 	struct hlist_node node;
 	const void *what;
 	enum kept_kind kind;
-	unsigned long from;
+	unsigned long from[STACK];
+	unsigned int depth;
 	unsigned int nth;
 };
-
-#define MOST_KEPT	8192
 
 static struct kept *kept;
 static struct kept *unused;		/* linked by node.next */
@@ -94,8 +102,7 @@ static void put_unused(struct kept *k)
 	unused = k;
 }
 
-static void note_alloc(const void *what, enum kept_kind kind,
-		       unsigned long from)
+static void note_alloc(const void *what, enum kept_kind kind)
 {
 	unsigned long flags;
 	struct kept *k;
@@ -108,7 +115,7 @@ static void note_alloc(const void *what, enum kept_kind kind,
 		unused = (struct kept *)k->node.next;
 		k->what = what;
 		k->kind = kind;
-		k->from = from;
+		k->depth = stack_trace_save(k->from, STACK, 2);
 		k->nth = failing;
 		hash_add(kept_by_what, &k->node, (unsigned long)what);
 	} else {
@@ -136,13 +143,13 @@ static void note_free(const void *what, enum kept_kind kind)
 static void saw_kmalloc(void *data, unsigned long from, const void *object,
 			size_t asked, size_t got, gfp_t gfp, int node)
 {
-	note_alloc(object, KEPT_OBJECT, from);
+	note_alloc(object, KEPT_OBJECT);
 }
 
 static void saw_cache_alloc(void *data, unsigned long from, const void *object,
 			    struct kmem_cache *cache, gfp_t gfp, int node)
 {
-	note_alloc(object, KEPT_OBJECT, from);
+	note_alloc(object, KEPT_OBJECT);
 }
 
 static void saw_kfree(void *data, unsigned long from, const void *object)
@@ -163,7 +170,7 @@ static void saw_page_alloc(void *data, struct page *page, unsigned int order,
 	unsigned int i;
 
 	for (i = 0; page && i < 1U << order; i++)
-		note_alloc(page + i, KEPT_PAGE, _RET_IP_);
+		note_alloc(page + i, KEPT_PAGE);
 }
 
 static void saw_page_free(void *data, struct page *page, unsigned int order)
@@ -179,7 +186,7 @@ static void saw_percpu_alloc(void *data, unsigned long from, bool reserved,
 			     int off, void __percpu *memory, size_t got,
 			     gfp_t gfp)
 {
-	note_alloc((__force void *)memory, KEPT_PERCPU, from);
+	note_alloc((__force void *)memory, KEPT_PERCPU);
 }
 
 static void saw_percpu_free(void *data, void *base, int off,
@@ -340,9 +347,32 @@ bool fault_end(void)
 
 static bool is_kernels_own(const struct kept *k)
 {
-	const struct page *page = k->what;
+	static const char * const hoarders[] = {
+		"alloc_vmap_area", "mas_alloc_nodes", "__radix_tree_preload",
+		"__pte_alloc_kernel", "__pmd_alloc", "__pud_alloc",
+	};
+	char name[KSYM_NAME_LEN];
+	unsigned int i;
 
-	return k->kind == KEPT_PAGE && (PageSlab(page) || PageTable(page));
+	if (k->kind == KEPT_PAGE && PageSlab((const struct page *)k->what))
+		return true;
+	for (i = 0; i < k->depth; i++) {
+		snprintf(name, sizeof(name), "%ps", (void *)k->from[i]);
+		if (match_string(hoarders, ARRAY_SIZE(hoarders), name) >= 0)
+			return true;
+	}
+	return false;
+}
+
+static void say_kept(const struct kept *k)
+{
+	static const char * const kinds[] = { "object", "page", "per-CPU" };
+	unsigned int i;
+
+	pr_err("%s kept, number %u was to fail, allocated in\n",
+	       kinds[k->kind], k->nth);
+	for (i = 0; i < k->depth; i++)
+		pr_err("  %pS\n", (void *)k->from[i]);
 }
 
 /**
@@ -356,7 +386,6 @@ static bool is_kernels_own(const struct kept *k)
  */
 unsigned int fault_kept(void)
 {
-	static const char * const kinds[] = { "object", "page", "per-CPU" };
 	unsigned int nr = 0, bucket;
 	struct hlist_node *next;
 	unsigned long flags;
@@ -369,8 +398,7 @@ unsigned int fault_kept(void)
 		nr = MOST_KEPT;
 	hash_for_each_safe(kept_by_what, bucket, next, k, node) {
 		if (!is_kernels_own(k) && ++nr <= 8)
-			pr_err("%s kept from %pS, number %u was to fail\n",
-			       kinds[k->kind], (void *)k->from, k->nth);
+			say_kept(k);
 		hash_del(&k->node);
 		put_unused(k);
 	}

@@ -32,13 +32,14 @@ static void arm(const char *nth)
 
 static int write_file(const char *nth, const char *file, const char *text)
 {
-	int fd = open(file, O_WRONLY), error;
+	int fd = open(file, O_WRONLY);
 
-	if (fd < 0)
-		return errno;
+	if (fd < 0) {
+		perror(file);
+		exit(2);
+	}
 	arm(nth);
-	error = write(fd, text, strlen(text)) < 0 ? errno : 0;
-	return error;
+	return write(fd, text, strlen(text)) < 0 ? errno : 0;
 }
 
 static int bring_up(const char *nth, const char *card)
@@ -47,8 +48,10 @@ static int bring_up(const char *nth, const char *card)
 	struct ifreq request = { };
 
 	strncpy(request.ifr_name, card, sizeof(request.ifr_name) - 1);
-	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request))
-		return errno;
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request)) {
+		perror(card);
+		exit(2);
+	}
 	request.ifr_flags |= IFF_UP;
 	arm(nth);
 	return ioctl(fd, SIOCSIFFLAGS, &request) ? errno : 0;
