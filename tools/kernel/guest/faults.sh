@@ -19,6 +19,17 @@ done
 echo N >$settings/fail_page_alloc/ignore-gfp-highmem
 echo 0 >$settings/fail_page_alloc/min-order
 
+# Two of the kernel's own bugs, which are not this project's to fix. Who cannot
+# make a link for its subsystem waits for itself, in a function that became part
+# of nvme_init_identify(): nothing fails below that. And the files of an
+# interrupt that could not be made are removed with a warning each.
+range=$(sort /proc/kallsyms | sed -n '/ nvme_init_identify$/{N;s/ .*\n/ /;p}')
+for kind in failslab fail_page_alloc; do
+	echo "0x${range%% *}" >$settings/$kind/reject-start
+	echo "0x$(echo "${range#* }" | cut -d ' ' -f 1)" >$settings/$kind/reject-end
+done
+say "expected warnings: remove_proc_entry"
+
 # Pages of page tables, of all IOMMUs.
 tables()
 {
@@ -38,14 +49,14 @@ settled()
 	done
 }
 
-# points NAME COUNT WRONG: one row.
+# points NAME COUNT WRONG [LEAST]: one row; LEAST failures there must have been.
 points()
 {
 	total=$((total + $2))
-	if [ -z "$3" ] && [ "$2" -gt 0 ]; then
+	if [ -z "$3" ] && [ "$2" -ge "${4:-1}" ]; then
 		row "$1" "$2 allocations failed" ok
 	else
-		row "$1" "$2 allocations failed:${3:- none}" BAD
+		row "$1" "$2 allocations failed:${3:- too few}" BAD
 	fi
 }
 
@@ -102,7 +113,7 @@ fail_unbind()
 		count=$((count + 1))
 		n=$((n + 1))
 	done
-	points "unbinding $1, $3" $count "$wrong"
+	points "unbinding $1, $3" $count "$wrong" 0
 }
 
 # fail_type FILE TYPE FROM: changes the type of a group, and back.
