@@ -4,7 +4,7 @@
 # it names them) and hands over to a tool. 'make' alone prints them all.
 
 ARCHES   := x86_64 arm64
-PROFILES := test debug torture
+PROFILES := test debug torture kcsan rt
 STACKS   := new stock
 
 # $(call one-of,NAME,VALUES): stop unless $(NAME) is unset or one of VALUES
@@ -50,13 +50,15 @@ help:
 	@echo '  make devices  tests with emulated devices'
 	@echo '  make fuzz     long random tests in user space'
 	@echo '  make torture  tests on 8 and 32 CPUs at once, latency, lockups; MINUTES=20..60'
+	@echo '  make faults   each allocation of memory fails once, in calls and while drivers bind'
+	@echo '  make soak     ten million maps and unmaps; what they cost, cache and keep must stay'
 	@echo '  make regressions  past bugs: shown on stock where it has them, and not here'
 	@echo '  make bench    figures of this against stock, in build/bench'
 	@echo
 	@echo '  make clean    remove what was built, but for the base and the compiler cache'
 	@echo
-	@echo '  ARCH=x86_64|arm64  PROFILE=test|debug|torture  STACK=new|stock'
-	@echo '  (kunit and devices take both architectures unless told)'
+	@echo '  ARCH=x86_64|arm64  PROFILE=test|debug|torture|kcsan|rt  STACK=new|stock'
+	@echo '  (kunit, devices, faults and soak take both architectures unless told)'
 	@echo
 	@echo '  While you work: make kunit ARCH=x86_64 SUITE=iova builds what you changed and runs'
 	@echo '  one suite in a booted kernel. See Documentation/dmamap/hacking.rst'
@@ -102,6 +104,11 @@ fuzz bench: tree
 torture regressions: tree
 	$(call packages,$(user-packages) $(boot-packages) $(boot-x86_64))
 	@tools/kernel/$@ $(if $(filter torture,$@),$(if $(MINUTES),--minutes $(MINUTES)))
+
+.PHONY: faults soak
+faults soak: tree
+	$(call packages,$(boot-packages) $(foreach a,$(arches),$(boot-$a)))
+	@for arch in $(arches); do tools/kernel/$@ $$arch || exit; done
 
 .PHONY: clean
 clean:

@@ -81,8 +81,8 @@ set_arch()
 set_profile()
 {
 	case ${1:-} in
-	test|debug|torture) profile=$1 ;;
-	*) die "unknown PROFILE '${1:-}': say test, debug or torture" ;;
+	test|debug|torture|kcsan|rt) profile=$1 ;;
+	*) die "unknown PROFILE '${1:-}': say test, debug, torture, kcsan or rt" ;;
 	esac
 }
 

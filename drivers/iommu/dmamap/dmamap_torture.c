@@ -80,6 +80,8 @@ static char *torture_type = "dmamap";
 #define POOL		64			/* pages of real memory */
 #define SG_MAX		16
 #define CHUNK		SZ_256K			/* to see whether all comes back */
+/* For that, in tenths of a second: emulated CPUs run one after the other. */
+#define CHECK_WAITS	100
 /* Registers that nobody touches */
 #define MMIO		BIT_ULL(40)
 
@@ -375,19 +377,20 @@ static void device_drain(struct torture_device *td, struct torture_counts *count
 static void device_check(struct torture_device *td, struct torture_counts *counts)
 {
 	static dma_addr_t addrs[APERTURE / CHUNK];	/* in one thread at a time */
-	unsigned int got;
+	unsigned int got = 0, waits = 0;
 
-	for (got = 0; got < ARRAY_SIZE(addrs); got++) {
+	while (got < ARRAY_SIZE(addrs) && waits < CHECK_WAITS) {
 		counts->maps++;
 		addrs[got] = dma_map_resource(td->dev, MMIO, CHUNK, DMA_BIDIRECTIONAL, 0);
-		/* What is in the queues comes back with their next flush. */
-		if (dma_mapping_error(td->dev, addrs[got])) {
-			schedule_timeout_uninterruptible(msecs_to_jiffies(50) + 1);
-			addrs[got] = dma_map_resource(td->dev, MMIO, CHUNK,
-						      DMA_BIDIRECTIONAL, 0);
+		if (!dma_mapping_error(td->dev, addrs[got])) {
+			got++;
+			continue;
 		}
-		if (dma_mapping_error(td->dev, addrs[got]))
+		if (got == APERTURE / CHUNK - 1)
 			break;
+		/* A flush has the CPUs free what is in their queues, in turn. */
+		waits++;
+		schedule_timeout_uninterruptible(HZ / 10);
 	}
 	n_checks++;
 	if (got != APERTURE / CHUNK - 1) {

@@ -96,6 +96,11 @@ fail_bind()
 		settled "$base" || wrong="$wrong $n: $(tables) pages at last;"
 		n=$((n + every))
 	done
+	if bound "$2"; then
+		unbind "$2"
+	else
+		wrong="$wrong $n: not bound, though nothing failed;"
+	fi
 	points "binding $1, $3" $count "$wrong"
 }
 
@@ -105,7 +110,11 @@ fail_unbind()
 	local n=1 count=0 wrong= got base
 
 	base=$(tables)
-	while bind "$1" "$2"; do
+	while :; do
+		if ! bind "$1" "$2"; then
+			wrong="$wrong $n: does not bind;"
+			break
+		fi
 		got=$(fail-nth $n write "/sys/bus/pci/drivers/$1/unbind" "$2")
 		! bound "$2" || wrong="$wrong $n: still bound;"
 		settled "$base" || wrong="$wrong $n: $(tables) pages, not $base;"
