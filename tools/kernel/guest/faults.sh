@@ -4,7 +4,7 @@
 # and each allocation of memory that the kernel makes for that fails once. After
 # each of them the same works without a failure, and the IOMMU has as many pages
 # of page tables as before. In the end all devices move data. Environment:
-# faults_every, try every so many allocations only, for binding.
+# faults_every, try every so many allocations only, for binding and bringing up.
 # Sourced by /init.
 
 every=${faults_every:-1}
@@ -73,14 +73,17 @@ unbind()
 
 bind()
 {
-	echo "$2" >"/sys/bus/pci/drivers/$1/bind" 2>/dev/null
+	echo "$2" >"/sys/bus/pci/drivers/$1/bind"
 }
 
-# fail_bind DRIVER DEVICE: leaves the device unbound.
+# fail_bind DRIVER DEVICE TYPE: leaves the device unbound.
 fail_bind()
 {
 	local n=1 count=0 wrong= got base
 
+	# A domain keeps a few tables that became empty: see how many.
+	bind "$1" "$2" && unbind "$2"
+	usleep 200000
 	base=$(tables)
 	while :; do
 		got=$(fail-nth $n write "/sys/bus/pci/drivers/$1/bind" "$2")
@@ -104,7 +107,7 @@ fail_bind()
 	points "binding $1, $3" $count "$wrong"
 }
 
-# fail_unbind DRIVER DEVICE TYPE: it must not fail; leaves it unbound.
+# fail_unbind DRIVER DEVICE TYPE: once begun it must not fail; leaves it unbound.
 fail_unbind()
 {
 	local n=1 count=0 wrong= got base
@@ -116,7 +119,14 @@ fail_unbind()
 			break
 		fi
 		got=$(fail-nth $n write "/sys/bus/pci/drivers/$1/unbind" "$2")
-		! bound "$2" || wrong="$wrong $n: still bound;"
+		# Without memory for what is written, nothing begins.
+		if ! bound "$2"; then
+			[ "${got#* }" = 0 ] || wrong="$wrong $n: an error, and unbound;"
+		elif [ "${got#* }" = 0 ]; then
+			wrong="$wrong $n: no error, and still bound;"
+		else
+			unbind "$2"
+		fi
 		settled "$base" || wrong="$wrong $n: $(tables) pages, not $base;"
 		[ "${got% *}" = hit ] || break
 		count=$((count + 1))
@@ -159,7 +169,7 @@ fail_up()
 		count=$((count + 1))
 		ip link set "$1" up || wrong="$wrong $n: not up;"
 		ip link set "$1" down
-		n=$((n + 1))
+		n=$((n + every))
 	done
 	points "bringing up $2" $count "$wrong"
 }
