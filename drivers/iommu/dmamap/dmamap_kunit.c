@@ -248,6 +248,25 @@ static void needs_gap_tree(struct kunit *test)
 		kunit_skip(test, "not with the stock allocator");
 }
 
+/*
+ * As a driver does by spin_lock_irqsave(): that disables nothing on PREEMPT_RT,
+ * where who has really disabled interrupts may not call the DMA API.
+ */
+static unsigned long disable_irqs(void)
+{
+	unsigned long flags = 0;
+
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		local_irq_save(flags);
+	return flags;
+}
+
+static void enable_irqs(unsigned long flags)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		local_irq_restore(flags);
+}
+
 static bool dare;
 module_param(dare, bool, 0444);
 MODULE_PARM_DESC(dare, "Run also what the stock layer does not survive");
@@ -573,10 +592,10 @@ static bool unmap_is_lazy(struct kunit *test, struct device *dev)
 	bool stale;
 
 	KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, addr));
-	local_irq_save(flags);	/* keeps the flush queue's timer away */
+	flags = disable_irqs();	/* keeps the flush queue's timer away */
 	unmap_mmio(dev, addr, GRANULE);
 	stale = is_reached(dev, addr);
-	local_irq_restore(flags);
+	enable_irqs(flags);
 	KUNIT_EXPECT_EQ(test, mock_count(mock_of(test), MOCK_SYNC),
 			syncs + !stale);
 	return stale;
@@ -1457,7 +1476,7 @@ static struct churn churn(struct kunit *test, struct device *dev,
 	unsigned long flags;
 	dma_addr_t addr;
 
-	local_irq_save(flags);
+	flags = disable_irqs();
 	while (times--) {
 		addr = map_mmio(dev, MMIO, GRANULE);
 		c.failed |= dma_mapping_error(dev, addr);
@@ -1469,7 +1488,7 @@ static struct churn churn(struct kunit *test, struct device *dev,
 	c.flushes = mock_count(mock, MOCK_FLUSH_ALL) - c.flushes;
 	c.syncs = mock_count(mock, MOCK_SYNC) - c.syncs;
 	c.tables = mock_tables_kept(mock);
-	local_irq_restore(flags);
+	enable_irqs(flags);
 	KUNIT_EXPECT_FALSE(test, c.failed);
 	KUNIT_EXPECT_EQ(test, mock->reused, 0);
 	return c;
@@ -1929,7 +1948,7 @@ static void a_large_mapping_takes_one_entry_of_the_queue(struct kunit *test)
 	/* F48, F49 */
 	lazy(test);
 	dev = platform(test);
-	local_irq_save(flags);
+	flags = disable_irqs();
 	flushes = mock_count(mock, MOCK_FLUSH_ALL);
 	for (i = 0; i < 20; i++) {
 		dma_addr_t addr = map_mmio(dev, MMIO, 100 * GRANULE);
@@ -1938,7 +1957,7 @@ static void a_large_mapping_takes_one_entry_of_the_queue(struct kunit *test)
 			unmap_mmio(dev, addr, 100 * GRANULE);
 	}
 	flushes = mock_count(mock, MOCK_FLUSH_ALL) - flushes;
-	local_irq_restore(flags);
+	enable_irqs(flags);
 	KUNIT_EXPECT_EQ(test, flushes, 0);
 	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_SYNC), 0);
 }
@@ -2357,6 +2376,8 @@ static void expect_hard_irq_works(struct kunit *test, struct device *dev)
 {
 	struct hard_irq *h = kunit_kzalloc(test, sizeof(*h), GFP_KERNEL);
 
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "hard interrupts may not map there");
 	KUNIT_ASSERT_NOT_NULL(test, h);
 	h->dev = dev;
 	h->buffer = new_buffer(test, 3 * GRANULE);
@@ -2771,13 +2792,13 @@ static void a_lazy_slot_is_freed_after_the_flush(struct kunit *test)
 	addr = map(test, dev, buffer + 10, 100, DMA_FROM_DEVICE);
 	during = slots_used(test, dev);
 	KUNIT_EXPECT_GT(test, during, before);
-	local_irq_save(flags);
+	flags = disable_irqs();
 	flushes = mock_count(mock, MOCK_FLUSH_ALL);
 	dma_unmap_single(dev, addr, 100, DMA_FROM_DEVICE);
 	after = slots_used(test, dev);
 	reached = is_reached(dev, addr);
 	flushes = mock_count(mock, MOCK_FLUSH_ALL) - flushes;
-	local_irq_restore(flags);
+	enable_irqs(flags);
 	/* Either flushed at once, or kept. */
 	if (reached) {
 		KUNIT_EXPECT_EQ(test, flushes, 0);
@@ -2800,7 +2821,7 @@ static void no_slot_is_used_again_before_a_flush(struct kunit *test)
 
 	/* F54, F83, B4: more than there are slots, and no timer between */
 	config_of(test)->watch_phys = true;
-	local_irq_save(flags);
+	flags = disable_irqs();
 	for (i = 0; i < 100; i++) {
 		dma_addr_t addr = dma_map_single_attrs(dev, buffer, size,
 						       DMA_TO_DEVICE,
@@ -2810,7 +2831,7 @@ static void no_slot_is_used_again_before_a_flush(struct kunit *test)
 			break;
 		dma_unmap_single(dev, addr, size, DMA_TO_DEVICE);
 	}
-	local_irq_restore(flags);
+	enable_irqs(flags);
 	KUNIT_EXPECT_GT(test, i, 0);
 	KUNIT_EXPECT_EQ(test, mock_of(test)->aliased, 0);
 }
@@ -3085,11 +3106,11 @@ static void a_lazy_slot_of_a_small_buffer_is_freed_after_the_flush(struct kunit 
 	before = slots_used(test, dev);
 	addr = map(test, dev, buffer + 8, 8, DMA_FROM_DEVICE);
 	during = slots_used(test, dev);
-	local_irq_save(flags);
+	flags = disable_irqs();
 	dma_unmap_single(dev, addr, 8, DMA_FROM_DEVICE);
 	after = slots_used(test, dev);
 	reached = is_reached(dev, addr);
-	local_irq_restore(flags);
+	enable_irqs(flags);
 	if (reached)
 		KUNIT_EXPECT_EQ(test, after, during);
 	for (i = 0; i < 1000 && slots_used(test, dev) > before; i++)
@@ -3632,12 +3653,12 @@ static void a_lazy_list_is_unmapped_lazily(struct kunit *test)
 	dev = platform(test);
 	l = new_list(test, pieces, ARRAY_SIZE(pieces));
 	map_list(test, dev, l, DMA_TO_DEVICE);
-	local_irq_save(flags);
+	flags = disable_irqs();
 	flushes = mock_count(mock, MOCK_FLUSH_ALL);
 	dma_unmap_sgtable(dev, &l->sgt, DMA_TO_DEVICE, 0);
 	reached = mock_stale_pages(dev) == 3;
 	flushes = mock_count(mock, MOCK_FLUSH_ALL) - flushes;
-	local_irq_restore(flags);
+	enable_irqs(flags);
 	KUNIT_EXPECT_TRUE(test, reached);
 	KUNIT_EXPECT_EQ(test, flushes, 0);
 	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_SYNC), 0);

@@ -85,6 +85,10 @@ static char *torture_type = "dmamap";
 /* Registers that nobody touches */
 #define MMIO		BIT_ULL(40)
 
+/* On PREEMPT_RT there is no hard interrupt that may map: its timers are softirqs. */
+#define IRQ_TIMER	(IS_ENABLED(CONFIG_PREEMPT_RT) ? HRTIMER_MODE_REL_SOFT : \
+							 HRTIMER_MODE_REL_HARD)
+
 enum kind { RESOURCE, PAGE, LIST };
 
 /**
@@ -346,7 +350,7 @@ static void device_start(struct torture_device *td)
 	if (!td->dev || mock_device_add(td->dev) || !use_dma_iommu(td->dev))
 		goto failed;
 	if (irq_interval > 0)
-		hrtimer_start(&td->timer, irq_period(), HRTIMER_MODE_REL_HARD);
+		hrtimer_start(&td->timer, irq_period(), IRQ_TIMER);
 	return;
 
 failed:
@@ -569,7 +573,7 @@ static int devices_create(void)
 		td = &devices[i];
 		init_rwsem(&td->sem);
 		torture_random_init(&td->rand);
-		hrtimer_init(&td->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+		hrtimer_init(&td->timer, CLOCK_MONOTONIC, IRQ_TIMER);
 		td->timer.function = dmamap_torture_irq;
 		td->slots = vcalloc(SLOTS, sizeof(*td->slots));
 		if (!td->slots)

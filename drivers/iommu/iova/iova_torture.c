@@ -77,6 +77,10 @@ torture_param(bool, mix_apis, IS_ENABLED(CONFIG_IOVA_GAP_TREE),
 	      "Free through the caches what did not come from there: not allowed on stock");
 torture_param(int, verbose, 0, "Enable verbose debugging printk()s");
 
+/* On PREEMPT_RT there is no hard interrupt that may map: its timers are softirqs. */
+#define IRQ_TIMER	(IS_ENABLED(CONFIG_PREEMPT_RT) ? HRTIMER_MODE_REL_SOFT : \
+							 HRTIMER_MODE_REL_HARD)
+
 static char *torture_type = "iova";
 
 #define PFN_32BIT	BIT(20)			/* 4 GiB of 4 KiB */
@@ -367,7 +371,7 @@ static void domain_start(struct torture_domain *td)
 		return;
 	}
 	if (irq_interval > 0)
-		hrtimer_start(&td->timer, irq_period(), HRTIMER_MODE_REL_HARD);
+		hrtimer_start(&td->timer, irq_period(), IRQ_TIMER);
 }
 
 /* Stop the timer: no one but the allocator itself touches the domain then. */
@@ -572,7 +576,7 @@ static int domains_create(void)
 		td = &domains[i];
 		init_rwsem(&td->sem);
 		torture_random_init(&td->rand);
-		hrtimer_init(&td->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+		hrtimer_init(&td->timer, CLOCK_MONOTONIC, IRQ_TIMER);
 		td->timer.function = iova_torture_irq;
 		td->owned = vcalloc(BITS_TO_LONGS(WINDOW), sizeof(*td->owned));
 		td->slots = vcalloc(SLOTS, sizeof(*td->slots));
