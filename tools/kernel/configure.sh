@@ -20,7 +20,7 @@ fragments()
 {
 	local name
 
-	for name in common "$1" "$2" "stack-$3" "$2-$3"; do
+	for name in common "$1" "$2" "$2-$1" "stack-$3" "$2-$3"; do
 		[ ! -f "$here/config/$name.config" ] ||
 			echo "$here/config/$name.config"
 	done

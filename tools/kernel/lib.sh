@@ -12,6 +12,7 @@ top=$(cd "$here/../.." && pwd)
 out=$top/build
 me=${0##*/}
 jobs=$(nproc)
+others=()
 
 # One sentence, then out. The text says what to do.
 die()
@@ -78,10 +79,13 @@ set_arch()
 	esac
 }
 
+# Sets, besides, what splats is to know of the rest of such a kernel.
 set_profile()
 {
+	others=()
 	case ${1:-} in
-	test|debug|torture|kcsan|rt) profile=$1 ;;
+	test|debug|torture|rt) profile=$1 ;;
+	kcsan) profile=$1 others=(--others "$here/kcsan.others") ;;
 	*) die "unknown PROFILE '${1:-}': say test, debug, torture, kcsan or rt" ;;
 	esac
 }

@@ -3,7 +3,7 @@
 #
 # Runs KUnit suites in a booted test kernel and counts what came of them: each
 # test case is one result, and so is each boot's log. Sourced by kunit, devices.
-# Needs what they set: arch, kernel (its build directory), tree, limit.
+# Needs what they set: arch, kernel (its build directory), tree, limit, others.
 
 # count WORD FILE: the number kunit.py's last line gives for it.
 count()
@@ -37,7 +37,7 @@ suites()
 	[ -n "$(count passed "$result")" ] ||
 		not_ok "$name: kunit.py finds no passed test, see" \
 			"build/log/${result##*/}"
-	if wrong=$("$here/splats" "$log"); then
+	if wrong=$("$here/splats" "${others[@]}" "$log"); then
 		ok "$name: every warning was announced, and came"
 	else
 		not_ok "$name: warnings, see build/log/${log##*/}"

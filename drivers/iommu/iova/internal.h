@@ -393,7 +393,8 @@ static inline void iova_cache_lock(struct iova_cpu_cache *cache)
 
 static __always_inline void iova_cache_unlock(struct iova_cpu_cache *cache)
 {
-	__clear_bit_unlock(0, &cache->lock);
+	/* The word holds nothing else: who tries meanwhile changes nothing. */
+	smp_store_release(&cache->lock, 0UL);
 }
 
 /* Let the next free that is cheap otherwise ask for supply. */
