@@ -158,6 +158,7 @@ struct model {
 };
 
 /* model.c */
+bool read_number(const char *word, uint64_t *number);
 int model_parse(struct model *model, const struct source *source);
 void model_free(struct model *model);
 const struct domain *model_find(const struct model *model, uint64_t id);

@@ -143,10 +143,8 @@ static struct json_object *values(const struct value *at, size_t nr)
 
 	for (i = 0; i < nr; i++) {
 		uint64_t value;
-		int used = -1;
 
-		if (sscanf(at[i].text, "%" SCNu64 "%n", &value, &used) == 1 &&
-		    !at[i].text[used])
+		if (read_number(at[i].text, &value))
 			put(object, at[i].name, value);
 		else
 			json_object_object_add(object, at[i].name,

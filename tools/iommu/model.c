@@ -152,24 +152,55 @@ static int next_words(struct lines *lines)
 	return 1;
 }
 
+/* The kernel writes digits, or 0x and digits: nothing else is a number. */
+static bool is_number(const char *word)
+{
+	const char *digits = "0123456789";
+
+	if (!strncmp(word, "0x", 2)) {
+		word += 2;
+		digits = "0123456789abcdef";
+	}
+	return *word && !word[strspn(word, digits)];
+}
+
+/**
+ * read_number - understand a number as the kernel writes it
+ * @word: the text
+ * @number: what it says
+ *
+ * Return: whether it is one, and not too large.
+ */
+bool read_number(const char *word, uint64_t *number)
+{
+	if (!is_number(word))
+		return false;
+	errno = 0;
+	*number = strtoull(word, NULL, !strncmp(word, "0x", 2) ? 16 : 10);
+	return !errno;
+}
+
+static bool read_signed(const char *word, int64_t *number)
+{
+	char *end;
+
+	if (!is_number(word + (*word == '-')))
+		return false;
+	errno = 0;
+	*number = strtoll(word, &end, 10);
+	return !*end && !errno;
+}
+
 static int put_column(const struct column *column, const char *word, void *row)
 {
 	size_t room = column->type == COLUMN_WORD ? WORD_MAX : NAME_MAX_LEN;
 	void *member = (char *)row + column->offset;
-	int64_t number;
-	char *end;
 
-	errno = 0;
 	switch (column->type) {
 	case COLUMN_NUMBER:
-		if (*word == '-')
-			return -1;
-		*(uint64_t *)member = strtoull(word, &end, 0);
-		return *end || errno ? -1 : 0;
+		return read_number(word, member) ? 0 : -1;
 	case COLUMN_SIGNED:
-		number = strtoll(word, &end, 0);
-		*(int64_t *)member = number;
-		return *end || errno ? -1 : 0;
+		return read_signed(word, member) ? 0 : -1;
 	default:
 		/* A device's name may be longer than is shown. */
 		snprintf(member, room, "%s", word);

@@ -456,27 +456,12 @@ int source_read_snapshot(struct source *source, const char *path)
 	return ret;
 }
 
-/**
- * source_save - write a snapshot
- * @source: what to write
- * @path: its file, or - for the standard output
- *
- * Return: 0, or -1 with an error set. Then no file is left behind.
- */
-int source_save(const struct source *source, const char *path)
+/* Put a snapshot; 0 when all of it has arrived. */
+static int put_snapshot(const struct source *source, FILE *out)
 {
-	bool to_stdout = !strcmp(path, "-"), regular, bad;
-	FILE *out = to_stdout ? stdout : fopen(path, "we");
 	unsigned int id, files = 0;
 	size_t bytes = 0;
-	struct stat st;
 
-	if (!out) {
-		set_error("cannot write %s: %s", path, strerror(errno));
-		return -1;
-	}
-	/* What else there is under that name is not ours to remove. */
-	regular = !fstat(fileno(out), &st) && S_ISREG(st.st_mode);
 	fputs(MAGIC, out);
 	for (id = 0; id < NR_FILES; id++) {
 		const struct text *text = &source->files[id];
@@ -490,16 +475,102 @@ int source_save(const struct source *source, const char *path)
 		bytes += text->len;
 	}
 	fprintf(out, "end %u %zu\n", files, bytes);
-	bad = fflush(out) || ferror(out);
-	if (!to_stdout && fclose(out))
-		bad = true;
-	if (bad) {
-		set_error("cannot write %s: %s", path, strerror(errno));
-		if (!to_stdout && regular)
-			unlink(path);
-		return -1;
+	return fflush(out) || ferror(out) ? -1 : 0;
+}
+
+/* A file of another name, beside @path and readable to whom that would be. */
+static FILE *open_beside(const char *path, char **name)
+{
+	mode_t mask = umask(0);
+	FILE *out;
+	int fd;
+
+	umask(mask);
+	if (asprintf(name, "%s.XXXXXX", path) < 0) {
+		*name = NULL;
+		return NULL;
 	}
-	return 0;
+	fd = mkostemp(*name, O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	out = fchmod(fd, 0666 & ~mask) ? NULL : fdopen(fd, "w");
+	if (!out) {
+		unlink(*name);
+		close(fd);
+	}
+	return out;
+}
+
+/* Write it beside, and give it its name when it is whole. */
+static int save_file(const struct source *source, const char *path)
+{
+	char *real = realpath(path, NULL), *beside = NULL;
+	const char *target = real ?: path;
+	FILE *out = open_beside(target, &beside);
+	int ret = out ? 0 : -1, err = errno;
+
+	if (out) {
+		ret = put_snapshot(source, out) ?: fsync(fileno(out));
+		err = errno;
+		if (fclose(out) && !ret) {
+			ret = -1;
+			err = errno;
+		}
+		if (!ret && rename(beside, target)) {
+			ret = -1;
+			err = errno;
+		}
+		if (ret)
+			unlink(beside);
+	}
+	free(beside);
+	free(real);
+	errno = err;
+	return ret;
+}
+
+/* What is no file is written as it is: a pipe, a device. */
+static int save_other(const struct source *source, const char *path)
+{
+	FILE *out = fopen(path, "we");
+	int ret, err;
+
+	if (!out)
+		return -1;
+	ret = put_snapshot(source, out);
+	err = errno;
+	if (fclose(out) && !ret) {
+		ret = -1;
+		err = errno;
+	}
+	errno = err;
+	return ret;
+}
+
+/**
+ * source_save - write a snapshot
+ * @source: what to write
+ * @path: its file, or - for the standard output
+ *
+ * Return: 0, or -1 with an error set. Then a file that was there before is as
+ * it was, and where there was none is none.
+ */
+int source_save(const struct source *source, const char *path)
+{
+	struct stat st;
+	int ret;
+
+	if (!strcmp(path, "-"))
+		ret = put_snapshot(source, stdout);
+	else if (stat(path, &st) || S_ISREG(st.st_mode))
+		ret = save_file(source, path);
+	else
+		ret = save_other(source, path);
+	if (ret)
+		set_error("cannot write %s: %s",
+			  strcmp(path, "-") ? path : "the standard output",
+			  strerror(errno));
+	return ret;
 }
 
 /**

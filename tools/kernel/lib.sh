@@ -59,6 +59,31 @@ need_packages()
 	"$top/tools/deps" "$@" || exit 1
 }
 
+# fetch_foreign ARCH PACKAGE...: packages of another architecture, unpacked into
+# build/apt-ARCH/root without telling the machine's own apt.
+fetch_foreign()
+{
+	local state=$out/apt-$1 arch=$1 dir package
+	local -a apt
+
+	shift
+	apt=(apt-get -q -o "APT::Architecture=$arch" -o "APT::Architectures=$arch"
+		-o "Dir::State=$state" -o "Dir::State::Lists=$state/lists"
+		-o "Dir::State::status=$state/status" -o "Dir::Cache=$state/cache"
+		-o "Debug::NoLocking=1" -o "APT::Sandbox::User=root")
+	for dir in lists/partial cache/archives/partial packages; do
+		mkdir -p "$state/$dir"
+	done
+	touch "$state/status"
+	( "${apt[@]}" update && cd "$state/packages" &&
+	  "${apt[@]}" download "$@" || exit
+	  for package; do
+		dpkg -x ./"$package"_*.deb "$state/root" || exit
+	  done ) >"$state/log" 2>&1 ||
+		die "the $arch packages $* cannot be had, look at" \
+			"build/apt-$arch/log and see that packages can be reached"
+}
+
 # Checks an architecture's name and sets what depends on it.
 set_arch()
 {
