@@ -22,8 +22,8 @@ echo 0 >$settings/fail_page_alloc/min-order
 # Mistakes elsewhere in the kernel, which are not this project's to mend. nvme
 # that cannot make a link for its subsystem waits for itself, in a function that
 # became part of nvme_init_identify(): nothing fails below that. The files of an
-# interrupt that could not be made are removed with a warning each, and one comes
-# where interrupts are spread over CPUs without memory for it.
+# interrupt that could not be made are removed with a warning each; others come
+# where interrupts are spread over CPUs, and where a GIC frees them, without memory.
 range=$(sort /proc/kallsyms | sed -n '/ nvme_init_identify$/{N;s/ .*\n/ /;p}')
 for kind in failslab fail_page_alloc; do
 	echo "0x${range%% *}" >$settings/$kind/reject-start
@@ -31,6 +31,7 @@ for kind in failslab fail_page_alloc; do
 done
 say "warnings of others: remove_proc_entry"
 say "warnings of others: blk_mq_pci_map_queues"
+say "warnings of others: its_lpi_free"
 
 # Pages of page tables, of all IOMMUs.
 tables()
