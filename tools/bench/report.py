@@ -131,6 +131,9 @@ def page(data):
                      "configuration and compiler, and run one after the other. Each table says in "
                      "which rows stock is better. A quotient above 1 is in favour of the new "
                      "code. Figures are as they were taken; nothing is left out.")
+    missing = [sections.section(n).TITLE for n in sections.NAMES if n not in data["sections"]]
+    if missing:
+        lines += [""] + wrapped(f"Not taken in the last run: {'; '.join(missing)}.")
     lines += ["", ".. contents::", "   :local:", "   :depth: 1", ""]
     losses = list(lost(data))
     rows = sum(len(t["rows"]) for s in taken for t in s["tables"] if t["better"])

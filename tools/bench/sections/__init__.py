@@ -24,7 +24,7 @@ import pathlib
 HERE = pathlib.Path(__file__).absolute().parent
 
 # In the order of the page
-NAMES = ("instructions", "wallclock", "memory", "walks", "devices", "fieldbench", "growth")
+NAMES = ("allocator", "mapping", "wallclock", "memory", "walks", "devices", "fieldbench", "growth")
 
 
 def section(name):

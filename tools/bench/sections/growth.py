@@ -12,6 +12,8 @@ falls from decade to decade; so beside it stand the exponents of the first and o
 of the curve, and by how many units y grows when x doubles, over the whole of it."""
 NOT_SHOWN = [
     "What happens beyond the last point of a curve.",
+    "Why: the mean of the fast API grows because the share of requests that caches answer falls, "
+    "on either side; what the search itself costs is in the curves of the tree API.",
     "Four points are few: the exponent of a curve of worst operations hangs on one operation each.",
     "The curves over sizes (bytes, entries) must grow: each page has to be entered.",
 ]

@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Executed instructions of the allocator and of the DMA API, on both architectures."""
+"""Executed instructions of the allocator."""
 
 from common import COUNTED, STACKS, boot, find
 from sections import curve, table, tool
 
-TITLE = "Instructions"
+TITLE = "Instructions: the allocator"
 TEXT = """Executed instructions of one operation, in an emulator that executes one a nanosecond
-of guest time and has one CPU. The same benchmark source runs on either stack, and figures
-repeat to the digit. Rows of the allocator are single operations with interrupts off, but for
-the bursts; rows of the DMA API are means of loops with everything in them that timers and
-workers do later on their behalf, but for the column of the worst."""
+of guest time and has one CPU. The same benchmark source (iova_bench.c, which says more) runs on
+either stack, and figures repeat to the digit. Rows are single operations with interrupts off, but
+for the bursts, whose means have in them what waits until a burst ends."""
 NOT_SHOWN = [
     "Time. An instruction that misses every cache, or waits for a locked bus, counts as one.",
-    "Waiting for hardware: the emulated IOMMU takes an invalidation at once. A real one does "
-    "not, so strict mode costs more there than these figures say, on either stack.",
-    "Contention: one CPU. The worst of stock in the fast API is in part the page allocator's.",
-    "Drivers that unmap on another CPU than they map on.",
+    "Contention: one CPU.",
+    "Whose instructions they are: the worst of stock in the fast API is in part the page "
+    "allocator's, where a slab is refilled.",
+    "Many repetitions where one operation takes millions of instructions: a case stops after a "
+    "time, and stock's rows among a million live ranges are means of a few.",
+    "p99 to the digit above 8192: it is rounded down to one of sixteen steps of a power of two.",
 ]
-COMMAND = "tools/bench/icount ARCH new stock; tools/bench/dmamap ARCH new stock"
+COMMAND = "tools/bench/run allocator"
 
 POPULATIONS = (1000, 10000, 100000, 1000000)
 IOVA_CASES = "fast,reserve,poison,holes,exhaust,age,live,top,burst"
@@ -33,7 +34,7 @@ def singles(measured, key, **want):
             for stack in STACKS]
 
 
-def iova_tables(arch, measured, icount):
+def tables_of(arch, measured, icount):
     def of(key, **want):
         return iova_of(measured, key, **want)
 
@@ -79,92 +80,47 @@ def iova_tables(arch, measured, icount):
         ("the same again, nothing cached, worst",
          *of("worst", case="exhaust", op="alloc-again")),
     ])
+    fails = of("fails", case="poison")
     yield table(f"Allocator, {arch}: requests that failed though a hole was there", "requests", [
-        ("24, 32 and 40 bits mixed, the lowest window nearly full", *of("wrong", case="poison")),
-        ("of failures", *of("fails", case="poison")),
+        ("24, 32 and 40 bits mixed, the lowest window nearly full", *of("wrong", case="poison"),
+         f"of {fails[0]} failures with the new, of {fails[1]} with stock"),
     ])
 
 
-def iova_curves(arch, measured, icount):
+def curves_of(arch, measured, icount):
     for case, sets in (("live", icount.LIVE_SETS), ("top", icount.TOP_SETS)):
         for api, pages in sets:
             series = []
             for stack in STACKS:
                 results = measured.get(stack, [])
-                for key, label in (("mean", "mean"), ("p99", "p99"), ("worst", "worst")):
-                    points = []
-                    for live in POPULATIONS:
-                        want = {"case": case, "live": live, "api": api, "pages": pages}
-                        if key == "worst":
-                            want_ops = [r for r in results if r.get("op") != "sequence"]
-                            points.append((live, find(want_ops, want, key)))
-                        else:
-                            points.append((live, find(results, dict(want, op="sequence"), key)))
-                    series.append((f"{stack}, {label}", stack, points))
-            what = "random free, alloc" if case == "live" else "beside frees near the top"
+                for key in ("mean", "p99", "worst"):
+                    points = [(live, find(results, {"case": case, "live": live, "api": api,
+                                                    "pages": pages, "op": "sequence"}, key))
+                              for live in POPULATIONS]
+                    series.append((f"{stack}, {key}", stack, points))
+            what = ("random free and alloc together" if case == "live" else
+                    "four operations near the top")
             yield curve(f"{case}-{api}-{pages}-{arch}", f"{what}, {pages} pages, {api} API, {arch}",
                         "live ranges", "instructions", series,
                         shown=case == "live" and (arch == "x86_64" or pages == "1-8"))
 
 
-def dmamap_tables(arch, mode, measured, dmamap):
-    figures = {case: [dmamap.figures(measured.get(stack, []), mode, case) for stack in STACKS]
-               for case, what in dmamap.cases()}
-    names = dict(dmamap.cases())
-    group = None
-    for column, title in ((2, "both operations"), (0, "map or allocate alone"),
-                          (1, "unmap or free alone"), (3, "worst single one")):
-        rows, alone = [], []
-        for case, what in names.items():
-            if what.startswith("  "):
-                what = f"{group}{',' if ',' not in group else ''} {what.strip()}"
-            else:
-                group = what.split(",")[0]
-            (alone if case.startswith("pages-") else rows).append(
-                (what, *(f[column] for f in figures[case])))
-        yield table(f"DMA API, {arch}, {mode}: {title}", "instructions", rows)
-        if column == 2:
-            yield table(f"DMA API, {arch}, {mode}: of coherent memory, what the page allocator "
-                        "takes, the same code on either side", "instructions", alone, better="")
-
-
-def dmamap_curves(arch, mode, measured, dmamap):
-    for group, title, x in (("single", "dma_map_single and unmap", "bytes"),
-                            ("sg", "dma_map_sg and unmap, scattered pages", "entries"),
-                            ("contig", "dma_map_sg and unmap, adjacent pages", "entries"),
-                            ("coherent", "dma_alloc_coherent and free", "bytes")):
-        cases = [case for case, what in dmamap.cases() if case.split("-")[0] == group]
-        series = []
-        for stack in STACKS:
-            points = [(int(case.split("-")[1]),
-                       dmamap.figures(measured.get(stack, []), mode, case)[2])
-                      for case in cases]
-            series.append((stack, stack, points))
-        yield curve(f"{group}-{mode}-{arch}", f"{title}, {arch}, {mode}", x, "instructions",
-                    series, shown=mode == "lazy" and (arch == "x86_64" or group == "sg"))
-
-
 def measure(context):
-    icount, dmamap = tool("icount"), tool("dmamap")
+    icount = tool("icount")
     tables, curves = [], []
     for arch in context.arches:
         measured = {stack: icount.measure(arch, stack, IOVA_CASES, context.budget)
                     for stack in STACKS}
-        tables += iova_tables(arch, measured, icount)
-        curves += iova_curves(arch, measured, icount)
         context.keep(f"iova-{arch}", measured)
+        tables += tables_of(arch, measured, icount)
+        curves += curves_of(arch, measured, icount)
         checked = boot("iova_bench", arch, "new", "check", "iova_bench.run=fast iova.check=1",
                        COUNTED)
+        context.keep(f"iova-check-{arch}", checked)
         tables.append(table(
             f"Allocator, {arch}: a pair from the caches with iova.check=1, which stock cannot",
             "instructions", [
                 (f"{pages} pages", find(checked, {"case": "fast", "pages": pages}, "mean"),
                  find(measured["stock"], {"case": "fast", "pages": pages}, "mean"))
                 for pages in ("1", "64")], better=""))
-        measured = {stack: dmamap.measure(arch, stack, dmamap.MODES, "all", context.dma_budget)
-                    for stack in STACKS}
-        for mode in dmamap.MODES:
-            tables += dmamap_tables(arch, mode, measured, dmamap)
-            curves += dmamap_curves(arch, mode, measured, dmamap)
-        context.keep(f"dmamap-{arch}", measured)
     return tables, curves
