@@ -485,23 +485,28 @@ static void burst_stat(struct bench_stat *st, u64 from, unsigned int ops)
 	stat_add(st, div_u64(ktime_get_ns() - from + ops / 2, ops));
 }
 
+/* Bursts until caches are expected to hold one, at least */
+#define BURST_WARMUP	16
+
 /*
  * burst: so many single pages taken at a stretch, then all given back, as on a
  * card that refills its ring.  Interrupts stay on, and between two stretches
  * whatever waits may run: what a burst costs later is part of its mean.  The
- * percentile and the worst are those of means over a whole stretch.
+ * percentile and the worst are those of means over a whole stretch.  first: the
+ * pairs of the first burst of a domain; warming: of the ones from the second on
+ * that make the caches what they are for the rest.
  */
 static int bench_burst(const char *what)
 {
 	static const unsigned int lengths[] = { 64, 256, 1024, 4096, 32768 };
-	static const char *const ops[] = { "alloc", "free", "pair", NULL };
+	static const char *const ops[] = { "alloc", "free", "pair", "first", "warming" };
 	const unsigned int longest = lengths[ARRAY_SIZE(lengths) - 1];
 	unsigned int l, i, round;
 	char name[32];
 
 	for (l = 0; l < ARRAY_SIZE(lengths); l++) {
 		unsigned int length = lengths[l];
-		unsigned int warmup = max(4U, longest / length / 4);
+		unsigned int warmup = max_t(unsigned int, BURST_WARMUP, longest / length / 4);
 		struct bench *b = bench_create(length);
 		u64 begin, start;
 
@@ -523,8 +528,7 @@ static int bench_burst(const char *what)
 			if (round >= warmup)
 				burst_stat(&b->st[1], start, length);
 			cond_resched();
-			if (round >= warmup)
-				burst_stat(&b->st[2], begin, length);
+			burst_stat(&b->st[!round ? 3 : round < warmup ? 4 : 2], begin, length);
 		}
 		snprintf(name, sizeof(name), "%s burst=%u", what, length);
 		bench_print(b, name, ops);

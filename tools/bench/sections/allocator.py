@@ -21,6 +21,9 @@ NOT_SHOWN = [
 COMMAND = "tools/bench/run allocator"
 
 POPULATIONS = (1000, 10000, 100000, 1000000)
+BURST_OPS = (("alloc", "alloc"), ("free", "free"), ("pair", "pair"),
+             ("first", "pair of a domain's first burst"),
+             ("warming", "pair of its second to sixteenth or later"))
 IOVA_CASES = "fast,reserve,poison,holes,exhaust,age,live,top,burst"
 
 
@@ -43,8 +46,8 @@ def tables_of(arch, measured, icount):
                  for pages in icount.FAST_PAGES])
     yield table(f"Allocator, {arch}: pages taken at a stretch, then all freed, fast API",
                 "instructions per operation, what waits until after included",
-                [(f"{length} pages: {op}", *of("mean", case="burst", burst=length, op=op))
-                 for length in icount.BURSTS for op in ("alloc", "free", "pair")])
+                [(f"{length} pages: {what}", *of("mean", case="burst", burst=length, op=op))
+                 for length in icount.BURSTS for op, what in BURST_OPS])
     rows = []
     for api, pages in icount.LIVE_SETS:
         for live in POPULATIONS:
