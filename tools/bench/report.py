@@ -6,6 +6,7 @@ Figures are printed as they were taken; only a quotient is rounded, and a row in
 better says so, however small the difference.
 """
 
+import re
 import shutil
 
 import sections
@@ -14,6 +15,7 @@ from common import spaced
 PAGE = "benchmarks.rst"
 SPDX = "SPDX-License-Identifier: GPL-2.0-only"
 STOCK_BETTER = "stock is better"
+UNEXPLAINED = "Not explained"
 
 
 def show(value):
@@ -34,6 +36,10 @@ def quotient(table, row):
     return f"{stock / new:.2f}" if table["better"] == "lower" else f"{new / stock:.2f}"
 
 
+def quotient_name(table):
+    return "stock/new" if table["better"] == "lower" else "new/stock"
+
+
 def stock_wins(table, row):
     new, stock = row["values"].get("new"), row["values"].get("stock")
     if new is None or stock is None or not table["better"]:
@@ -46,7 +52,7 @@ def rows_of(table):
     head = [table["unit"]] + table["columns"]
     ratio = table["better"] and {"new", "stock"} <= set(table["columns"])
     if ratio:
-        head.append("stock/new" if table["better"] == "lower" else "new/stock")
+        head.append(quotient_name(table))
     yield head + [""]
     for row in table["rows"]:
         notes = [row["note"]] if row["note"] else []
@@ -57,12 +63,32 @@ def rows_of(table):
 
 
 def lost(data):
-    """(section, table, row) of each row in which stock is better."""
+    """(section's name, table, row) of each row in which stock is better."""
     for name in sections.NAMES:
         for table in data["sections"].get(name, {}).get("tables", []):
             for row in table["rows"]:
                 if stock_wins(table, row):
-                    yield data["sections"][name], table, row
+                    yield name, table, row
+
+
+def reason(name, table, row):
+    """Why stock is better in a row, as its section says; None where it does not."""
+    what = f"{table['title']}: {row['what']}"
+    for pattern, why in getattr(sections.section(name), "WHY", ()):
+        if re.search(pattern, what):
+            return " ".join(why.split())
+    return None
+
+
+def by_reason(losses):
+    """{reason: [(table, row), ...]}, what has none last."""
+    found = {}
+    for name, table, row in losses:
+        found.setdefault(reason(name, table, row), []).append((table, row))
+    rest = found.pop(None, None)
+    if rest:
+        found[UNEXPLAINED] = rest
+    return found
 
 
 # The text
@@ -106,6 +132,15 @@ def rst_table(table):
     return lines + [f"    {line}" for line in aligned(rows_of(table))] + [""]
 
 
+def lost_rows(those):
+    """Rows of several tables as lists of text, the head first."""
+    yield ["", "new", "stock", quotient_name(those[0][0]), ""]
+    for table, row in those:
+        values = row["values"]
+        yield [f"{table['title']}: {row['what']}", show(values["new"]), show(values["stock"]),
+               quotient(table, row), ""]
+
+
 def wrapped(words, width=78, indent=""):
     lines, line = [], ""
     for word in words.split():
@@ -139,12 +174,11 @@ def page(data):
     rows = sum(len(t["rows"]) for s in taken for t in s["tables"] if t["better"])
     lines += heading("Where stock is better", "-")
     if losses:
-        lines += wrapped(f"In {len(losses)} of {rows} rows that can be compared:") + [""]
-        for section, table, row in losses:
-            values = row["values"]
-            lines += bullet(escaped(f"{table['title']}: {row['what']}: {show(values['new'])} new, "
-                                    f"{show(values['stock'])} stock"))
-        lines.append("")
+        lines += wrapped(f"In {len(losses)} of {rows} rows that can be compared, by cause.") + [""]
+        for why, those in by_reason(losses).items():
+            lines += wrapped(f"{escaped(why)} ({len(those)} "
+                             f"row{'s' if len(those) > 1 else ''})::") + [""]
+            lines += [f"    {line}" for line in aligned(lost_rows(those))] + [""]
     else:
         lines += [f"In none of the {rows} rows that can be compared.", ""]
     for section in taken:

@@ -2,8 +2,8 @@
 """What tools/bench/run measures, a module for each section, and what all of them make.
 
 A module has TITLE, TEXT (what is measured, a paragraph), NOT_SHOWN (what its figures do not
-show, a list), COMMAND (how to take it alone) and measure(context), which returns a list of
-tables and a list of curves:
+show, a list), COMMAND (how to take it alone), perhaps WHY, (pattern of "table: row", why stock is
+better there), and measure(context), which returns a list of tables and a list of curves:
 
 table  {"title", "unit", "columns", "better", "rows": [{"what", "values", "note"}]}
        "values" has a number, or nothing, for each of "columns"; the first is the new code.
@@ -18,8 +18,6 @@ import importlib
 import importlib.machinery
 import importlib.util
 import pathlib
-
-
 
 HERE = pathlib.Path(__file__).absolute().parent
 
