@@ -91,6 +91,24 @@ def by_reason(losses):
     return found
 
 
+# How, when and with what
+
+def taken(take):
+    return (f"{take['taken']} ({', '.join(take['arches'])}) in {take['seconds']} s, with a load of "
+            f"{take['load']} on the machine before it")
+
+
+def by_versions(taken_sections):
+    """{((what, version), ...): [whose figures]}"""
+    found = {}
+    for section in taken_sections:
+        for take in section["takes"]:
+            key = tuple((what, version) for what, version in take["versions"].items()
+                        if version and what != "commit")
+            found.setdefault(key, []).append(f"{section['title']} ({', '.join(take['arches'])})")
+    return found
+
+
 # The text
 
 def aligned(rows):
@@ -108,9 +126,8 @@ def text(data):
         section = data["sections"].get(name)
         if not section:
             continue
-        lines += ["", section["title"].upper(),
-                  f"({section['command']}; {section['taken']}, {section['seconds']} s, "
-                  f"load before it {section['load']})"]
+        lines += ["", section["title"].upper(), f"({section['command']})"]
+        lines += [f"({taken(take)})" for take in section["takes"]]
         for table in (t for t in section["tables"] if t["rows"]):
             lines += ["", table["title"]] + list(aligned(rows_of(table)))
     return "\n".join(lines).lstrip() + "\n"
@@ -135,9 +152,13 @@ def rst_table(table):
 def lost_rows(those):
     """Rows of several tables as lists of text, the head first."""
     yield ["", "new", "stock", quotient_name(those[0][0]), ""]
+    title = None
     for table, row in those:
+        if table["title"] != title:
+            title = table["title"]
+            yield [title, "", "", "", ""]
         values = row["values"]
-        yield [f"{table['title']}: {row['what']}", show(values["new"]), show(values["stock"]),
+        yield [f"  {row['what']}", show(values["new"]), show(values["stock"]),
                quotient(table, row), ""]
 
 
@@ -157,7 +178,7 @@ def bullet(words):
 
 
 def page(data):
-    taken = [s for s in (data["sections"].get(n) for n in sections.NAMES) if s]
+    taken_sections = [s for s in (data["sections"].get(n) for n in sections.NAMES) if s]
     lines = [f".. {SPDX}", "",
              "..  Written by tools/bench/run --page from what it measured: do not edit.", ""]
     lines += heading("New against stock: figures", "=")
@@ -171,7 +192,7 @@ def page(data):
         lines += [""] + wrapped(f"Not taken in the last run: {'; '.join(missing)}.")
     lines += ["", ".. contents::", "   :local:", "   :depth: 1", ""]
     losses = list(lost(data))
-    rows = sum(len(t["rows"]) for s in taken for t in s["tables"] if t["better"])
+    rows = sum(len(t["rows"]) for s in taken_sections for t in s["tables"] if t["better"])
     lines += heading("Where stock is better", "-")
     if losses:
         lines += wrapped(f"In {len(losses)} of {rows} rows that can be compared, by cause.") + [""]
@@ -181,12 +202,12 @@ def page(data):
             lines += [f"    {line}" for line in aligned(lost_rows(those))] + [""]
     else:
         lines += [f"In none of the {rows} rows that can be compared.", ""]
-    for section in taken:
+    for section in taken_sections:
         lines += heading(section["title"], "-")
         lines += wrapped(section["text"]) + [""]
         lines += [f"Command: ``{section['command']}``", ""]
-        lines += wrapped(f"Taken {section['taken']} in {section['seconds']} s, with a load of "
-                         f"{section['load']} on the machine before it.") + [""]
+        for take in section["takes"]:
+            lines += wrapped(f"Taken {taken(take)}.") + [""]
         lines += ["What the figures do not show:", ""]
         for sentence in section["not_shown"]:
             lines += bullet(sentence)
@@ -197,11 +218,10 @@ def page(data):
         for table in (t for t in section["tables"] if t["rows"]):
             lines += rst_table(table)
     lines += heading("Versions", "-")
-    for section in taken:
-        lines += [f"{section['title']}:", ""]
-        for what, version in section["versions"].items():
-            if version:
-                lines += bullet(f"{what}: {version}")
+    for versions, who in by_versions(taken_sections).items():
+        lines += wrapped(f"{'; '.join(who)}:") + [""]
+        for what, version in versions:
+            lines += bullet(f"{what}: {version}")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

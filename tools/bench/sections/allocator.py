@@ -20,6 +20,29 @@ NOT_SHOWN = [
 ]
 COMMAND = "tools/bench/run allocator"
 
+WHY = [
+    (r"stretch.* (first|second)", """A free allocates nothing. Empty magazines are made ready by a
+    worker, 32 KiB of them at a time, and a range that finds none goes to the tree, from where
+    the next burst has to take it again; stock allocates a magazine while it frees. So caches
+    grow burst by burst until one fits"""),
+    (r"stretch", """Magazines hold 14 ranges until CPUs contend for the depot, those of stock 127:
+    one exchange with the depot in 14 operations, not in 127"""),
+    (r"tree API.*free, worst", """A free updates, on its way to the root of the tree, what each
+    node knows of the holes below it; stock's tree knows nothing of them, which is why it has to
+    look for one from range to range"""),
+    (r"fast API, .* live: (free|alloc|free and alloc), ", """Most of these requests are for sizes
+    that nobody has freed, so they come from the tree, which is searched and updated from the root:
+    O(log n). Stock takes the place below the range it took last, at once, as long as
+    all below that is free, as it is here after so few operations; where it is not, see the
+    rows of the tree API. What a free here costs at worst is one that finds no magazine and goes
+    to the tree"""),
+    (r"near the top: .*1000 live: all four, mean", """Among a thousand ranges the walk from range to
+    range is short"""),
+    (r"nothing cached", """A request that fails asks every cache to give back before it does, and
+    tries a size rounded up and the exact one, each with a complete search; stock remembers the
+    size that failed last"""),
+]
+
 POPULATIONS = (1000, 10000, 100000, 1000000)
 BURST_OPS = (("alloc", "alloc"), ("free", "free"), ("pair", "pair"),
              ("first", "pair of a domain's first burst"),

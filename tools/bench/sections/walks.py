@@ -21,6 +21,11 @@ NOT_SHOWN = [
 ]
 COMMAND = "tools/bench/run walks"
 
+WHY = [
+    (r".", """After so many frees at random, both sides give out addresses from all over what is in
+    use, in the order in which they were freed; the rest is chance"""),
+]
+
 ENTRIES = 32
 LEVEL_BITS = 9
 LEVELS = 4

@@ -3,7 +3,8 @@
 # The kernel's own dma_map_benchmark, bound to QEMU's pci-testdev, with its user
 # tool. Each run prints a line 'bench dma threads=N granule=N map_100ns=N
 # unmap_100ns=N': the averages it tells, in units of 100 ns.
-# Environment: bench_threads and bench_granules, lists separated by commas.
+# Environment: bench_threads and bench_granules, lists separated by commas;
+# bench_repeats, how often each is run.
 # Sourced by /init.
 
 driver=/sys/bus/pci/drivers/dma_map_benchmark
@@ -17,6 +18,7 @@ for device in /sys/bus/pci/devices/*; do
 	break
 done
 
+for repeat in $(seq "${bench_repeats:-1}"); do
 for threads in $(echo "${bench_threads:-1}" | tr , ' '); do
 	for granule in $(echo "${bench_granules:-1}" | tr , ' '); do
 		if ! dma_map_benchmark -t "$threads" -g "$granule" -s 1 >/tmp/out 2>&1; then
@@ -27,4 +29,5 @@ for threads in $(echo "${bench_threads:-1}" | tr , ' '); do
 			's/^average (map|unmap) latency\(us\):([0-9]+)\.([0-9]).*/\1_100ns=\2\3/p' \
 			/tmp/out | tr '\n' ' ')"
 	done
+done
 done

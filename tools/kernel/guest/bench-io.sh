@@ -25,7 +25,7 @@ clock()
 {
 	awk '/^now at/ && !now { now = $3 }
 	     /\.idle_sleeptime/ { idle += $3 }
-	     END { printf "%d %d\n", now, idle }' /proc/timer_list
+	     END { printf "%.0f %.0f\n", now, idle }' /proc/timer_list
 }
 
 mark()
