@@ -19,6 +19,22 @@ NOT_SHOWN = [
 ]
 COMMAND = "tools/bench/run mapping"
 
+WHY = [
+    (r"unmap or free alone: .*(512 \w+ pages|2 MiB in pages)", """Stock takes the table that the
+    unmapping covers whole away without clearing it, and allocates and clears another one for the
+    next mapping. Here it is cleared and stays; both operations together are below stock"""),
+    (r"coherent", """The page allocator's part in it, which differs with the order in which pages
+    come back; what a free saves there, the next allocation may pay, so only both operations
+    together say something"""),
+    (r"worst single one", """The dearest of some thousand operations hangs on where slab and page
+    allocator happen to refill"""),
+    (r"unmap or free alone: dma_map_sg, [124] ", """More than one page is cleared run by run, with
+    a fixed part of some 170 instructions that pays from eight entries on; both operations
+    together are below stock"""),
+    (r"2 MiB, aligned", """One entry is written and cleared on either side; the walker's way of
+    doing many at a time does not pay for one"""),
+]
+
 
 def tables_of(arch, mode, measured, dmamap):
     figures = {case: [dmamap.figures(measured.get(stack, []), mode, case) for stack in STACKS]

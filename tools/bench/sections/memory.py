@@ -9,7 +9,7 @@ from sections import curve, table
 TITLE = "Memory"
 TEXT = """Bytes in slabs, large kmallocs and per-CPU variables, from the difference that many make,
 in guests with 1, 8, 32 and 64 possible CPUs. Allocator: domains of their own, 1024 of them.
-Mapping layer: domains of 128 devices behind an IOMMU in software, idle, and once each has mapped
+Mapping layer: domains of 512 devices behind an IOMMU in software, idle, and once each has mapped
 and unmapped one page on one CPU; what a device takes whose domain translates nothing is
 subtracted. More CPUs are extrapolated by the line through what was measured, a + b * CPUs."""
 NOT_SHOWN = [
