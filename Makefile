@@ -26,6 +26,7 @@ stack   := $(or $(STACK),new)
 tree-packages   := python3 git xz-utils
 kernel-packages := $(tree-packages) gcc make flex bison libelf-dev libssl-dev bc cpio kmod rsync perl ccache
 boot-packages   := $(kernel-packages) busybox-static
+bench-packages  := python3-matplotlib valgrind fio iperf3
 user-packages   := $(tree-packages) gcc clang libclang-rt-dev llvm make libc6-dev
 tools-packages  := python3 gcc make libc6-dev libncurses-dev libjson-c-dev mandoc
 
@@ -55,12 +56,12 @@ help:
 	@echo '  make faults   each allocation of memory fails once, in calls and while drivers bind'
 	@echo '  make soak     ten million maps and unmaps; what they cost, cache and keep must stay'
 	@echo '  make regressions  past bugs: shown on stock where it has them, and not here'
-	@echo '  make bench    figures of this against stock, in build/bench'
+	@echo '  make bench    figures of this against stock, tables and pictures, in build/bench'
 	@echo
 	@echo '  make clean    remove what was built, but for the base and the compiler cache'
 	@echo
 	@echo '  ARCH=x86_64|arm64  PROFILE=test|debug|torture|kcsan|rt  STACK=new|stock'
-	@echo '  (kunit, devices, faults and soak take both architectures unless told)'
+	@echo '  (kunit, devices, bench, faults and soak take both architectures unless told)'
 	@echo
 	@echo '  While you work: make kunit ARCH=x86_64 SUITE=iova builds what you changed and runs'
 	@echo '  one suite in a booted kernel. See Documentation/dmamap/hacking.rst'
@@ -100,12 +101,16 @@ tools:
 	$(call packages,$(tools-packages))
 	@$(MAKE) --no-print-directory -C tools/iommu O=$(CURDIR)/build/iommu-tools all check
 
-.PHONY: fuzz bench
-fuzz bench: tree
-	$(call packages,$(user-packages) $(if $(filter bench,$@),$(boot-packages) $(boot-$(arch))))
-	@$(MAKE) --no-print-directory -C tools/testing/iova $@
-	@if [ $@ = fuzz ]; then $(MAKE) --no-print-directory -C tools/testing/io-pgtable $@; fi
-	@if [ $@ = bench ]; then tools/kernel/build $(arch) test new && tools/kernel/build $(arch) test stock && tools/bench/icount $(arch) new stock && tools/bench/dmamap $(arch) new stock; fi
+.PHONY: fuzz
+fuzz: tree
+	$(call packages,$(user-packages))
+	@$(MAKE) --no-print-directory -C tools/testing/iova fuzz
+	@$(MAKE) --no-print-directory -C tools/testing/io-pgtable fuzz
+
+.PHONY: bench
+bench: tree
+	$(call packages,$(user-packages) $(boot-packages) $(bench-packages) $(foreach a,$(arches),$(boot-$a)))
+	@tools/bench/run $(if $(ARCH),--arch $(ARCH))
 
 .PHONY: torture regressions
 torture regressions: tree

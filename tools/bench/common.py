@@ -30,6 +30,13 @@ def die(text):
     sys.exit(f"{NAME}: {text}")
 
 
+def base_version():
+    """Of the kernel that the series is for, such as '6.12.117'."""
+    makefile = (TOP / "build" / "base" / "Makefile").read_text().splitlines()[:8]
+    parts = dict(line.split(" = ", 1) for line in makefile if " = " in line)
+    return ".".join(parts[key] for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
+
+
 # Booting
 
 def kernel_of(arch, stack):

@@ -58,6 +58,10 @@ static unsigned int budget_ms = 600;
 module_param(budget_ms, uint, 0444);
 MODULE_PARM_DESC(budget_ms, "guest time after which a case stops repeating its operation (default 600)");
 
+static unsigned int live_max = 1000000;
+module_param(live_max, uint, 0444);
+MODULE_PARM_DESC(live_max, "most ranges that live in the cases that grow, live and top (default 1000000)");
+
 /* Highest pfn of a device that addresses 24, 32, 40, 48 bits, with 4 KiB granules */
 #define GRANULE_SHIFT	12
 #define LIMIT(bits)	((1UL << ((bits) - GRANULE_SHIFT)) - 1)
@@ -475,8 +479,76 @@ static int bench_fast(const char *what)
 	return 0;
 }
 
+/* One operation of a burst: what cost @from until now, divided */
+static void burst_stat(struct bench_stat *st, u64 from, unsigned int ops)
+{
+	stat_add(st, div_u64(ktime_get_ns() - from + ops / 2, ops));
+}
+
+/* Bursts until caches are expected to hold one, at least */
+#define BURST_WARMUP	16
+
+/*
+ * burst: so many single pages taken at a stretch, then all given back, as on a
+ * card that refills its ring.  Interrupts stay on, and between two stretches
+ * whatever waits may run: what a burst costs later is part of its mean.  The
+ * percentile and the worst are those of means over a whole stretch.  first: the
+ * pairs of the first burst of a domain; warming: of the ones from the second on
+ * that make the caches what they are for the rest.
+ */
+static int bench_burst(const char *what)
+{
+	static const unsigned int lengths[] = { 64, 256, 1024, 4096, 32768 };
+	static const char *const ops[] = { "alloc", "free", "pair", "first", "warming" };
+	const unsigned int longest = lengths[ARRAY_SIZE(lengths) - 1];
+	unsigned int l, i, round;
+	char name[32];
+
+	for (l = 0; l < ARRAY_SIZE(lengths); l++) {
+		unsigned int length = lengths[l];
+		unsigned int warmup = max_t(unsigned int, BURST_WARMUP, longest / length / 4);
+		struct bench *b = bench_create(length);
+		u64 begin, start;
+
+		if (!b)
+			return -ENOMEM;
+
+		budget_start();
+		for (round = 0; round < 2 * warmup || budget_left(); round++) {
+			if (round == warmup)
+				budget_start();
+			begin = ktime_get_ns();
+			for (i = 0; i < length; i++)
+				b->r[i].pfn = alloc_iova_fast(&b->iovad, 1, LIMIT(48), true);
+			start = ktime_get_ns();
+			if (round >= warmup)
+				burst_stat(&b->st[0], begin, length);
+			for (i = 0; i < length; i++)
+				free_iova_fast(&b->iovad, b->r[i].pfn, 1);
+			if (round >= warmup)
+				burst_stat(&b->st[1], start, length);
+			cond_resched();
+			burst_stat(&b->st[!round ? 3 : round < warmup ? 4 : 2], begin, length);
+		}
+		snprintf(name, sizeof(name), "%s burst=%u", what, length);
+		bench_print(b, name, ops);
+		bench_destroy(b);
+	}
+	return 0;
+}
+
 /* Live ranges at which the cost is taken, to see how it grows */
 static const unsigned int populations[] = { 1000, 10000, 100000, 1000000 };
+
+/* How many of them, with live_max */
+static unsigned int nr_populations(void)
+{
+	unsigned int nr = 0;
+
+	while (nr < ARRAY_SIZE(populations) && populations[nr] <= live_max)
+		nr++;
+	return nr;
+}
 
 #define LIVE_OPS	50000
 
@@ -517,7 +589,7 @@ static int bench_live(const char *what)
 	unsigned int p;
 	int ret = 0;
 
-	for (p = 0; p < ARRAY_SIZE(populations) && !ret; p++) {
+	for (p = 0; p < nr_populations() && !ret; p++) {
 		ret = live_one(what, populations[p], false, 1, 1);
 		if (!ret)
 			ret = live_one(what, populations[p], false, 1, 8);
@@ -573,7 +645,7 @@ static int bench_top(const char *what)
 	unsigned int p;
 	int ret = 0;
 
-	for (p = 0; p < ARRAY_SIZE(populations) && !ret; p++) {
+	for (p = 0; p < nr_populations() && !ret; p++) {
 		ret = top_one(what, populations[p], true, 64);
 		if (!ret)
 			ret = top_one(what, populations[p], false, 64);
@@ -880,7 +952,7 @@ static long free_bytes(void)
  * end, free pages, and off by what the page allocator's per-CPU lists hold: some
  * hundred pages, or about 1 KiB for each domain.
  */
-static int bench_memory(const char *what)
+static int bench_memory_idle(const char *what)
 {
 	long slab, percpu, free;
 	struct iova_domain *iovad;
@@ -917,6 +989,83 @@ put:
 	return ret;
 }
 
+/* Ranges of one page that are live at once, and then given back */
+#define HELD_MAX	10000
+
+/*
+ * What @domains domains with @ranges ranges each take beyond idle ones: while
+ * the ranges live, then with all of them given back through the caches, and
+ * once more after as many seconds as a reaper may need to take some away.
+ */
+static int memory_held(const char *what, unsigned int domains, unsigned int ranges)
+{
+	unsigned int total = domains * ranges, ready, nr, i;
+	struct iova_domain *iovad;
+	long idle, live, cached, later;
+	unsigned long *pfns;
+	int ret = -ENOMEM;
+
+	iovad = vcalloc(domains, sizeof(*iovad));
+	pfns = vcalloc(total, sizeof(*pfns));
+	if (!iovad || !pfns)
+		goto free;
+
+	for (ready = 0; ready < domains; ready++) {
+		init_iova_domain(&iovad[ready], 1UL << GRANULE_SHIFT, 1);
+		ret = iova_domain_init_rcaches(&iovad[ready]);
+		if (ret) {
+			put_iova_domain(&iovad[ready]);
+			goto put;
+		}
+	}
+	idle = slab_bytes() + percpu_bytes();
+	for (nr = 0; nr < total; nr++) {
+		pfns[nr] = alloc_iova_fast(&iovad[nr % domains], 1, LIMIT(48), true);
+		if (!pfns[nr])
+			break;
+		if (nr % 1024 == 0)
+			cond_resched();
+	}
+	live = slab_bytes() + percpu_bytes() - idle;
+	for (i = 0; i < nr; i++) {
+		free_iova_fast(&iovad[i % domains], pfns[i], 1);
+		if (i % 1024 == 0)
+			cond_resched();
+	}
+	cached = slab_bytes() + percpu_bytes() - idle;
+	msleep(30 * MSEC_PER_SEC);
+	later = slab_bytes() + percpu_bytes() - idle;
+	ret = nr == total ? 0 : -ENOSPC;
+	if (!ret)
+		pr_info("%s held=%u domains=%u cpus=%u live=%ld cached=%ld later=%ld\n", what,
+			ranges, domains, num_possible_cpus(), live / domains,
+			cached / domains, later / domains);
+put:
+	while (ready--) {
+		put_iova_domain(&iovad[ready]);
+		cond_resched();
+	}
+free:
+	vfree(pfns);
+	vfree(iovad);
+	return ret;
+}
+
+/*
+ * memory: of idle domains; of a hundred ranges each, less than a magazine has
+ * room for in any allocator; and of many.
+ */
+static int bench_memory(const char *what)
+{
+	int ret = bench_memory_idle(what);
+
+	if (!ret)
+		ret = memory_held(what, MEMORY_DOMAINS, 100);
+	if (!ret)
+		ret = memory_held(what, 16, HELD_MAX);
+	return ret;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(const char *what);
@@ -930,6 +1079,7 @@ static const struct {
 	{ "age", bench_age },
 	{ "live", bench_live },
 	{ "top", bench_top },
+	{ "burst", bench_burst },
 };
 
 static bool selected(const char *name)

@@ -6,6 +6,8 @@
 # want_type, the type that the groups' domains are to have.
 # Sourced by /init.
 
+. /cards.sh
+
 nvme_mib=${nvme_mib:-32}
 net_mib=${net_mib:-4}
 
@@ -46,30 +48,6 @@ disk_io()
 	same "NVMe, $nvme_mib MiB read directly" "$wrote" "$direct"
 }
 
-# card DRIVER: the name of the interface that this driver serves.
-card()
-{
-	local path
-
-	for path in /sys/class/net/*; do
-		case $(readlink "$path/device/driver") in
-		*/"$1") echo "${path##*/}"; return ;;
-		esac
-	done
-}
-
-# wait_carrier NAME
-wait_carrier()
-{
-	local n=0
-
-	while [ "$(cat "/sys/class/net/$1/carrier" 2>/dev/null)" != 1 ]; do
-		n=$((n + 1))
-		[ $n -lt 100 ] || return 1
-		usleep 100000
-	done
-}
-
 # fetch NAME WANT PREFIX URL: downloads, compares.
 fetch()
 {
@@ -82,34 +60,14 @@ fetch()
 
 net_io()
 {
-	local near far holder there want
+	local want
 
-	near=$(card e1000e)
-	far=$(card virtio_net)
-	if [ -z "$near" ] || [ -z "$far" ]; then
-		row "network cards" "e1000e '$near', virtio-net '$far'" BAD
+	if ! cards_up; then
+		row "network cards" "$cards_error" BAD
 		return
 	fi
 	pattern "$net_mib" 2 >/tmp/file
 	want=$(sum </tmp/file)
-	ip link set lo up
-	ip addr add 10.9.0.1/24 dev "$near"
-	ip link set "$near" up
-	unshare -n sleep 3600 &
-	holder=$!
-	while [ "$(readlink /proc/$holder/ns/net)" = \
-		"$(readlink /proc/self/ns/net)" ]; do
-		usleep 10000
-	done
-	there="nsenter -t $holder -n"
-	ip link set "$far" netns "$holder"
-	$there ip link set lo up
-	$there ip addr add 10.9.0.2/24 dev "$far"
-	$there ip link set "$far" up
-	if ! wait_carrier "$near"; then
-		row "network cards" "no link" BAD
-		return
-	fi
 	httpd -p 10.9.0.1:80 -h /tmp
 	$there httpd -p 10.9.0.2:80 -h /tmp
 	fetch "e1000e sends $net_mib MiB, virtio-net receives" "$want" \

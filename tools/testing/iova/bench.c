@@ -2,7 +2,7 @@
 /*
  * The stock allocator beside ours, in one process, over the same shims.
  *
- * usage: bench [--quick] [--json FILE]
+ * usage: bench [--quick] [--json FILE] | bench --loop stock|ours ROW TURNS
  *
  * Both take turns, at least nine times for each row; every turn has a new domain.  A
  * row tells of each the median and the least, in nanoseconds of processor time
@@ -13,7 +13,8 @@
  * Work items run between operations; of the means only that of the aged row has
  * them in it.
  *
- * --quick measures only what a target is set for: the fast path.
+ * --quick measures only what a target is set for: the fast path.  --loop does so
+ * many turns of one row, by its number, with one of both: for valgrind.
  */
 
 #include <pthread.h>
@@ -305,6 +306,19 @@ static void measure(const struct row *row, struct sample *sample,
 	}
 }
 
+static int loop(const char *who, unsigned int row, unsigned int turns)
+{
+	const struct iova_ops *ops = !strcmp(who, "ours") ? &our_ops : &stock_ops;
+
+	if (row >= ARRAY_SIZE(rows))
+		return 2;
+	ops->cache_get();
+	while (turns--)
+		take_turn(&rows[row], ops);
+	ops->cache_put();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	double fast[MAX_THREADS] = { }, nr_fast[MAX_THREADS] = { };
@@ -313,13 +327,15 @@ int main(int argc, char **argv)
 	FILE *json = NULL;
 	unsigned int i, t;
 
+	if (argc == 5 && !strcmp(argv[1], "--loop"))
+		return loop(argv[2], atoi(argv[3]), atoi(argv[4]));
 	for (i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--quick")) {
 			quick = true;
 		} else if (!strcmp(argv[i], "--json") && i + 1 < argc) {
 			json_name = argv[++i];
 		} else {
-			fprintf(stderr, "usage: bench [--quick] [--json FILE]\n");
+			fprintf(stderr, "usage: bench [--quick] [--json FILE] | bench --loop stock|ours ROW TURNS\n");
 			return 2;
 		}
 	}

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Executed instructions of the allocator."""
+
+from common import COUNTED, STACKS, boot, find
+from sections import curve, table, tool
+
+TITLE = "Instructions: the allocator"
+TEXT = """Executed instructions of one operation, in an emulator that executes one a nanosecond
+of guest time and has one CPU. The same benchmark source (iova_bench.c, which says more) runs on
+either stack, and figures repeat to the digit. Rows are single operations with interrupts off, but
+for the bursts, whose means have in them what waits until a burst ends."""
+NOT_SHOWN = [
+    "Time. An instruction that misses every cache, or waits for a locked bus, counts as one.",
+    "Contention: one CPU.",
+    "Whose instructions they are: the worst of stock in the fast API is in part the page "
+    "allocator's, where a slab is refilled.",
+    "Many repetitions where one operation takes millions of instructions: a case stops after a "
+    "time, and stock's rows among a million live ranges are means of a few.",
+    "p99 to the digit above 8192: it is rounded down to one of sixteen steps of a power of two.",
+]
+COMMAND = "tools/bench/run allocator"
+
+WHY = [
+    (r"stretch.* (first|second)", """A free allocates nothing. Empty magazines are made ready by a
+    worker, 32 KiB of them at a time, and a range that finds none goes to the tree, from where
+    the next burst has to take it again; stock allocates a magazine while it frees. So caches
+    grow burst by burst until one fits"""),
+    (r"stretch", """Magazines hold 14 ranges until CPUs contend for the depot, those of stock 127:
+    one exchange with the depot in 14 operations, not in 127"""),
+    (r"tree API.*free, worst", """A free updates, on its way to the root of the tree, what each
+    node knows of the holes below it; stock's tree knows nothing of them, which is why it has to
+    look for one from range to range"""),
+    (r"fast API, .* live: (free|alloc|free and alloc), ", """Most of these requests are for sizes
+    that nobody has freed, so they come from the tree, which is searched and updated from the root:
+    O(log n). Stock takes the place below the range it took last, at once, as long as
+    all below that is free, as it is here after so few operations; where it is not, see the
+    rows of the tree API. What a free here costs at worst is one that finds no magazine and goes
+    to the tree"""),
+    (r"near the top: .*1000 live: all four, mean", """Among a thousand ranges the walk from range to
+    range is short"""),
+    (r"nothing cached", """A request that fails asks every cache to give back before it does, and
+    tries a size rounded up and the exact one, each with a complete search; stock remembers the
+    size that failed last"""),
+]
+
+POPULATIONS = (1000, 10000, 100000, 1000000)
+BURST_OPS = (("alloc", "alloc"), ("free", "free"), ("pair", "pair"),
+             ("first", "pair of a domain's first burst"),
+             ("warming", "pair of its second to sixteenth or later"))
+IOVA_CASES = "fast,reserve,poison,holes,exhaust,age,live,top,burst"
+
+
+def iova_of(measured, key, how=max, **want):
+    return [find(measured.get(stack, []), want, key, how) for stack in STACKS]
+
+
+def singles(measured, key, **want):
+    """KEY of the dearest single operation of a case, for each stack."""
+    return [find([r for r in measured.get(stack, []) if r.get("op") != "sequence"], want, key)
+            for stack in STACKS]
+
+
+def tables_of(arch, measured, icount):
+    def of(key, **want):
+        return iova_of(measured, key, **want)
+
+    yield table(f"Allocator, {arch}: a pair from the caches", "instructions",
+                [(f"{pages} pages", *of("mean", case="fast", pages=pages))
+                 for pages in icount.FAST_PAGES])
+    yield table(f"Allocator, {arch}: pages taken at a stretch, then all freed, fast API",
+                "instructions per operation, what waits until after included",
+                [(f"{length} pages: {what}", *of("mean", case="burst", burst=length, op=op))
+                 for length in icount.BURSTS for op, what in BURST_OPS])
+    rows = []
+    for api, pages in icount.LIVE_SETS:
+        for live in POPULATIONS:
+            want = {"case": "live", "live": live, "api": api, "pages": pages}
+            what = f"{pages} pages, {api} API, {live} live"
+            rows.append((f"{what}: free and alloc, mean", *of("mean", op="sequence", **want)))
+            rows.append((f"{what}: free and alloc, p99", *of("p99", op="sequence", **want)))
+            for op in ("free", "alloc"):
+                rows.append((f"{what}: {op}, worst", *of("worst", op=op, **want)))
+    yield table(f"Allocator, {arch}: one of many live ranges freed at random, another taken",
+                "instructions", rows)
+    rows = []
+    for api, pages in icount.TOP_SETS:
+        for live in POPULATIONS:
+            want = {"case": "top", "live": live, "api": api, "pages": pages}
+            what = f"{pages} pages, {api} API, {live} live"
+            rows.append((f"{what}: all four, mean", *of("mean", op="sequence", **want)))
+            rows.append((f"{what}: one operation, worst", *singles(measured, "worst", **want)))
+    yield table(f"Allocator, {arch}: large requests beside frees near the top", "instructions",
+                rows)
+    yield table(f"Allocator, {arch}: what is rare", "instructions", [
+        ("two pages where every other page is taken, worst",
+         *of("worst", case="holes", op="alloc-two")),
+        ("aging: 60 000 live, 1..40 pages, free and alloc, mean",
+         *of("mean", case="age", op="churn")),
+        ("aged: 33..122 pages, free and alloc, mean", *of("mean", case="age", op="sequence")),
+        ("aged: free and alloc, p99", *of("p99", case="age", op="sequence")),
+        ("aged: one operation, worst", *singles(measured, "worst", case="age")),
+        ("reserve_iova, 4000 times, mean", *of("mean", case="reserve")),
+        ("reserve_iova, worst", *of("worst", case="reserve")),
+        ("request that fails, 512 pages cached, worst",
+         *of("worst", case="exhaust", op="alloc-first")),
+        ("the same again, nothing cached, worst",
+         *of("worst", case="exhaust", op="alloc-again")),
+    ])
+    fails = of("fails", case="poison")
+    yield table(f"Allocator, {arch}: requests that failed though a hole was there", "requests", [
+        ("24, 32 and 40 bits mixed, the lowest window nearly full", *of("wrong", case="poison"),
+         f"of {fails[0]} failures with the new, of {fails[1]} with stock"),
+    ])
+
+
+def curves_of(arch, measured, icount):
+    for case, sets in (("live", icount.LIVE_SETS), ("top", icount.TOP_SETS)):
+        for api, pages in sets:
+            series = []
+            for stack in STACKS:
+                results = measured.get(stack, [])
+                for key in ("mean", "p99", "worst"):
+                    points = [(live, find(results, {"case": case, "live": live, "api": api,
+                                                    "pages": pages, "op": "sequence"}, key))
+                              for live in POPULATIONS]
+                    series.append((f"{stack}, {key}", stack, points))
+            what = ("random free and alloc together" if case == "live" else
+                    "four operations near the top")
+            yield curve(f"{case}-{api}-{pages}-{arch}", f"{what}, {pages} pages, {api} API, {arch}",
+                        "live ranges", "instructions", series,
+                        shown=case == "live" and (arch == "x86_64" or pages == "1-8"))
+
+
+def measure(context):
+    icount = tool("icount")
+    tables, curves = [], []
+    for arch in context.arches:
+        measured = {stack: icount.measure(arch, stack, IOVA_CASES, context.budget)
+                    for stack in STACKS}
+        context.keep(f"iova-{arch}", measured)
+        tables += tables_of(arch, measured, icount)
+        curves += curves_of(arch, measured, icount)
+        checked = boot("iova_bench", arch, "new", "check", "iova_bench.run=fast iova.check=1",
+                       COUNTED)
+        context.keep(f"iova-check-{arch}", checked)
+        tables.append(table(
+            f"Allocator, {arch}: a pair from the caches with iova.check=1, which stock cannot",
+            "instructions", [
+                (f"{pages} pages", find(checked, {"case": "fast", "pages": pages}, "mean"),
+                 find(measured["stock"], {"case": "fast", "pages": pages}, "mean"))
+                for pages in ("1", "64")], better=""))
+    return tables, curves

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where addresses come from after long use, and what an IOMMU reads to translate them."""
+
+from collections import OrderedDict
+
+from common import STACKS, boot
+from sections import table
+
+TITLE = "Addresses and walks"
+TEXT = """256 Ki single pages are mapped through the DMA API; a million times one of them, at random,
+is unmapped and mapped again. Then 64 pages are mapped in a row, and as many others unmapped, 64
+times over. The leaf tables of each row are counted (2 MiB of addresses each). The model walks the
+tables for each of the 4096 pages in the order they were mapped, once each, through caches of 32
+entries for each level of tables above the leaves, the least recently used going first: memory
+reads for each 4 KiB."""
+NOT_SHOWN = [
+    "A real IOMMU: how many entries its caches have, and what they hold, is not published for "
+    "most. The model has no cache of leaf entries, so each page takes at least one read.",
+    "Drivers that keep buffers mapped: these are touched again and again, and found in the cache.",
+    "Several CPUs: one CPU maps and unmaps.",
+]
+COMMAND = "tools/bench/run walks"
+
+WHY = [
+    (r".", """After so many frees at random, both sides give out addresses from all over what is in
+    use, in the order in which they were freed; the rest is chance"""),
+]
+
+ENTRIES = 32
+LEVEL_BITS = 9
+LEVELS = 4
+
+
+class Cache:
+    """The least recently used entry leaves first."""
+
+    def __init__(self, entries):
+        self.entries = entries
+        self.held = OrderedDict()
+
+    def has(self, key):
+        found = key in self.held
+        self.held[key] = True
+        self.held.move_to_end(key)
+        if len(self.held) > self.entries:
+            self.held.popitem(last=False)
+        return found
+
+
+def reads(pfns, entries=ENTRIES):
+    """Memory reads to translate each of PFNS once: the leaf, and what no cache holds above."""
+    caches = [Cache(entries) for level in range(1, LEVELS)]
+    total = 0
+    for pfn in pfns:
+        total += 1
+        for level, cache in enumerate(caches, start=1):
+            if cache.has(pfn >> (LEVEL_BITS * level)):
+                break
+            total += 1
+    return total
+
+
+def rows_of(results):
+    """The pages of each row of 64, in order."""
+    found = {}
+    for result in results:
+        if "trace" in result:
+            found.setdefault(result["round"], []).extend(
+                int(word, 16) for word in str(result["trace"]).split(","))
+    return [found[key] for key in sorted(found)]
+
+
+def measure(context):
+    tables = []
+    for arch in context.arches[:1]:
+        rows = []
+        for strict, mode in enumerate(("lazy", "strict")):
+            traced = {}
+            for stack in STACKS:
+                results = boot("dmamap_footprint", arch, stack, f"locality-{mode}",
+                               "dmamap_footprint.run=locality",
+                               ["--icount", "0", "--strict", str(strict),
+                                "--device", "pci-testdev"])
+                traced[stack] = rows_of(results)
+                context.keep(f"locality-{arch}-{stack}-{mode}", traced[stack])
+            leaves = {s: [len({pfn >> LEVEL_BITS for pfn in row}) for row in traced[s]]
+                      for s in STACKS}
+            rows += [
+                (f"{mode}: leaf tables of 64 pages mapped in a row, mean",
+                 *(round(sum(leaves[s]) / len(leaves[s]), 1) for s in STACKS)),
+                (f"{mode}: the fewest", *(min(leaves[s]) for s in STACKS)),
+                (f"{mode}: the most", *(max(leaves[s]) for s in STACKS)),
+                (f"{mode}: leaf tables of all 4096",
+                 *(len({pfn >> LEVEL_BITS for row in traced[s] for pfn in row})
+                   for s in STACKS)),
+                (f"{mode}: memory reads for each 4 KiB, caches of {ENTRIES} entries a level",
+                 *(round(reads([pfn for row in traced[s] for pfn in row]) /
+                         sum(map(len, traced[s])), 3) for s in STACKS)),
+            ]
+        tables.append(table(f"After a million random frees, {arch}", "", rows))
+    return tables, []

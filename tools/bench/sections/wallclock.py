@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Nanoseconds of the allocators and page tables, compiled for user space, on this machine."""
+
+import json
+import re
+import subprocess
+
+from common import OUT, TOP, die
+from sections import curve, table
+
+TITLE = "Wall clock, native"
+TEXT = """The same source files compiled for user space with gcc -O2, both sides in one process,
+taking turns, 33 of each (9 of the slow rows): medians, in nanoseconds of processor time per
+operation, and between which quartiles the ratios of neighbouring turns lie. Instructions and
+cache misses are those that cachegrind simulates, with the caches of this processor, from the
+difference between few turns and more."""
+NOT_SHOWN = [
+    "A kernel: locks are those of a shim, out of line as the kernel's are; interrupts are not "
+    "disabled; per-CPU data are arrays.",
+    "An idle machine: turns alternate, so that what disturbs one side disturbs the other, and "
+    "the ratio of the least is what is disturbed least.",
+    "More than two threads: the harness has two. More CPUs than that are not measured natively.",
+    "Cycles, where the processor's counters cannot be read, as in most virtual machines.",
+]
+COMMAND = "make -C tools/testing/iova bench; make -C tools/testing/io-pgtable bench"
+
+# Of bench.c's table, by name and threads: what cachegrind looks at, and turns
+CACHED = {("pair, 1 page", 1): (1, 2), ("pair, 32 pages", 1): (1, 2),
+          ("pair, 512 pages", 1): (1, 2), ("batch of 1000, 1..8 pages", 1): (1, 2)}
+OPERATIONS = {"pair, 1 page": 101000, "pair, 32 pages": 101000, "pair, 512 pages": 101000,
+              "batch of 1000, 1..8 pages": 100000}
+TABLE_JOBS = ("4 KiB", "16 x 4 KiB", "256 x 4 KiB", "2 MiB", "512 x 4 KiB unmapped as 2 MiB")
+TABLE_ROUNDS = (100, 300)
+AT_ONCE = 16
+
+CACHEGRIND = re.compile(r"(I\s+refs|D1\s+misses|LLd misses):\s+([\d,]+)")
+PERF = re.compile(r"^(\d+),[^,]*,(cycles|cache-misses)", re.M)
+
+
+def make(folder):
+    command = ["make", "--no-print-directory", "-s", "-C", f"tools/testing/{folder}",
+               f"{OUT.parent}/{folder}-user/bench"]
+    if subprocess.run(command, cwd=TOP, check=False).returncode:
+        die(f"tools/testing/{folder} does not build")
+    return OUT.parent / f"{folder}-user" / "bench"
+
+
+def cachegrind(command):
+    """{I refs, D1 misses, LLd misses} of a program."""
+    said = subprocess.run(["valgrind", "--tool=cachegrind", "--cache-sim=yes",
+                           "--cachegrind-out-file=/dev/null"] + [str(w) for w in command],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                          check=True).stderr
+    return {re.sub(r"\s+", " ", key): int(value.replace(",", ""))
+            for key, value in CACHEGRIND.findall(said)}
+
+
+def perf(command):
+    """{cycles, cache-misses} of a program, {} where they cannot be read."""
+    try:
+        said = subprocess.run(["perf", "stat", "-x,", "-e", "cycles,cache-misses"] +
+                              [str(w) for w in command], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True, check=False).stderr
+    except FileNotFoundError:
+        return {}
+    return {key: int(value) for value, key in PERF.findall(said)}
+
+
+def per_operation(command, turns, operations):
+    """What one operation adds, by cachegrind and by perf."""
+    found = {}
+    for how in (cachegrind, perf):
+        few, more = (how(command + [n]) for n in turns)
+        for key in few:
+            if key in more:
+                found[key] = round((more[key] - few[key]) / (turns[1] - turns[0]) / operations, 3)
+    return found
+
+
+def counters(what, news, stocks):
+    """Rows of what one operation executes and misses."""
+    for key in ("I refs", "D1 misses", "LLd misses", "cycles", "cache-misses"):
+        if key in news and key in stocks:
+            yield f"{what}: {key}", news[key], stocks[key]
+
+
+def allocator(tables, curves):
+    bench = make("iova")
+    path = OUT / "iova-wallclock.json"
+    # It also judges a target; here the figures are wanted, whatever they are.
+    subprocess.run([str(bench), "--json", str(path)], check=False)
+    rows = json.loads(path.read_text())
+    tables.append(table("Allocator: processor time, medians", "nanoseconds", [
+        (f"{r['name']}, {r['threads']} thread{'s' if r['threads'] > 1 else ''}",
+         r["ours_ns"], r["stock_ns"],
+         f"new/stock {r['ratio_quartiles'][0]:.3f}..{r['ratio_quartiles'][1]:.3f}")
+        for r in rows]))
+    tables.append(table("Allocator: processor time, the least", "nanoseconds", [
+        (f"{r['name']}, {r['threads']} thread{'s' if r['threads'] > 1 else ''}",
+         r["ours_least_ns"], r["stock_least_ns"]) for r in rows]))
+    tables.append(table("Allocator: the longest single free and alloc, wall clock, medians",
+                        "microseconds",
+                        [(r["name"], r["ours_worst_us"], r["stock_worst_us"]) for r in rows
+                         if r["stock_worst_us"]]))
+    live = {"1 k": 1000, "10 k": 10000, "100 k": 100000, "1 M": 1000000}
+    series = []
+    for stack, key in (("new", "ours_ns"), ("stock", "stock_ns")):
+        series.append((stack, stack, [
+            (live[r["name"].split(", ")[1].removesuffix(" live")], r[key])
+            for r in rows if r["name"].startswith("free and take,")]))
+    curves.append(curve("wallclock-live", "free at random and take 1..8 pages, native",
+                        "live ranges", "nanoseconds", series))
+
+    counted = []
+    for number, r in enumerate(rows):
+        turns = CACHED.get((r["name"], r["threads"]))
+        if turns:
+            found = [per_operation([bench, "--loop", who, number], turns,
+                                   OPERATIONS[r["name"]]) for who in ("ours", "stock")]
+            counted += counters(r["name"], *found)
+    tables.append(table("Allocator: of one operation, simulated or counted", "events", counted))
+
+
+def page_tables(tables):
+    bench = make("io-pgtable")
+    rows = []
+    for number, job in enumerate(TABLE_JOBS):
+        found = {}
+        for who in ("lpae", "vtd", "stock"):
+            few, more = (cachegrind([bench, "--loop", who, number, n]) for n in TABLE_ROUNDS)
+            between = (TABLE_ROUNDS[1] - TABLE_ROUNDS[0]) * AT_ONCE
+            found[who] = {key: round((more[key] - few[key]) / between, 2) for key in few}
+        for key in ("I refs", "D1 misses"):
+            rows.append((f"{job}: {key}", found["lpae"][key], found["stock"][key],
+                         found["vtd"][key]))
+    tables.append(table("Page tables: map and unmap, Arm format against stock's, VT-d beside",
+                        "events", rows, columns=("new", "stock", "new, VT-d")))
+
+
+def measure(context):
+    tables, curves = [], []
+    allocator(tables, curves)
+    page_tables(tables)
+    return tables, curves
