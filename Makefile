@@ -47,6 +47,7 @@ help:
 	@echo '  make tree     the patched source in build/tree, the untouched one in build/base'
 	@echo '  make kernel   one kernel in build/ARCH-PROFILE-STACK'
 	@echo '  make series   the patches with cover letter in build/series, tried on the base'
+	@echo '  make series-check  each patch builds without a warning, boots and passes; hours'
 	@echo
 	@echo '  make kunit    tests inside a booted kernel'
 	@echo '  make devices  tests with emulated devices'
@@ -90,6 +91,11 @@ kernel: tree
 series: tree
 	$(call packages,$(tree-packages) perl)
 	@tools/series/series
+
+.PHONY: series-check
+series-check: tree
+	$(call packages,$(boot-packages) sparse $(foreach a,$(arches),$(boot-$a)))
+	@tools/kernel/series-check $(arches)
 
 .PHONY: kunit devices
 kunit devices: tree
