@@ -107,12 +107,12 @@ set_arch()
 # Sets, besides, what splats is to know of the rest of such a kernel.
 set_profile()
 {
-	others=()
 	case ${1:-} in
-	test|debug|torture|rt) profile=$1 ;;
-	kcsan) profile=$1 others=(--others "$here/kcsan.others") ;;
+	test|debug|torture|kcsan|rt) profile=$1 ;;
 	*) die "unknown PROFILE '${1:-}': say test, debug, torture, kcsan or rt" ;;
 	esac
+	others=()
+	[ ! -f "$here/$profile.others" ] || others=(--others "$here/$profile.others")
 }
 
 set_stack()

@@ -267,7 +267,7 @@ static void enable_irqs(unsigned long flags)
 		local_irq_restore(flags);
 }
 
-/* For tests of how often is flushed: of itself, a queue flushes every 10 ms. */
+/* For tests of how often is flushed: of itself, a queue flushes after 10 ms or a second. */
 static void needs_queue_without_timer(struct kunit *test)
 {
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
@@ -1580,6 +1580,7 @@ static void a_shadowing_iommu_gets_one_large_queue(struct kunit *test)
 	struct churn c;
 
 	/* F46 */
+	needs_queue_without_timer(test);
 	lazy(test);
 	config_of(test)->shadow_on_flush = true;
 	dev = platform(test);
@@ -1594,6 +1595,7 @@ static void a_live_domain_gets_the_large_queue_too(struct kunit *test)
 	struct churn c;
 
 	/* F46, F47 */
+	needs_queue_without_timer(test);
 	config_of(test)->shadow_on_flush = true;
 	dev = platform(test);
 	KUNIT_ASSERT_EQ(test, mock_set_group_type(dev, "DMA-FQ"), 0);
