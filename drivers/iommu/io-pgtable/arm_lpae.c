@@ -355,7 +355,7 @@ static int name##_map(struct io_pgtable_ops *ops, unsigned long iova,	\
 		      phys_addr_t paddr, size_t pgsize, size_t pgcount,	\
 		      int prot, gfp_t gfp, size_t *mapped)		\
 {									\
-	const struct iopt_format f = iopt_format(bits, variant);	\
+	const struct iopt_format f = IOPT_FORMAT(bits, variant);	\
 									\
 	return lpae_map(ops, f, iova, paddr, pgsize, pgcount, prot,	\
 			gfp, mapped);					\
@@ -367,7 +367,7 @@ static int name##_map_runs(struct io_pgtable_ops *ops,			\
 			   unsigned int count, int prot, gfp_t gfp,	\
 			   size_t *mapped)				\
 {									\
-	const struct iopt_format f = iopt_format(bits, variant);	\
+	const struct iopt_format f = IOPT_FORMAT(bits, variant);	\
 									\
 	return lpae_map_runs(ops, f, iova, runs, count, prot, gfp,	\
 			     mapped);					\
@@ -378,7 +378,7 @@ static size_t name##_unmap(struct io_pgtable_ops *ops,			\
 			   size_t pgcount,				\
 			   struct iommu_iotlb_gather *gather)		\
 {									\
-	const struct iopt_format f = iopt_format(bits, variant);	\
+	const struct iopt_format f = IOPT_FORMAT(bits, variant);	\
 									\
 	return iopt_unmap(iopt_of(ops), f, iova, pgsize, pgcount,	\
 			  gather);					\
@@ -387,7 +387,7 @@ static size_t name##_unmap(struct io_pgtable_ops *ops,			\
 static phys_addr_t name##_iova_to_phys(struct io_pgtable_ops *ops,	\
 				       unsigned long iova)		\
 {									\
-	const struct iopt_format f = iopt_format(bits, variant);	\
+	const struct iopt_format f = IOPT_FORMAT(bits, variant);	\
 									\
 	return iopt_iova_to_phys(iopt_of(ops), f, iova);		\
 }									\
@@ -396,7 +396,7 @@ static int name##_dirty(struct io_pgtable_ops *ops, unsigned long iova,	\
 			size_t size, unsigned long flags,		\
 			struct iommu_dirty_bitmap *dirty)		\
 {									\
-	const struct iopt_format f = iopt_format(bits, variant);	\
+	const struct iopt_format f = IOPT_FORMAT(bits, variant);	\
 									\
 	return lpae_dirty(ops, f, iova, size, flags, dirty);		\
 }									\
@@ -498,7 +498,7 @@ static int lpae_shape(struct io_pgtable_cfg *cfg, struct shape *shape)
 	if (cfg->ias <= granule)
 		return -EINVAL;
 
-	shape->f = (struct iopt_format)iopt_format(granule - 3, contiguous ?
+	shape->f = (struct iopt_format)IOPT_FORMAT(granule - 3, contiguous ?
 						   LPAE_CONTIGUOUS : LPAE_ARM);
 	if (contiguous)
 		cfg->pgsize_bitmap |= group_sizes(shape->f, cfg->pgsize_bitmap,
@@ -664,7 +664,7 @@ static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
 	if (cfg->quirks || !limit_to_4k(cfg, 48) || lpae_shape(cfg, &shape))
 		return NULL;
 	shape.ops = &lpae_mali_ops;
-	shape.f = (struct iopt_format)iopt_format(BITS_4K, LPAE_MALI);
+	shape.f = (struct iopt_format)IOPT_FORMAT(BITS_4K, LPAE_MALI);
 	/* A GPU walks from level 0, however small the space. */
 	if (shape.top < 3) {
 		shape.top = 3;
@@ -693,7 +693,7 @@ static void lpae_destroy(struct io_pgtable *iop)
 	struct iopt *iopt = container_of(iop, struct iopt, iop);
 	unsigned int bits = __ffs(iop->cfg.pgsize_bitmap) - 3;
 	struct iopt_format f =
-		iopt_format(bits, iop->fmt == ARM_MALI_LPAE ? LPAE_MALI :
+		IOPT_FORMAT(bits, iop->fmt == ARM_MALI_LPAE ? LPAE_MALI :
 							      LPAE_ARM);
 
 	iopt_destroy(iopt, f);

@@ -26,7 +26,7 @@
 #define FS_A		BIT_ULL(5)
 #define FS_D		BIT_ULL(6)
 
-static const struct iopt_format vtd_fs = iopt_format(VTD_BITS, 0);
+static const struct iopt_format vtd_fs = IOPT_FORMAT(VTD_BITS, 0);
 
 static inline bool iopt_is_table(struct iopt_format f, u64 entry,
 				 unsigned int height)

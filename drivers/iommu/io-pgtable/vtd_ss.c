@@ -29,7 +29,7 @@
 #define SS_D_BIT	9
 #define SS_SNP		BIT_ULL(11)
 
-static const struct iopt_format vtd_ss = iopt_format(VTD_BITS, 0);
+static const struct iopt_format vtd_ss = IOPT_FORMAT(VTD_BITS, 0);
 
 static inline bool iopt_is_table(struct iopt_format f, u64 entry,
 				 unsigned int height)

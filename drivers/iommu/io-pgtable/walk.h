@@ -88,18 +88,18 @@
 
 /**
  * struct iopt_format - what is constant to a format
- * @id: made by iopt_format(); one number, which compilers follow best
+ * @id: made by IOPT_FORMAT(); one number, which compilers follow best
  */
 struct iopt_format {
 	unsigned int id;
 };
 
 /**
- * iopt_format - name a format
+ * IOPT_FORMAT - name a format
  * @bits: of an IOVA that a level resolves; a table has two to that entries
  * @variant: for the format's own use
  */
-#define iopt_format(bits, variant)	{ (bits) | (variant) << 8 }
+#define IOPT_FORMAT(bits, variant)	{ (bits) | (variant) << 8 }
 
 static __always_inline unsigned int iopt_bits(struct iopt_format f)
 {

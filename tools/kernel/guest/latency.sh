@@ -25,8 +25,11 @@ trace_end()
 	where=$(sed -n 's/^#  => started at: */ from /p; s/^#  => ended at: */ to /p' \
 		$tracing/trace | tr -d '\n')
 	max=$(cat $tracing/tracing_max_latency)
+	# Who called that, innermost first.
+	calls=$(sed -n '/stack trace/,$s/^ *=> *//p' $tracing/trace | head -n 12 | tr '\n' ' ')
 	echo nop >$tracing/current_tracer
 	say "latency $1 $max$where"
+	say "calls $1: $calls"
 }
 
 echo 0 >$tracing/tracing_on
