@@ -35,12 +35,12 @@ trace_end()
 echo 0 >$tracing/tracing_on
 for case in $(echo "${latency_cases:-age}" | tr , ' '); do
 	case $case in
-	drain)
+	drain|drain32)
 		# Once without the tracer: what is made at first use is there then.
 		echo 200 >$queues/drain || say "latency: no flush queues"
 		trace_begin
 		echo 200 >$queues/drain
-		trace_end drain
+		trace_end $case
 		continue
 		;;
 	esac
