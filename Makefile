@@ -27,6 +27,7 @@ tree-packages   := python3 git xz-utils
 kernel-packages := $(tree-packages) gcc make flex bison libelf-dev libssl-dev bc cpio kmod rsync perl ccache
 boot-packages   := $(kernel-packages) busybox-static
 user-packages   := $(tree-packages) gcc clang libclang-rt-dev llvm make libc6-dev
+tools-packages  := python3 gcc make libc6-dev libncurses-dev libjson-c-dev mandoc
 
 # what an architecture needs besides: to be built for, and to be booted
 build-arm64  := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
@@ -48,6 +49,7 @@ help:
 	@echo
 	@echo '  make kunit    tests inside a booted kernel'
 	@echo '  make devices  tests with emulated devices'
+	@echo '  make tools    dmamap-stat and dmamap-report in build/iommu-tools, and their tests'
 	@echo '  make fuzz     long random tests in user space'
 	@echo '  make torture  tests on 8 and 32 CPUs at once, latency, lockups; MINUTES=20..60'
 	@echo '  make faults   each allocation of memory fails once, in calls and while drivers bind'
@@ -70,7 +72,7 @@ demo: tree
 
 .PHONY: check
 check:
-	$(call packages,$(boot-packages) $(user-packages) $(foreach a,$(ARCHES),$(boot-$a)))
+	$(call packages,$(boot-packages) $(user-packages) $(tools-packages) $(foreach a,$(ARCHES),$(boot-$a)))
 	@tools/check
 
 .PHONY: tree
@@ -92,6 +94,11 @@ series: tree
 kunit devices: tree
 	$(call packages,$(boot-packages) $(foreach a,$(arches),$(boot-$a)))
 	@for arch in $(arches); do tools/kernel/$@ $(if $(filter kunit,$@),$(if $(SUITE),--suite '$(SUITE)')) $$arch || exit; done
+
+.PHONY: tools
+tools:
+	$(call packages,$(tools-packages))
+	@$(MAKE) --no-print-directory -C tools/iommu O=$(CURDIR)/build/iommu-tools all check
 
 .PHONY: fuzz bench
 fuzz bench: tree
