@@ -216,7 +216,7 @@ static void draw(struct view *view)
 	attroff(A_REVERSE);
 	for (i = 0; i < rows && view->top + i < view->model.domains.nr; i++)
 		draw_line(view, HEAD + i, &view->lines[view->top + i]);
-	mvprintw(LINES - 1, 0, "sort: (d)omain (l)ive (c)ached (a)llocations q(u)eued (b)ad   arrows scroll   (q)uit");
+	mvprintw(LINES - 1, 0, "sort: (d)omain (l)ive (c)ached (a)llocs q(u)eued (b)ad  arrows scroll  (q)uit");
 	refresh();
 }
 

@@ -25,6 +25,7 @@ import sys
 import tempfile
 import termios
 import time
+import traceback
 import xml.etree.ElementTree as xml
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -299,14 +300,14 @@ def a_snapshot_is_found_in_a_report(folder):
     verdict(run("--snapshot", path).stdout == run("--snapshot", GUEST).stdout, "a snapshot is found at the end of a report")
 
 
-def damaged_snapshots_are_refused(path, changes):
-    got = run(path, str(changes), program=os.path.join(OBJECTS, "asan/damage"))
+def damaged_snapshots_are_refused():
+    got = run(GUEST, "1000" if len(sys.argv) < 3 else "200", program=os.path.join(OBJECTS, "asan/damage"))
     lines = got.stdout.splitlines() or [f"not ok damage ended with {got.returncode}"]
     for line in lines:
         good = line.startswith("ok ")
-        verdict(good, f"{os.path.basename(path)}: {line[3:] if good else line[7:]}", "see above")
+        verdict(good, f"{os.path.basename(GUEST)}: {line[3:] if good else line[7:]}", "see above")
     if got.returncode and lines[-1].startswith("ok"):
-        verdict(False, f"{os.path.basename(path)}: damage", got.stderr[-2000:])
+        verdict(False, f"{os.path.basename(GUEST)}: damage", got.stderr[-2000:])
 
 
 def cut_files_give_a_status(folder):
@@ -595,22 +596,25 @@ def watch_shows_the_domains_and_ends():
 
 
 def watch_bears_any_size():
-    """From the start, and when it changes."""
+    """From the start, and when it changes: then all is drawn anew, and it goes on."""
     wrong = []
-    for size in ((24, 80), (3, 10), (1, 1), (8, 20), (7, 200), (200, 500)):
+    for size in ((24, 79), (3, 10), (1, 1), (8, 20), (7, 200), (200, 500)):
         for first, then in ((24, 80), size), (size, (24, 80)):
             terminal = Terminal("--snapshot", GUEST, size=first)
             terminal.read(PATIENCE, b"\x1b[?1049h")
             terminal.read(0.2)
             terminal.resize(*then)
             os.kill(terminal.pid, signal.SIGWINCH)
-            terminal.read(0.2)
+            # Where it was there before, it may stay as it is.
+            new = then == (24, 80) and first[1] < 77
+            redrawn = b"(q)uit" in terminal.read(PATIENCE if new else 0.2, b"(q)uit")
             terminal.key(b"\x1bOB")
             terminal.read(0.1)
+            alive = not os.waitpid(terminal.pid, os.WNOHANG)[0]
             terminal.key(b"q")
-            status = terminal.end()
-            if status:
-                wrong.append(f"{first}, then {then}: status {status}, {terminal.output[-300:]}")
+            status = terminal.end() if alive else 0
+            if not alive or status or new and not redrawn:
+                wrong.append(f"{first}, then {then}: alive {alive}, status {status}, {terminal.output[-300:]}")
     verdict(not wrong, "--watch bears a terminal of any size", wrong[:1])
 
 
@@ -618,7 +622,7 @@ def watch_fills_the_terminal_that_there_is():
     """Every domain where there is room; the last line is at the bottom of it."""
     wrong = []
     domains = len(rows(sections(GUEST)["iova/domains"]))
-    for size in ((24, 120), (10, 100), (9, 200)):
+    for size in ((24, 120), (10, 80), (9, 200)):
         terminal = Terminal("--snapshot", GUEST, size=size)
         terminal.read(PATIENCE, b"(q)uit")
         text = terminal.output.decode()
@@ -792,6 +796,7 @@ def report_has_what_it_takes(folder):
 
 def report_with_yes_has_all(folder):
     root = os.path.join(folder, "root")
+    lay_root(root)
     out = run("--root", root, "--yes", "--output", "-", program=REPORT, env=PATH).stdout
     missing = [w for w in ("root=UUID=01234567", "ext4_something", "Model 5", "0x8086") if w not in out]
     verdict(not missing and "left out" not in out, "--yes includes what is asked about", missing)
@@ -800,6 +805,7 @@ def report_with_yes_has_all(folder):
 def report_asks(folder):
     """Each question is answered for itself, and no terminal is a no."""
     root = os.path.join(folder, "root")
+    lay_root(root)
     path = os.path.join(folder, "asked")
     pid, fd = pty.fork()
     if not pid:
@@ -822,13 +828,27 @@ def report_asks(folder):
     verdict(status == 0 and questions == 3 and out.count("left out") == 2 and "root=UUID=" in out,
             "a report asks three times, and goes by the answers", f"{status} {questions}")
     verdict(os.stat(path).st_mode & 0o077 == 0, "nobody else may read a report")
-    got = run("--root", root, "--output", "-", program=REPORT, env=PATH, stdin=subprocess.DEVNULL)
+    got = run("--root", root, "--output", "-", program=REPORT, env=PATH, input="y\n" * 3)
     verdict(got.stdout.count("left out") == 3, "without a terminal the answer is no")
 
 
+def report_on_this_machine(folder):
+    """Whether it has the layer, and so a snapshot, or not."""
+    if os.getuid():
+        print("# not root: a report on this machine is not tested")
+        return
+    path = os.path.join(folder, "here")
+    got = run("--no", "--output", path, program=REPORT, env=PATH)
+    out = open(path).read() if os.path.exists(path) else ""
+    snapshot = out.partition("===== snapshot =====\n")[2]
+    verdict(got.returncode == 0 and (snapshot.startswith("dmamap-snapshot 1\n") or re.fullmatch("dmamap-stat: .*\n", snapshot)) and
+            out.count("left out") == 3, "a report on this machine has a snapshot, or says why not", f"{got.stderr} {snapshot[:200]}")
+
+
 def report_refuses(folder):
+    lay_root(os.path.join(folder, "root"))
     refused("a report: an option that is none", "See --help", "--what", program=REPORT)
-    refused("a report: no such root", "there is no proc", "--root", folder, program=REPORT)
+    refused("a report: no such root", "there is no proc", "--root", os.path.join(folder, "root/proc"), program=REPORT)
     got = run("--root", os.path.join(folder, "root"), "--no", "--output", "/nowhere/report", program=REPORT, env=PATH)
     verdict(got.returncode == 1 and "cannot write" in got.stderr, "a report that cannot be written", got.stderr)
     with open("/dev/full", "r+") as full:
@@ -879,61 +899,65 @@ def every_option_is_in_the_manual():
         verdict(options and not missing, f"every option is in {manual}", missing)
 
 
-def what_is_shown(folder, changes):
-    table_says_what_the_files_say()
-    the_devices_of_each_group_are_named()
-    classes_say_what_the_file_says()
-    json_is_json_and_complete()
-    json_of_a_map_has_every_range()
-    map_counts_what_the_kernel_counts()
-    map_draws_each_cell_as_it_is()
-    every_range_is_in_a_cell()
-    svg_is_xml_and_as_wide_as_it_says()
-    every_domain_can_be_drawn()
-    a_snapshot_comes_back_as_it_was()
-    a_snapshot_is_found_in_a_report(folder)
-    damaged_snapshots_are_refused(GUEST, changes)
+# Each wants nothing, or a folder to itself.
+SHOWN = (
+    table_says_what_the_files_say,
+    the_devices_of_each_group_are_named,
+    classes_say_what_the_file_says,
+    json_is_json_and_complete,
+    json_of_a_map_has_every_range,
+    map_counts_what_the_kernel_counts,
+    map_draws_each_cell_as_it_is,
+    every_range_is_in_a_cell,
+    svg_is_xml_and_as_wide_as_it_says,
+    every_domain_can_be_drawn,
+    a_snapshot_comes_back_as_it_was,
+    a_snapshot_is_found_in_a_report,
+    damaged_snapshots_are_refused,
+)
 
-
-def all_else(folder):
-    a_cell_with_a_hole_in_it_is_told_from_a_full_one(folder)
-    any_name_can_be_drawn(folder)
-    cut_files_give_a_status(folder)
-    lines_wrapped_by_mail_are_refused(folder)
-    an_end_that_does_not_fit_is_refused(folder)
-    a_column_more_is_no_harm(folder)
-    numbers_that_are_none_are_refused(folder)
-    large_numbers_keep_all_digits(folder)
-    what_is_missing_is_said(folder)
-    not_root_is_said(folder)
-    a_snapshot_takes_the_place_of_another(folder)
-    a_full_disk_is_said(folder)
-    options_that_do_not_go_together_are_refused()
-    watch_shows_the_domains_and_ends()
-    watch_bears_any_size()
-    watch_fills_the_terminal_that_there_is()
-    watch_ends_at_a_signal()
-    watch_goes_on_after_a_stop()
-    watch_shows_rates(folder)
-    watch_says_when_the_kernel_has_gone(folder)
-    watch_ends_with_its_terminal()
-    an_unknown_terminal_is_said()
-    report_has_what_it_takes(folder)
-    report_with_yes_has_all(folder)
-    report_asks(folder)
-    report_refuses(folder)
-    install_puts_everything_in_place(folder)
-    manuals_are_well_formed()
-    every_option_is_in_the_manual()
+ELSE = (
+    a_cell_with_a_hole_in_it_is_told_from_a_full_one,
+    any_name_can_be_drawn,
+    cut_files_give_a_status,
+    lines_wrapped_by_mail_are_refused,
+    an_end_that_does_not_fit_is_refused,
+    a_column_more_is_no_harm,
+    numbers_that_are_none_are_refused,
+    large_numbers_keep_all_digits,
+    what_is_missing_is_said,
+    not_root_is_said,
+    a_snapshot_takes_the_place_of_another,
+    a_full_disk_is_said,
+    options_that_do_not_go_together_are_refused,
+    watch_shows_the_domains_and_ends,
+    watch_bears_any_size,
+    watch_fills_the_terminal_that_there_is,
+    watch_ends_at_a_signal,
+    watch_goes_on_after_a_stop,
+    watch_shows_rates,
+    watch_says_when_the_kernel_has_gone,
+    watch_ends_with_its_terminal,
+    an_unknown_terminal_is_said,
+    report_has_what_it_takes,
+    report_with_yes_has_all,
+    report_asks,
+    report_on_this_machine,
+    report_refuses,
+    install_puts_everything_in_place,
+    manuals_are_well_formed,
+    every_option_is_in_the_manual,
+)
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:
-        if len(sys.argv) > 2:
-            what_is_shown(folder, 200)
-        else:
-            what_is_shown(folder, 1000)
-            all_else(folder)
+    for test in SHOWN if len(sys.argv) > 2 else SHOWN + ELSE:
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                test(*[folder][:test.__code__.co_argcount])
+        except Exception:
+            traceback.print_exc()
+            verdict(False, test.__name__, "ended early")
     print(f"{passed} passed, {failed} failed")
     sys.exit(failed > 0)
 

@@ -38,7 +38,7 @@ says()
 		fi
 		;;
 	esac
-	row "$name" "status $status, '$said'" BAD
+	row "$name" "status $status, '$(echo $said)'" BAD
 }
 
 # agree NAME FILE COLUMNS TABLE-COLUMNS [OPTION]: the columns of a file of
