@@ -38,10 +38,11 @@
  *    of dmamap_bench_mark() before, between and after the two operations: a
  *    debugger that stops there and steps on sees one operation and nothing else.
  *
- * 8. Page tables alone: iommu_map() and iommu_unmap_fast() of a domain without
- *    devices, whose invalidations are left to a flush queue that is not there.
- *    "table" maps memory that is a page off, which is pages only; "block" maps
- *    memory that is aligned as the addresses are, in the largest pages there are.
+ * 8. Page tables alone: iommu_map() and iommu_unmap_fast() of a domain that the
+ *    device is attached to for the case, whose invalidations are left to a flush
+ *    queue that is not there.  "table" maps memory that is a page off, which is
+ *    pages only; "block" maps memory that is aligned as the addresses are, in the
+ *    largest pages there are.
  *
  * Output: one line per operation, "dmamap_bench: CASE op=OP key=value ...", and
  * a last line "dmamap_bench: done".  A case that could not run prints
@@ -351,14 +352,26 @@ static void unmap_synced(struct bench *b)
 	unmap_single(b);
 }
 
+/*
+ * Some drivers learn only when a device is attached which page sizes there are,
+ * and whether tables must be flushed from the CPU's caches.
+ */
 static int make_domain(struct bench *b)
 {
+	int ret;
+
 	b->domain = iommu_paging_domain_alloc(b->dev);
-	return PTR_ERR_OR_ZERO(b->domain);
+	if (IS_ERR(b->domain))
+		return PTR_ERR(b->domain);
+	ret = iommu_attach_device(b->domain, b->dev);
+	if (ret)
+		iommu_domain_free(b->domain);
+	return ret;
 }
 
 static void free_domain(struct bench *b)
 {
+	iommu_detach_device(b->domain, b->dev);
 	iommu_domain_free(b->domain);
 }
 

@@ -9,7 +9,9 @@
  * domain: what a device's domain takes beside the device, in slabs, in large
  * kmallocs and behind per-CPU variables: the difference that DOMAINS devices
  * make whose domains are lazy, strict, or translate nothing, divided; idle, and
- * once each device has mapped and unmapped one page on one CPU.  The IOMMU is
+ * once each device has mapped and unmapped one page on one CPU.  All is done
+ * twice and the second time told: the slabs that the first devices of a boot
+ * begin, and the empty ones that each cache keeps, are not theirs.  The IOMMU is
  * one in software, whose page tables are not what is asked for here.
  *
  * sweep: one page mapped and unmapped in each 2 MiB of SWEEP_SIZE bytes, behind
@@ -78,7 +80,7 @@ static long table_pages(void)
 	return global_node_page_state(NR_IOMMU_PAGES);
 }
 
-#define DOMAINS	128
+#define DOMAINS	512
 
 #ifdef CONFIG_DMAMAP_KUNIT_TEST
 static int map_one(struct device *dev, struct page *page)
@@ -91,7 +93,8 @@ static int map_one(struct device *dev, struct page *page)
 	return 0;
 }
 
-static int domain_one(const char *what, const char *name, unsigned int type, struct page *page)
+static int domain_one(const char *what, const char *name, unsigned int type, struct page *page,
+		      bool tell)
 {
 	struct mock_iommu *mock = mock_iommu_create();
 	unsigned int ready = 0, i;
@@ -124,12 +127,14 @@ static int domain_one(const char *what, const char *name, unsigned int type, str
 	for (i = 0; i < DOMAINS && !ret && type != IOMMU_DOMAIN_IDENTITY; i++)
 		ret = map_one(devs[i], page);
 	used = bytes_taken() - before;
-	if (!ret)
+	if (!ret && tell)
 		pr_info("%s type=%s domains=%u cpus=%u idle=%ld used=%ld\n", what, name,
 			DOMAINS, num_possible_cpus(), idle / DOMAINS, used / DOMAINS);
 remove:
-	while (ready--)
+	while (ready--) {
 		mock_device_remove(devs[ready]);
+		cond_resched();
+	}
 destroy:
 	kfree(devs);
 	if (mock)
@@ -139,12 +144,15 @@ destroy:
 
 static int run_domain(const char *what, struct page *page)
 {
-	int ret = domain_one(what, "identity", IOMMU_DOMAIN_IDENTITY, page);
+	int ret = 0, tell;
 
-	if (!ret)
-		ret = domain_one(what, "strict", IOMMU_DOMAIN_DMA, page);
-	if (!ret)
-		ret = domain_one(what, "lazy", IOMMU_DOMAIN_DMA_FQ, page);
+	for (tell = 0; tell < 2 && !ret; tell++) {
+		ret = domain_one(what, "identity", IOMMU_DOMAIN_IDENTITY, page, tell);
+		if (!ret)
+			ret = domain_one(what, "strict", IOMMU_DOMAIN_DMA, page, tell);
+		if (!ret)
+			ret = domain_one(what, "lazy", IOMMU_DOMAIN_DMA_FQ, page, tell);
+	}
 	return ret;
 }
 #else
