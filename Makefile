@@ -107,12 +107,16 @@ tools:
 	$(call packages,$(tools-packages))
 	@$(MAKE) --no-print-directory -C tools/iommu O=$(CURDIR)/build/iommu-tools all check
 
-.PHONY: fuzz bench
-fuzz bench: tree
-	$(call packages,$(user-packages) $(if $(filter bench,$@),$(boot-packages) $(boot-$(arch))))
-	@$(MAKE) --no-print-directory -C tools/testing/iova $@
-	@if [ $@ = fuzz ]; then $(MAKE) --no-print-directory -C tools/testing/io-pgtable $@; fi
-	@if [ $@ = bench ]; then tools/kernel/build $(arch) test new && tools/kernel/build $(arch) test stock && tools/bench/icount $(arch) new stock && tools/bench/dmamap $(arch) new stock; fi
+.PHONY: fuzz
+fuzz: tree
+	$(call packages,$(user-packages))
+	@$(MAKE) --no-print-directory -C tools/testing/iova fuzz
+	@$(MAKE) --no-print-directory -C tools/testing/io-pgtable fuzz
+
+.PHONY: bench
+bench: tree
+	$(call packages,$(user-packages) $(boot-packages) $(bench-packages) $(foreach a,$(arches),$(boot-$a)))
+	@tools/bench/run $(if $(ARCH),--arch $(ARCH))
 
 .PHONY: torture regressions
 torture regressions: tree
