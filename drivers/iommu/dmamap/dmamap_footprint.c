@@ -66,14 +66,6 @@ static void settle(void)
 	msleep(3 * MSEC_PER_SEC);
 }
 
-static long bytes_taken(void)
-{
-	settle();
-	return (global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) +
-		global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B) +
-		pcpu_nr_pages()) << PAGE_SHIFT;
-}
-
 static long table_pages(void)
 {
 	settle();
@@ -83,6 +75,14 @@ static long table_pages(void)
 #define DOMAINS	512
 
 #ifdef CONFIG_DMAMAP_KUNIT_TEST
+static long bytes_taken(void)
+{
+	settle();
+	return (global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) +
+		global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B) +
+		pcpu_nr_pages()) << PAGE_SHIFT;
+}
+
 static int map_one(struct device *dev, struct page *page)
 {
 	dma_addr_t dma = dma_map_page(dev, page, 0, PAGE_SIZE, DMA_TO_DEVICE);
