@@ -50,14 +50,14 @@ timed()
 	set -- $(clock)
 	now2=$1 idle2=$2
 	mark 0
-	[ $ok = yes ] || say "bench error $name: $(tail -n 1 /tmp/err) $(tail -n 1 /tmp/out)"
+	[ $ok = yes ] || say "bench error $name: $(tail -n 2 /tmp/err | tr "\n" " ") $(tail -n 1 /tmp/out)"
 	line="name=$name job=$job ok=$ok now=$((now2 - now)) idle=$((idle2 - idle))"
 }
 
 # disk NAME BS DEPTH PATTERN COUNT
 disk()
 {
-	timed "nvme-$1" fio --name=j --filename=/dev/nvme0n1 --direct=1 --ioengine=libaio \
+	timed "nvme-$1" env LD_PRELOAD=/lib/timerfd.so fio --name=j --filename=/dev/nvme0n1 --direct=1 --ioengine=libaio \
 		--thread --randrepeat=1 --fadvise_hint=0 --disk_util=0 --output-format=terse --terse-version=3 \
 		--size=1g --rw="$4" --bs="$2" --iodepth="$3" --number_ios="$5"
 	# Terse: of reads the 6th field is KiB, the 7th KiB/s, the 8th operations/s; of writes 47th on
