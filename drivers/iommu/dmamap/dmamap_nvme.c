@@ -630,6 +630,9 @@ static int dmamap_nvme_init(struct kunit *test)
 		if (fill_disk(c, TOKEN_LBA, TOKEN) || fill_disk(c, SPARE_LBA, BLANK))
 			return -EIO;
 	}
+	/* What the test before has unmapped may be beside what this one maps. */
+	for (c = ctrls; c < ctrls + nr_ctrls; c++)
+		let_flush(c);
 	return 0;
 }
 
@@ -821,9 +824,14 @@ static void attack(struct kunit *test, struct ctrl *c, struct mapping *m)
 	make_mapping(test, c, m);
 	KUNIT_EXPECT_TRUE(test, device_reads(test, c, m->dma));
 	device_writes(c, m->dma, NULL, 0);
-	undo_mapping(c, m);
-	if (keeps)
+	if (keeps) {
+		undo_mapping(c, m);
 		KUNIT_EXPECT_TRUE(test, all(m->cpu, TOKEN, SECTOR));
+	} else {
+		/* To be told from what else might be there when it is freed. */
+		memset(m->cpu, CANARY, SECTOR);
+		undo_mapping(c, m);
+	}
 
 	memset(m->mem, CANARY, 2 * PAGE_SIZE);
 	if (keeps && is_lazy(c)) {
