@@ -9,10 +9,10 @@
  * domain: what a device's domain takes beside the device, in slabs, in large
  * kmallocs and behind per-CPU variables: the difference that DOMAINS devices
  * make whose domains are lazy, strict, or translate nothing, divided; idle, and
- * once each device has mapped and unmapped one page on one CPU.  All is done
- * twice and the second time told: the slabs that the first devices of a boot
- * begin, and the empty ones that each cache keeps, are not theirs.  The IOMMU is
- * one in software, whose page tables are not what is asked for here.
+ * once each device has mapped and unmapped one page on one CPU.  The devices of
+ * one kind stay while those of the next are made: pages that freed memory leaves
+ * behind in slabs and per-CPU chunks would be taken for nothing.  The IOMMU is one
+ * in software, whose page tables are not what is asked for here.
  *
  * sweep: one page mapped and unmapped in each 2 MiB of SWEEP_SIZE bytes, behind
  * QEMU's pci-testdev and the IOMMU that is there: what page tables are left.
@@ -93,66 +93,89 @@ static int map_one(struct device *dev, struct page *page)
 	return 0;
 }
 
-static int domain_one(const char *what, const char *name, unsigned int type, struct page *page,
-		      bool tell)
+/**
+ * struct domain_set - devices whose domains are of one kind
+ * @mock: the IOMMU that they are behind
+ * @devs: the devices
+ * @nr: how many there are
+ */
+struct domain_set {
+	struct mock_iommu *mock;
+	struct device *devs[DOMAINS];
+	unsigned int nr;
+};
+
+static int add_device(struct domain_set *set)
 {
-	struct mock_iommu *mock = mock_iommu_create();
-	unsigned int ready = 0, i;
-	struct device **devs;
-	long before, idle, used;
-	int ret = -ENOMEM;
+	struct device *dev = mock_platform_create(set->mock);
+	int ret;
 
-	devs = kcalloc(DOMAINS, sizeof(*devs), GFP_KERNEL);
-	if (!mock || !devs)
-		goto destroy;
-
-	mock->config.domain_type = type;
-	before = bytes_taken();
-	for (; ready < DOMAINS; ready++) {
-		devs[ready] = mock_platform_create(mock);
-		if (!devs[ready])
-			goto remove;
-		ret = mock_device_add(devs[ready]);
-		if (ret) {
-			put_device(devs[ready]);
-			goto remove;
-		}
-		ret = dma_set_mask_and_coherent(devs[ready], DMA_BIT_MASK(64));
-		if (ret) {
-			ready++;
-			goto remove;
-		}
+	if (!dev)
+		return -ENOMEM;
+	ret = mock_device_add(dev);
+	if (ret) {
+		put_device(dev);
+		return ret;
 	}
+	set->devs[set->nr++] = dev;
+	return dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
+}
+
+static int domain_one(const char *what, const char *name, unsigned int type,
+		      struct domain_set *set, struct page *page)
+{
+	long before, idle, used;
+	unsigned int i;
+	int ret = 0;
+
+	set->mock = mock_iommu_create();
+	if (!set->mock)
+		return -ENOMEM;
+	set->mock->config.domain_type = type;
+	before = bytes_taken();
+	while (set->nr < DOMAINS && !ret)
+		ret = add_device(set);
 	idle = bytes_taken() - before;
 	for (i = 0; i < DOMAINS && !ret && type != IOMMU_DOMAIN_IDENTITY; i++)
-		ret = map_one(devs[i], page);
+		ret = map_one(set->devs[i], page);
 	used = bytes_taken() - before;
-	if (!ret && tell)
+	if (!ret)
 		pr_info("%s type=%s domains=%u cpus=%u idle=%ld used=%ld\n", what, name,
 			DOMAINS, num_possible_cpus(), idle / DOMAINS, used / DOMAINS);
-remove:
-	while (ready--) {
-		mock_device_remove(devs[ready]);
+	return ret;
+}
+
+static void domain_set_free(struct domain_set *set)
+{
+	while (set->nr) {
+		mock_device_remove(set->devs[--set->nr]);
 		cond_resched();
 	}
-destroy:
-	kfree(devs);
-	if (mock)
-		mock_iommu_destroy(mock);
-	return ret;
+	if (set->mock)
+		mock_iommu_destroy(set->mock);
 }
 
 static int run_domain(const char *what, struct page *page)
 {
-	int ret = 0, tell;
+	static const struct {
+		const char *name;
+		unsigned int type;
+	} kinds[] = {
+		{ "identity", IOMMU_DOMAIN_IDENTITY },
+		{ "strict", IOMMU_DOMAIN_DMA },
+		{ "lazy", IOMMU_DOMAIN_DMA_FQ },
+	};
+	struct domain_set *sets = vcalloc(ARRAY_SIZE(kinds), sizeof(*sets));
+	unsigned int i;
+	int ret = 0;
 
-	for (tell = 0; tell < 2 && !ret; tell++) {
-		ret = domain_one(what, "identity", IOMMU_DOMAIN_IDENTITY, page, tell);
-		if (!ret)
-			ret = domain_one(what, "strict", IOMMU_DOMAIN_DMA, page, tell);
-		if (!ret)
-			ret = domain_one(what, "lazy", IOMMU_DOMAIN_DMA_FQ, page, tell);
-	}
+	if (!sets)
+		return -ENOMEM;
+	for (i = 0; i < ARRAY_SIZE(kinds) && !ret; i++)
+		ret = domain_one(what, kinds[i].name, kinds[i].type, &sets[i], page);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		domain_set_free(&sets[i]);
+	vfree(sets);
 	return ret;
 }
 #else

@@ -24,7 +24,8 @@ WHY = [
     (r"stretch.* (first|second)", """A free allocates nothing. Empty magazines are made ready by a
     worker, 32 KiB of them at a time, and a range that finds none goes to the tree, from where
     the next burst has to take it again; stock allocates a magazine while it frees. So caches
-    grow burst by burst until one fits"""),
+    grow burst by burst until one fits. The first burst takes all it needs from the tree, where a
+    range costs more than on stock, which has nothing to look for in an empty domain"""),
     (r"stretch", """Magazines hold 14 ranges until CPUs contend for the depot, those of stock 127:
     one exchange with the depot in 14 operations, not in 127"""),
     (r"tree API.*free, worst", """A free updates, on its way to the root of the tree, what each

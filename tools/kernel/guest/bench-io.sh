@@ -20,13 +20,14 @@ bench_ios=${bench_ios:-4000}
 bench_mark=${bench_mark:-0}
 job=0
 
-# clock: now and idle, in nanoseconds, since boot.
-clock()
-{
-	awk '/^now at/ && !now { now = $3 }
-	     /\.idle_sleeptime/ { idle += $3 }
-	     END { printf "%.0f %.0f\n", now, idle }' /proc/timer_list
-}
+# clock FILE: now and idle, in nanoseconds, since boot. Programs call it, too.
+cat >/bin/clock <<'EOF'
+#!/bin/sh
+awk '/^now at/ && !now { now = $3 }
+     /\.idle_sleeptime/ { idle += $3 }
+     END { printf "%.0f %.0f\n", now, idle }' /proc/timer_list >"$1"
+EOF
+chmod +x /bin/clock
 
 mark()
 {
@@ -35,30 +36,33 @@ mark()
 			conv=notrunc 2>/dev/null
 }
 
-# timed NAME COMMAND...: runs it, output to /tmp/out, and prints what it took.
+# timed NAME COMMAND...: runs it, output to /tmp/out, and makes $line of what it
+# took. A command that knows better when its work begins and ends calls clock
+# with /tmp/begin and /tmp/end itself.
 timed()
 {
-	local name=$1 now idle now2 idle2 ok=yes
+	local name=$1 ok=yes
 
 	shift
 	job=$((job + 1))
 	mark $job
-	set -- "$(clock)" "$@"
-	now=${1% *} idle=${1#* }
-	shift
+	rm -f /tmp/end
+	clock /tmp/begin
 	"$@" >/tmp/out 2>/tmp/err || ok=no
-	set -- $(clock)
-	now2=$1 idle2=$2
+	[ -e /tmp/end ] || clock /tmp/end
 	mark 0
 	[ $ok = yes ] || say "bench error $name: $(tail -n 2 /tmp/err | tr "\n" " ") $(tail -n 1 /tmp/out)"
-	line="name=$name job=$job ok=$ok now=$((now2 - now)) idle=$((idle2 - idle))"
+	set -- $(cat /tmp/begin /tmp/end)
+	line="name=$name job=$job ok=$ok now=$(($3 - $1)) idle=$(($4 - $2))"
 }
 
 # disk NAME BS DEPTH PATTERN COUNT
 disk()
 {
 	timed "nvme-$1" env LD_PRELOAD=/lib/timerfd.so fio --name=j --filename=/dev/nvme0n1 --direct=1 --ioengine=libaio \
-		--thread --randrepeat=1 --fadvise_hint=0 --disk_util=0 --output-format=terse --terse-version=3 \
+		--thread --randrepeat=1 --fadvise_hint=0 --disk_util=0 \
+		--exec_prerun="clock /tmp/begin" --exec_postrun="clock /tmp/end" \
+		--output-format=terse --terse-version=3 \
 		--size=1g --rw="$4" --bs="$2" --iodepth="$3" --number_ios="$5"
 	# Terse: of reads the 6th field is KiB, the 7th KiB/s, the 8th operations/s; of writes 47th on
 	say "bench io $line $(awk -F ';' 'NF > 50 {
@@ -88,7 +92,7 @@ disks()
 	# Blocks that were never written come back without being read.
 	dd if=/dev/zero of=/dev/nvme0n1 bs=1M count=256 status=none
 	sync
-	# What it takes to start fio, and to do one
+	# What it takes to begin and to end, and to do one
 	disk start 4k 1 randread 1
 	for depth in 1 32; do
 		disk "randread-4k-$depth" 4k $depth randread "$bench_ios"
@@ -105,7 +109,8 @@ nets()
 	cards_up || { say "bench error network cards: $cards_error"; return; }
 	iperf3 -s -D >/dev/null
 	sleep 1
-	# The client is on virtio-net; with -R the server, on e1000e, sends.
+	# First what it takes to start. The client is on virtio-net; with -R the server,
+	# on e1000e, sends.
 	net start 64 $there iperf3 -c 10.9.0.1
 	net virtio-to-e1000e $((bench_mib * 1024)) $there iperf3 -c 10.9.0.1
 	net e1000e-to-virtio $((bench_mib * 1024)) $there iperf3 -c 10.9.0.1 -R
