@@ -46,7 +46,7 @@ log_rows()
 		count_row "IOMMU faults the emulator recorded" \
 			"$(grep -cE 'vtd_dmar_fault|smmuv3_record_event' "$trace")"
 	fi
-	wrong=$("$here/splats" "$1") || echo "$wrong" | head -n 20 >&2
+	wrong=$("$here/splats" "${others[@]}" "$1") || echo "$wrong" | head -n 20 >&2
 	count_row "warnings and errors in the kernel log" \
 		"$(grep -c . <<<"$wrong")"
 }

@@ -165,25 +165,26 @@ static void ring_take_tables(struct dmamap_ring *ring, u32 finished,
 		list_splice_init(&ring->tables, done);
 }
 
-static struct fq_entry *ring_oldest(struct dmamap_ring *ring)
+static struct fq_entry *ring_entry(struct dmamap_ring *ring, u32 index)
 {
-	return &ring->entries[ring->head & (ring->depth - 1)];
+	return &ring->entries[index & (ring->depth - 1)];
 }
 
 /* Take up to a batch of entries that are done. The ring is locked. */
 static void ring_take(struct dmamap_ring *ring, struct fq_batch *batch)
 {
-	u32 finished = atomic_read(&ring->fq->finished);
+	u32 finished = atomic_read(&ring->fq->finished), head = ring->head;
 
 	batch->nr = 0;
-	while (ring->head != ring->tail && batch->nr < FQ_BATCH) {
-		struct fq_entry *entry = ring_oldest(ring);
+	while (head != ring->tail && batch->nr < FQ_BATCH) {
+		struct fq_entry *entry = ring_entry(ring, head);
 
 		if (!fq_done(finished, entry->started))
 			break;
 		batch->entries[batch->nr++] = *entry;
-		ring->head++;
+		head++;
 	}
+	WRITE_ONCE(ring->head, head);
 
 	INIT_LIST_HEAD(&batch->tables);
 	if (unlikely(!list_empty(&ring->tables) || !list_empty(&ring->fresh)))
@@ -313,11 +314,12 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 
 	started = atomic_read(&fq->started);
 	if (ring->head == ring->tail)
-		ring->since = jiffies;
+		WRITE_ONCE(ring->since, jiffies);
 	else
 		reap = fq_done(atomic_read(&fq->finished),
-			       ring_oldest(ring)->started);
-	entry = &ring->entries[ring->tail++ & (ring->depth - 1)];
+			       ring_entry(ring, ring->head)->started);
+	entry = ring_entry(ring, ring->tail);
+	WRITE_ONCE(ring->tail, ring->tail + 1);
 	entry->pfn = pfn;
 	entry->pages = pages;
 	entry->started = started;
@@ -349,11 +351,11 @@ static struct dmamap_ring *fq_next_ring(struct dmamap_fq *fq, int *cpu)
 	}
 }
 
+/* Not locked: who queues something that this misses arms the work again. */
 static bool ring_idle(struct dmamap_ring *ring)
 {
 	return READ_ONCE(ring->head) == READ_ONCE(ring->tail) &&
-	       list_empty_careful(&ring->tables) &&
-	       list_empty_careful(&ring->fresh);
+	       data_race(list_empty(&ring->tables) && list_empty(&ring->fresh));
 }
 
 static void fq_work(struct work_struct *work)
@@ -411,7 +413,9 @@ void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state)
 		.flushes = atomic_read(&fq->finished),
 	};
 	while ((ring = fq_next_ring(fq, &cpu))) {
-		u32 entries = READ_ONCE(ring->tail) - READ_ONCE(ring->head);
+		/* In this order, or the head might have overtaken the tail. */
+		u32 head = smp_load_acquire(&ring->head);
+		u32 entries = min(READ_ONCE(ring->tail) - head, ring->depth);
 
 		state->rings++;
 		state->entries += entries;
