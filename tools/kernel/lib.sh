@@ -115,6 +115,21 @@ set_profile()
 	[ ! -f "$here/$profile.others" ] || others=(--others "$here/$profile.others")
 }
 
+# know_ours: after the build. In a kernel that tells of any data race splats is
+# to know which functions are in this project's charge: those below drivers/iommu,
+# and the tree.
+know_ours()
+{
+	local kernel=$out/$arch-$profile-new names
+
+	[ "$profile" = kcsan ] || return 0
+	names=$kernel/functions-of-ours
+	nm --defined-only "$kernel/drivers/iommu/built-in.a" "$kernel"/lib/gap_tree*.o |
+		sed -nE 's/^[0-9a-f]+ [tT] ([a-zA-Z_0-9]+).*/\1/p' | sort -u >"$names"
+	[ -s "$names" ] || die "no function of ours in '$kernel'"
+	others+=(--ours "$names")
+}
+
 set_stack()
 {
 	case ${1:-} in
