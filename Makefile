@@ -47,6 +47,7 @@ help:
 	@echo '  make tree     the patched source in build/tree, the untouched one in build/base'
 	@echo '  make kernel   one kernel in build/ARCH-PROFILE-STACK'
 	@echo '  make series   the patches with cover letter in build/series, tried on the base'
+	@echo '  make configs  what compiles and links in which configuration; users of the interfaces'
 	@echo '  make series-check  each patch builds without a warning, boots and passes; hours'
 	@echo
 	@echo '  make kunit    tests inside a booted kernel'
@@ -101,6 +102,11 @@ series-check: tree
 kunit devices: tree
 	$(call packages,$(boot-packages) $(foreach a,$(arches),$(boot-$a)))
 	@for arch in $(arches); do tools/kernel/$@ $(if $(filter kunit,$@),$(if $(SUITE),--suite '$(SUITE)')) $$arch || exit; done
+
+.PHONY: configs
+configs: tree
+	$(call packages,$(kernel-packages) $(foreach a,$(arches),$(build-$a)))
+	@for tool in configs randconfigs users; do tools/kernel/$$tool $(arches) || exit; done
 
 .PHONY: tools
 tools:

@@ -26,12 +26,40 @@ fragments()
 	done
 }
 
-# apply_fragments SOURCE OBJECTS FILE...: tinyconfig and these files on top.
+# merge_fragments SOURCE OBJECTS FILE...: tinyconfig and these files on top, of
+# which whatever the source's Kconfig files do not allow is left out.
+merge_fragments()
+{
+	local source=$1 objects=$2
+
+	shift 2
+	mkdir -p "$objects"
+	kmake "$source" "$objects" tinyconfig &&
+		(cd "$source" && scripts/kconfig/merge_config.sh -m -O "$objects" \
+			"$objects/.config" "$@") &&
+		kmake "$source" "$objects" olddefconfig
+}
+
+# not_in CONFIG FILE...: lines that these files ask for and a configuration lacks.
+not_in()
+{
+	local config=$1 line missing
+
+	shift
+	missing=$(cat "$@" | grep -E '^(CONFIG_|# CONFIG_.* is not set)' | last_word |
+		while read -r line; do
+			grep -qxF "$line" "$config" || echo "$line"
+		done)
+	dropped_ok "$missing" "$config"
+}
+
+# apply_fragments SOURCE OBJECTS FILE...: merge_fragments, but with nothing left
+# out.
 # A line that did not stick is an error that names it. With the wish and the
 # source's Kconfig files unchanged since the last time, there is nothing to do.
 apply_fragments()
 {
-	local source=$1 objects=$2 log=$out/log/config-${2##*/}.log line missing
+	local source=$1 objects=$2 log=$out/log/config-${2##*/}.log missing
 	local wish=$objects/.wish
 
 	shift 2
@@ -41,16 +69,9 @@ apply_fragments()
 		return
 	fi
 	rm -f "$wish"
-	{ kmake "$source" "$objects" tinyconfig &&
-	  (cd "$source" && scripts/kconfig/merge_config.sh -m -O "$objects" \
-		"$objects/.config" "$@") &&
-	  kmake "$source" "$objects" olddefconfig; } >"$log" 2>&1 ||
+	merge_fragments "$source" "$objects" "$@" >"$log" 2>&1 ||
 		die "the configuration cannot be made: see build/log/${log##*/}"
-	missing=$(cat "$@" | grep -E '^(CONFIG_|# CONFIG_.* is not set)' | last_word |
-		while read -r line; do
-			grep -qxF "$line" "$objects/.config" || echo "$line"
-		done)
-	missing=$(dropped_ok "$missing" "$objects/.config")
+	missing=$(not_in "$objects/.config" "$@")
 	[ -z "$missing" ] ||
 		die "these lines of tools/kernel/config/ did not stick in" \
 			"build/${objects##*/}/.config, look for their" \
@@ -111,4 +132,71 @@ configure()
 	done
 	mapfile -t files < <(fragments "$2" "$3" "$4")
 	apply_fragments "$tree" "$objects" "${files[@]}"
+}
+
+# The choices of the series, a line each: stock and new.
+choices="
+IOVA_STOCK       IOVA_GAP_TREE
+IOMMU_DMA_STOCK  IOMMU_DMAMAP
+IO_PGTABLE_STOCK IO_PGTABLE_WALK
+"
+
+# mixes_of: prints each mix of the choices, a line each.
+mixes_of()
+{
+	local mixes=("") mix option options next
+
+	while read -r -a options; do
+		[ ${#options[@]} -gt 0 ] || continue
+		next=()
+		for mix in "${mixes[@]}"; do
+			for option in "${options[@]}"; do
+				next+=("${mix:+$mix }$option")
+			done
+		done
+		mixes=("${next[@]}")
+	done <<<"$choices"
+	printf '%s\n' "${mixes[@]}"
+}
+
+# our_options: every option of the series but the stock side of its choices, and
+# IOVA_STANDALONE, which is there to build what nothing else asks for.
+our_options()
+{
+	local at=$tree/drivers/iommu
+
+	{ sed -nE 's/^config //p' "$at/Kconfig.dmamap" "$tree/lib/Kconfig.gap_tree" \
+		"$at"/{iova,dmamap,io-pgtable}/Kconfig
+	  sed -nE 's/^\+config //p' "$top"/tools/series/edits/*.edit
+	} | grep -vE '_STOCK$|^IOVA_STANDALONE$'
+}
+
+# our_targets OBJECTS: what make has to build of a configuration to compile all
+# sources that the series adds or edits, a target each.
+our_targets()
+{
+	local symbol object
+
+	printf 'drivers/iommu/%s/\n' iova dmamap io-pgtable intel arm
+	while read -r symbol object; do
+		! grep -qE "^CONFIG_$symbol=[ym]" "$1/.config" || echo "$object"
+	done <<-'END'
+		GAP_TREE            lib/gap_tree.o
+		GAP_TREE_KUNIT_TEST lib/gap_tree_kunit.o
+		IOMMU_API           drivers/iommu/iommu.o
+		IOMMU_IO_PGTABLE    drivers/iommu/io-pgtable.o
+	END
+}
+
+# our_messages LOG: what a compiler says about files that the series adds or
+# edits, with the lines behind it that belong to it.
+our_messages()
+{
+	local files='drivers/iommu/(iova|dmamap|io-pgtable)/[^:]*'
+
+	files+='|lib/gap_tree[^:]*|include/linux/(gap_tree|iova|iova_gap_tree)\.h'
+	files+='|drivers/iommu/(iommu|io-pgtable)\.c|include/linux/io-pgtable\.h'
+	files+='|drivers/iommu/(intel|arm)/[^:]*'
+	grep -E -A 5 "(^|/)($files):[0-9]+:[0-9]+: (warning|error|fatal error):" \
+		"$1" || true
 }
