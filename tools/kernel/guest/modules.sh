@@ -22,9 +22,21 @@ free_disks()
 	done
 }
 
+# What the command line has for a module, as its arguments
+arguments_of()
+{
+	local word
+
+	for word in $(cat /proc/cmdline); do
+		case $word in
+		"$1".*) echo "${word#*.}" ;;
+		esac
+	done
+}
+
 for module in $(echo "$suites" | tr ',' ' '); do
 	[ "$module" != dmamap_nvme ] || free_disks
-	if ! error=$(modprobe "$module" 2>&1); then
+	if ! error=$(modprobe "$module" $(arguments_of "$module") 2>&1); then
 		row "$module" "does not load: $error" BAD
 	elif [ ! -d "/sys/module/$module" ]; then
 		row "$module" "is no module that could be loaded" BAD
