@@ -6,6 +6,7 @@
 ARCHES   := x86_64 arm64
 PROFILES := test debug torture kcsan rt
 STACKS   := new stock
+FLAVOURS := cloud full
 
 # $(call one-of,NAME,VALUES): stop unless $(NAME) is unset or one of VALUES
 one-of = $(if $($1),$(if $(filter 1,$(words $($1))),$(if $(filter $($1),$2),,$(call refuse,$1,$2)),$(call refuse,$1,$2)))
@@ -13,10 +14,11 @@ refuse = $(error $1 is one of: $2; not '$($1)')
 $(call one-of,ARCH,$(ARCHES))
 $(call one-of,PROFILE,$(PROFILES))
 $(call one-of,STACK,$(STACKS))
+$(call one-of,FLAVOUR,$(FLAVOURS))
 
 # What a tool is to know it gets as arguments: a kernel build must not find
 # our variables in its environment.
-unexport ARCH PROFILE STACK SUITE MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+unexport ARCH PROFILE STACK FLAVOUR SUFFIX REVISION DEBUG_INFO SUITE MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
 arch    := $(or $(ARCH),x86_64)
 arches  := $(or $(ARCH),$(ARCHES))
@@ -26,6 +28,7 @@ stack   := $(or $(STACK),new)
 tree-packages   := python3 git xz-utils
 kernel-packages := $(tree-packages) gcc make flex bison libelf-dev libssl-dev bc cpio kmod rsync perl ccache
 boot-packages   := $(kernel-packages) busybox-static
+deb-packages    := $(boot-packages) dpkg-dev debhelper openssl zstd e2fsprogs
 bench-packages  := python3-matplotlib valgrind fio iperf3
 user-packages   := $(tree-packages) gcc clang libclang-rt-dev llvm make libc6-dev
 tools-packages  := python3 gcc make libc6-dev libncurses-dev libjson-c-dev mandoc
@@ -34,6 +37,7 @@ tools-packages  := python3 gcc make libc6-dev libncurses-dev libjson-c-dev mando
 build-arm64  := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 boot-arm64   := $(build-arm64) qemu-system-arm
 boot-x86_64  := qemu-system-x86
+deb-x86_64   := linux-config-6.12
 
 packages = @tools/deps $(sort $1)
 
@@ -58,6 +62,9 @@ help:
 	@echo '  make faults   each allocation of memory fails once, in calls and while drivers bind'
 	@echo '  make soak     ten million maps and unmaps; what they cost, cache and keep must stay'
 	@echo '  make regressions  past bugs: shown on stock where it has them, and not here'
+	@echo '  make deb      the kernel of the distribution with the series, as packages that are'
+	@echo '                booted and tested; an hour or more. FLAVOUR=cloud|full SUFFIX=-dmamap'
+	@echo '                REVISION=1 DEBUG_INFO=y'
 	@echo '  make bench    figures of this against stock, tables and pictures, in build/bench'
 	@echo
 	@echo '  make clean    remove what was built, but for the base and the compiler cache'
@@ -133,6 +140,12 @@ torture regressions: tree
 faults soak: tree
 	$(call packages,$(boot-packages) $(foreach a,$(arches),$(boot-$a)))
 	@for arch in $(arches); do tools/kernel/$@ $$arch || exit; done
+
+.PHONY: deb
+deb: tree
+	$(call packages,$(deb-packages) $(boot-$(arch)) $(deb-$(arch)) $(if $(DEBUG_INFO),dwarves))
+	@tools/kernel/deb $(if $(FLAVOUR),--flavour $(FLAVOUR)) $(if $(SUFFIX),--suffix '$(SUFFIX)') \
+		$(if $(REVISION),--revision '$(REVISION)') $(if $(DEBUG_INFO),--debug-info) $(arch)
 
 .PHONY: clean
 clean:

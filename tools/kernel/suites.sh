@@ -5,10 +5,11 @@
 # test case is one result, and so is each boot's log. Sourced by kunit, devices.
 # Needs what they set: arch, kernel (its build directory), tree, limit, others.
 
-# count WORD FILE: the number kunit.py's last line gives for it.
+# count WORD FILE: the number kunit.py's last lines give for it.
 count()
 {
-	sed -nE "s/.*Ran [0-9]+ tests:.* $1: ([0-9]+).*/\1/p" "$2" | tail -n 1
+	sed -nE "s/.*Ran [0-9]+ tests:.* $1: ([0-9]+).*/\1/p" "$2" |
+		awk '{ sum += $1 } END { if (NR) print sum }'
 }
 
 # ktap LOG: the console, less what kunit.py does not bear: whatever else comes
@@ -20,11 +21,28 @@ ktap()
 		{ header = 0; print }' "$1"
 }
 
+# results_of LOG: what kunit.py makes of it. Suites that are built in begin
+# together; each that is a module begins anew, and kunit.py reads one beginning.
+results_of()
+{
+	local block blocks=${1%.log}.suites
+
+	rm -f "$blocks".*
+	ktap "$1" | awk -v file="$blocks" '
+		/^(\[[^]]*\])* ?KTAP version/ { n++ }
+		n { print >(file "." n) }'
+	for block in "$blocks".*; do
+		[ -e "$block" ] || block=$1
+		(cd "$tree" && python3 tools/testing/kunit/kunit.py parse "$block") \
+			2>&1 || true
+	done
+	rm -f "$blocks".*
+}
+
 # suites NAME LOG [OPTION...]: one boot, with these options of boot.
 suites()
 {
 	local name=$1 log=$2 result=${2%.log}.result wrong n
-	local results=${2%.log}.ktap
 
 	shift 2
 	if ! "$here/boot" "$arch" "$kernel" --log "$log" --kunit --quiet \
@@ -32,9 +50,7 @@ suites()
 		not_ok "$name: the boot"
 		return
 	fi
-	ktap "$log" >"$results"
-	(cd "$tree" && python3 tools/testing/kunit/kunit.py parse "$results") \
-		>"$result" 2>&1 || true
+	results_of "$log" >"$result"
 	grep -E '^.*(\[(FAILED|CRASHED|TIMEOUT)\]|\[ERROR\])' "$result" || true
 	n=$(count passed "$result")
 	passed=$((passed + ${n:-0}))

@@ -61,6 +61,7 @@ unsigned long iova_rcache_range(void)
 {
 	return PAGE_SIZE * IOVA_CACHED_MAX;
 }
+EXPORT_SYMBOL_GPL(iova_rcache_range);
 
 /* The highest range wins in the tree; in a magazine it is the newest that fits. */
 static unsigned long magazine_pop(struct iova_magazine *mag, unsigned long span,

@@ -45,6 +45,7 @@ struct iova_checked {
 };
 
 bool iova_check __ro_after_init = IS_ENABLED(CONFIG_IOVA_DEBUG);
+EXPORT_SYMBOL_GPL(iova_check);
 module_param_named(check, iova_check, bool, 0444);
 MODULE_PARM_DESC(check, "Validate every free of an IOVA range when it is made");
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Two network cards on one hub of the emulator: e1000e here, at 10.9.0.1, and
-# virtio-net in a network namespace of its own, at 10.9.0.2.
+# virtio-net in a network namespace of its own, at 10.9.0.2. With $card another
+# driver than e1000e.
 
-# card DRIVER: the name of the interface that this driver serves.
-card()
+card=${card:-e1000e}
+
+# card_of DRIVER: the name of the interface that this driver serves.
+card_of()
 {
 	local path
 
@@ -33,10 +36,10 @@ cards_up()
 {
 	local near far
 
-	near=$(card e1000e)
-	far=$(card virtio_net)
+	near=$(card_of "$card")
+	far=$(card_of virtio_net)
 	if [ -z "$near" ] || [ -z "$far" ]; then
-		cards_error="e1000e '$near', virtio-net '$far'"
+		cards_error="$card '$near', virtio-net '$far'"
 		return 1
 	fi
 	ip link set lo up

@@ -3,7 +3,8 @@
 # Real I/O with checksums: an NVMe disk, and two network cards on one hub of
 # the emulator, e1000e here and virtio-net in a network namespace of its own.
 # Environment: nvme_mib and net_mib, how much to move each way;
-# want_type, the type that the groups' domains are to have.
+# want_type, the type that the groups' domains are to have; card, the driver of
+# the first card; nvme_disk, which disk.
 # Sourced by /init.
 
 . /cards.sh
@@ -28,7 +29,7 @@ sum()
 
 disk_io()
 {
-	local disk=/dev/nvme0n1 wrote buffered direct
+	local disk=${nvme_disk:-/dev/nvme0n1} wrote buffered direct
 
 	if [ ! -b "$disk" ]; then
 		row "NVMe" "no disk" BAD
@@ -70,9 +71,9 @@ net_io()
 	want=$(sum </tmp/file)
 	httpd -p 10.9.0.1:80 -h /tmp
 	$there httpd -p 10.9.0.2:80 -h /tmp
-	fetch "e1000e sends $net_mib MiB, virtio-net receives" "$want" \
+	fetch "$card sends $net_mib MiB, virtio-net receives" "$want" \
 		"$there" http://10.9.0.1/file
-	fetch "virtio-net sends $net_mib MiB, e1000e receives" "$want" \
+	fetch "virtio-net sends $net_mib MiB, $card receives" "$want" \
 		"" http://10.9.0.2/file
 	killall httpd
 	kill "$holder"
@@ -110,7 +111,7 @@ types()
 {
 	local driver device type
 
-	for driver in nvme e1000e virtio-pci; do
+	for driver in nvme "$card" virtio-pci; do
 		for device in /sys/bus/pci/drivers/$driver/0*; do
 			[ "$(cat "$device/device")" != $virtio_iommu ] || continue
 			type=$(cat "$device/iommu_group/type" 2>/dev/null)
