@@ -351,11 +351,12 @@ static struct dmamap_ring *fq_next_ring(struct dmamap_fq *fq, int *cpu)
 	}
 }
 
-/* Not locked: who queues something that this misses arms the work again. */
 static bool ring_idle(struct dmamap_ring *ring)
 {
-	return READ_ONCE(ring->head) == READ_ONCE(ring->tail) &&
-	       data_race(list_empty(&ring->tables) && list_empty(&ring->fresh));
+	if (READ_ONCE(ring->head) != READ_ONCE(ring->tail))
+		return false;
+	/* Not locked: who queues what this misses arms the work again. */
+	return data_race(list_empty(&ring->tables) && list_empty(&ring->fresh));
 }
 
 static void fq_work(struct work_struct *work)
