@@ -45,6 +45,12 @@ static void call_reaper(struct fixture *f)
 	mod_delayed_work(system_wq, &f->iovad.rcache->reaper, 0);
 }
 
+/* Let what is asked for get ready. */
+static void wait_for_supply(struct fixture *f)
+{
+	flush_work(&f->iovad.rcache->supply);
+}
+
 static int iova_test_init(struct kunit *test)
 {
 	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
@@ -240,6 +246,8 @@ static void a_freed_range_of_each_class_is_used_again(struct kunit *test)
 		pfn = alloc_iova_fast(&f->iovad, size, 0xfffff, true);
 		KUNIT_ASSERT_NE(test, pfn, 0);
 		free_iova_fast(&f->iovad, pfn, size);
+		/* All classes need more than all domains have ready. */
+		wait_for_supply(f);
 		KUNIT_EXPECT_EQ(test, stats_of(f).cached[class], 1);
 		KUNIT_EXPECT_EQ(test, pfn,
 				alloc_iova_fast(&f->iovad, size, 0xfffff, true));
@@ -740,12 +748,6 @@ static void an_offline_cpu_keeps_no_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, add_cpu(cpu), 0);
 }
 #endif
-
-/* Let what is asked for get ready. */
-static void wait_for_supply(struct fixture *f)
-{
-	flush_work(&f->iovad.rcache->supply);
-}
 
 static void magazines_are_ready_for_the_next_burst(struct kunit *test)
 {
