@@ -65,6 +65,7 @@
 
 #include "../dma-iommu.h"
 #include "dmamap.h"
+#include "hostile.h"
 
 #define EDU_VENDOR	0x1234
 #define EDU_DEVICE	0x11e8
@@ -91,8 +92,6 @@
 
 #define TRANSFER_US	(100 * USEC_PER_MSEC)
 #define STUCK_US	(20 * USEC_PER_SEC)
-/* 10 for the timer, the rest to flush: behind a scan for leaks, that is long. */
-#define FLUSHED_MS	(IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ? 300 : 30)
 
 #define MAX_EDUS	16
 #define SECRET		0xa5
@@ -280,7 +279,7 @@ static phys_addr_t translated(struct edu *edu, dma_addr_t dma)
 static void let_flush(struct edu *edu)
 {
 	if (is_lazy(edu))
-		msleep(FLUSHED_MS);
+		hostile_let_flush();
 }
 
 static struct edu *trusted_edu(struct kunit *test)

@@ -53,7 +53,6 @@
  */
 
 #include <kunit/test.h>
-#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
@@ -67,7 +66,8 @@
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 #include <linux/swiotlb.h>
-#include <linux/workqueue.h>
+
+#include "hostile.h"
 
 #define QEMU_NVME		0x0010	/* device ID, of Red Hat's */
 
@@ -83,14 +83,6 @@
 #define SPARE_LBA		(AREA / SECTOR)
 
 #define STUCK_US		(20 * USEC_PER_SEC)
-/* 10 for the timer, the rest to flush: behind a scan for leaks, that is long. */
-#define FLUSHED_MS		(IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ? 300 : 30)
-/*
- * Time that passes while the whole guest stands still flushes nothing, so it is
- * waited for in steps, each of which ends with the guest running.
- */
-#define STEP_US			(3 * USEC_PER_MSEC)
-#define FLUSH_STEPS		(FLUSHED_MS * USEC_PER_MSEC / STEP_US)
 
 #define MAX_CTRLS		4
 #define TOKEN			0x5e
@@ -539,26 +531,10 @@ static phys_addr_t translated(struct ctrl *c, dma_addr_t dma)
 	return iommu_iova_to_phys(domain_of(c), dma);
 }
 
-static long do_nothing(void *unused)
-{
-	return 0;
-}
-
-/*
- * What flushes is a timer and a worker of one CPU. An emulator that runs its
- * CPUs in turns may leave that one standing for longer than this waits, so let
- * each run; twice, as the first time the timer may find the clock behind.
- */
 static void let_flush(struct ctrl *c)
 {
-	unsigned int round, step, cpu;
-
-	for (round = 0; is_lazy(c) && round < 2; round++) {
-		for (step = 0; step < FLUSH_STEPS; step++)
-			usleep_range(STEP_US, STEP_US + 500);
-		for_each_online_cpu(cpu)
-			work_on_cpu_safe(cpu, do_nothing, NULL);
-	}
+	if (is_lazy(c))
+		hostile_let_flush();
 }
 
 static struct ctrl *untrusted_ctrl(struct kunit *test)
