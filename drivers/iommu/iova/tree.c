@@ -25,6 +25,7 @@
  *    word exists only when checking, so struct iova keeps its 64 bytes.
  */
 
+#include <linux/export.h>
 #include <linux/iova.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
