@@ -13,6 +13,12 @@
  * unmapped again; then half a second passes, in which timers drain the flush
  * queues of all CPUs. When that many mappings take longer than the period of
  * the flush timer, queues drain meanwhile, too: as they do at work.
+ *
+ *	echo 20 >/sys/module/dmamap_latency/parameters/apart_ms
+ *
+ * makes a pause of so many milliseconds after each CPU, longer than that period:
+ * so no two queues drain at once. Emulated CPUs that take turns share a clock;
+ * then what one does takes as long as it does only while the others are idle.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -44,6 +50,10 @@ struct drain {
 	dma_addr_t *addrs;
 	unsigned int nr;
 };
+
+static unsigned int apart_ms;
+module_param(apart_ms, uint, 0644);
+MODULE_PARM_DESC(apart_ms, "pause after each CPU, in which its queue drains alone (default 0)");
 
 static DEFINE_MUTEX(drain_mutex);
 
@@ -86,6 +96,8 @@ static int fill_and_wait(struct pci_dev *pdev, unsigned int nr)
 		ret = work_on_cpu_safe(cpu, fill_queue, &d);
 		if (ret)
 			break;
+		if (apart_ms)
+			msleep(apart_ms);
 	}
 	if (!ret)
 		msleep(500);

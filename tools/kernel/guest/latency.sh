@@ -2,7 +2,8 @@
 #
 # Loads the IOVA allocator and the flush queues, and has the irqsoff tracer tell
 # the longest time that interrupts were off meanwhile, anywhere in the kernel.
-# From the command line: latency_cases, of iova_latency or 'drain'; or
+# From the command line: latency_cases, of iova_latency; or 'drain' and 'drain32',
+# of all queues at once, and 'apart32', of one at a time; or
 # 'lockup', which is for the watchdogs and not for the tracer. Sourced by init.
 #
 # Prints 'latency CASE MICROSECONDS WHERE'.
@@ -35,7 +36,10 @@ trace_end()
 echo 0 >$tracing/tracing_on
 for case in $(echo "${latency_cases:-age}" | tr , ' '); do
 	case $case in
-	drain|drain32)
+	drain|drain32|apart32)
+		apart=0
+		[ $case != apart32 ] || apart=20
+		echo $apart >$queues/apart_ms
 		# Once without the tracer: what is made at first use is there then.
 		echo 200 >$queues/drain || say "latency: no flush queues"
 		trace_begin
