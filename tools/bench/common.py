@@ -2,7 +2,9 @@
 """What the benchmarks of this folder share: booting a kernel that measures, and figures."""
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -91,6 +93,16 @@ def boot(module, arch, stack, name, append, more):
             die(f"{kernel}: case {result['case']} failed with errno {result['error']}: "
                 f"see build/bench/{log.name}")
     return results
+
+
+def at_once(jobs):
+    """Do all of JOBS, {key: function}, as many at a time as there are CPUs; {key: result}.
+
+    Only for what counts instructions: other work on the machine does not change its figures.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        begun = {key: pool.submit(job) for key, job in jobs.items()}
+        return {key: job.result() for key, job in begun.items()}
 
 
 # Figures

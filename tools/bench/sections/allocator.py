@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Executed instructions of the allocator."""
 
-from common import COUNTED, STACKS, boot, find
+from functools import partial
+
+from common import COUNTED, STACKS, at_once, boot, find
 from sections import curve, table, tool
 
 TITLE = "Instructions: the allocator"
@@ -135,14 +137,18 @@ def curves_of(arch, measured, icount):
 def measure(context):
     icount = tool("icount")
     tables, curves = [], []
+    jobs = {(arch, stack): partial(icount.measure, arch, stack, IOVA_CASES, context.budget)
+            for arch in context.arches for stack in reversed(STACKS)}
+    jobs |= {(arch, "check"): partial(boot, "iova_bench", arch, "new", "check",
+                                      "iova_bench.run=fast iova.check=1", COUNTED)
+             for arch in context.arches}
+    done = at_once(jobs)
     for arch in context.arches:
-        measured = {stack: icount.measure(arch, stack, IOVA_CASES, context.budget)
-                    for stack in STACKS}
+        measured = {stack: done[arch, stack] for stack in STACKS}
         context.keep(f"iova-{arch}", measured)
         tables += tables_of(arch, measured, icount)
         curves += curves_of(arch, measured, icount)
-        checked = boot("iova_bench", arch, "new", "check", "iova_bench.run=fast iova.check=1",
-                       COUNTED)
+        checked = done[arch, "check"]
         context.keep(f"iova-check-{arch}", checked)
         tables.append(table(
             f"Allocator, {arch}: a pair from the caches with iova.check=1, which stock cannot",

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Executed instructions of the DMA API."""
 
-from common import STACKS
+from functools import partial
+
+from common import STACKS, at_once
 from sections import curve, table, tool
 
 TITLE = "Instructions: the DMA API"
@@ -76,8 +78,11 @@ def curves_of(arch, mode, measured, dmamap):
 def measure(context):
     dmamap = tool("dmamap")
     tables, curves = [], []
+    done = at_once({(arch, stack, mode): partial(dmamap.measure, arch, stack, [mode], "all",
+                                                 context.dma_budget)
+                    for mode in dmamap.MODES for arch in context.arches for stack in STACKS})
     for arch in context.arches:
-        measured = {stack: dmamap.measure(arch, stack, dmamap.MODES, "all", context.dma_budget)
+        measured = {stack: [result for mode in dmamap.MODES for result in done[arch, stack, mode]]
                     for stack in STACKS}
         context.keep(f"dmamap-{arch}", measured)
         for mode in dmamap.MODES:

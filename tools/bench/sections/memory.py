@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What domains and ranges take, by number of CPUs, and what tables are left."""
 
+from functools import partial
 import re
 
-from common import OUT, STACKS, boot, find, parse
+from common import OUT, STACKS, at_once, boot, find, parse
 from sections import curve, table
 
 TITLE = "Memory"
@@ -31,6 +32,7 @@ WHY = [
 
 CPUS = (1, 8, 32, 64)
 MORE_CPUS = (128, 256, 512)
+MODES = ("lazy", "strict")
 
 
 def second(log, module):
@@ -78,17 +80,27 @@ def domain_of(kind, key):
     return figure
 
 
+def with_cpus(stack, cpus):
+    """What a guest with so many CPUs says of domains, of either module."""
+    name = f"memory-{cpus}"
+    results = boot("iova_bench", "x86_64", stack, name,
+                   "iova_bench.run=memory dmamap_footprint.run=domain",
+                   ["--icount", "3", "--smp", str(cpus), "--mem", "6144"])
+    return results + second(OUT / f"x86_64-{stack}-{name}.log", "dmamap_footprint")
+
+
+def swept_by(arch, stack, mode):
+    return boot("dmamap_footprint", arch, stack, f"sweep-{mode}", "dmamap_footprint.run=sweep",
+                ["--icount", "3", "--strict", str(MODES.index(mode)), "--device", "pci-testdev"])
+
+
 def measure(context):
     tables, curves = [], []
-    measured = {}
-    for stack in STACKS:
-        measured[stack] = []
-        for cpus in CPUS:
-            name = f"memory-{cpus}"
-            more = ["--icount", "3", "--smp", str(cpus), "--mem", "6144"]
-            measured[stack] += boot("iova_bench", "x86_64", stack, name,
-                                    "iova_bench.run=memory dmamap_footprint.run=domain", more)
-            measured[stack] += second(OUT / f"x86_64-{stack}-{name}.log", "dmamap_footprint")
+    jobs = {(stack, cpus): partial(with_cpus, stack, cpus) for cpus in CPUS for stack in STACKS}
+    jobs |= {(arch, stack, mode): partial(swept_by, arch, stack, mode)
+             for arch in context.arches for mode in MODES for stack in STACKS}
+    done = at_once(jobs)
+    measured = {stack: sum((done[stack, cpus] for cpus in CPUS), []) for stack in STACKS}
     context.keep("memory", measured)
 
     made = list(by_cpus("memory-allocator", "Allocator: an idle domain", measured,
@@ -121,11 +133,8 @@ def measure(context):
 
     for arch in context.arches:
         rows = []
-        for strict, mode in enumerate(("lazy", "strict")):
-            swept = {stack: boot("dmamap_footprint", arch, stack, f"sweep-{mode}",
-                                 "dmamap_footprint.run=sweep",
-                                 ["--icount", "3", "--strict", str(strict),
-                                  "--device", "pci-testdev"]) for stack in STACKS}
+        for mode in MODES:
+            swept = {stack: done[arch, stack, mode] for stack in STACKS}
             for key, what in (("left", "just after"), ("later", "30 s later")):
                 rows.append((f"{mode} domain, {what}",
                              *(find(swept[s], {"case": "sweep"}, key) for s in STACKS)))

@@ -2,8 +2,9 @@
 """Where addresses come from after long use, and what an IOMMU reads to translate them."""
 
 from collections import OrderedDict
+from functools import partial
 
-from common import STACKS, boot
+from common import STACKS, at_once, boot
 from sections import table
 
 TITLE = "Addresses and walks"
@@ -26,6 +27,7 @@ WHY = [
     use, in the order in which they were freed; the rest is chance"""),
 ]
 
+MODES = ("lazy", "strict")
 ENTRIES = 32
 LEVEL_BITS = 9
 LEVELS = 4
@@ -74,14 +76,14 @@ def measure(context):
     tables = []
     for arch in context.arches[:1]:
         rows = []
-        for strict, mode in enumerate(("lazy", "strict")):
-            traced = {}
+        done = at_once({(mode, stack): partial(
+            boot, "dmamap_footprint", arch, stack, f"locality-{mode}",
+            "dmamap_footprint.run=locality",
+            ["--icount", "0", "--strict", str(MODES.index(mode)), "--device", "pci-testdev"])
+            for mode in MODES for stack in STACKS})
+        for mode in MODES:
+            traced = {stack: rows_of(done[mode, stack]) for stack in STACKS}
             for stack in STACKS:
-                results = boot("dmamap_footprint", arch, stack, f"locality-{mode}",
-                               "dmamap_footprint.run=locality",
-                               ["--icount", "0", "--strict", str(strict),
-                                "--device", "pci-testdev"])
-                traced[stack] = rows_of(results)
                 context.keep(f"locality-{arch}-{stack}-{mode}", traced[stack])
             leaves = {s: [len({pfn >> LEVEL_BITS for pfn in row}) for row in traced[s]]
                       for s in STACKS}

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Nanoseconds of the allocators and page tables, compiled for user space, on this machine."""
 
+from functools import partial
 import json
 import re
 import subprocess
 
-from common import OUT, TOP, die
+from common import OUT, TOP, at_once, die
 from sections import curve, table
 
 TITLE = "Wall clock, native"
@@ -66,15 +67,11 @@ def perf(command):
     return {key: int(value) for value, key in PERF.findall(said)}
 
 
-def per_operation(command, turns, operations):
-    """What one operation adds, by cachegrind and by perf."""
-    found = {}
-    for how in (cachegrind, perf):
-        few, more = (how(command + [n]) for n in turns)
-        for key in few:
-            if key in more:
-                found[key] = round((more[key] - few[key]) / (turns[1] - turns[0]) / operations, 3)
-    return found
+def per_operation(how, command, turns, operations, digits=3):
+    """What one operation adds, by cachegrind or perf."""
+    few, more = (how(command + [n]) for n in turns)
+    return {key: round((more[key] - few[key]) / (turns[1] - turns[0]) / operations, digits)
+            for key in few if key in more}
 
 
 def counters(what, news, stocks):
@@ -111,28 +108,31 @@ def allocator(tables, curves):
     curves.append(curve("wallclock-live", "free at random and take 1..8 pages, native",
                         "live ranges", "nanoseconds", series))
 
+    jobs = {(number, who, how): partial(per_operation, how, [bench, "--loop", who, number],
+                                        CACHED[r["name"], r["threads"]], OPERATIONS[r["name"]])
+            for number, r in enumerate(rows) if (r["name"], r["threads"]) in CACHED
+            for who in ("ours", "stock") for how in (cachegrind, perf)}
+    done = at_once({key: job for key, job in jobs.items() if key[2] is cachegrind})
+    # What a processor counts, on the other hand, is its own.
+    done |= {key: job() for key, job in jobs.items() if key[2] is perf}
     counted = []
-    for number, r in enumerate(rows):
-        turns = CACHED.get((r["name"], r["threads"]))
-        if turns:
-            found = [per_operation([bench, "--loop", who, number], turns,
-                                   OPERATIONS[r["name"]]) for who in ("ours", "stock")]
-            counted += counters(r["name"], *found)
+    for number in dict.fromkeys(key[0] for key in jobs):
+        found = [done[number, who, cachegrind] | done[number, who, perf]
+                 for who in ("ours", "stock")]
+        counted += counters(rows[number]["name"], *found)
     tables.append(table("Allocator: of one operation, simulated or counted", "events", counted))
 
 
 def page_tables(tables):
     bench = make("io-pgtable")
     rows = []
-    for number, job in enumerate(TABLE_JOBS):
-        found = {}
-        for who in ("lpae", "vtd", "stock"):
-            few, more = (cachegrind([bench, "--loop", who, number, n]) for n in TABLE_ROUNDS)
-            between = (TABLE_ROUNDS[1] - TABLE_ROUNDS[0]) * AT_ONCE
-            found[who] = {key: round((more[key] - few[key]) / between, 2) for key in few}
+    done = at_once({(job, who): partial(per_operation, cachegrind, [bench, "--loop", who, number],
+                                        TABLE_ROUNDS, AT_ONCE, 2)
+                    for number, job in enumerate(TABLE_JOBS) for who in ("lpae", "vtd", "stock")})
+    for job in TABLE_JOBS:
         for key in ("I refs", "D1 misses"):
-            rows.append((f"{job}: {key}", found["lpae"][key], found["stock"][key],
-                         found["vtd"][key]))
+            rows.append((f"{job}: {key}", *(done[job, who][key]
+                                            for who in ("lpae", "stock", "vtd"))))
     tables.append(table("Page tables: map and unmap, Arm format against stock's, VT-d beside",
                         "events", rows, columns=("new", "stock", "new, VT-d")))
 

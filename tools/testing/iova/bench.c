@@ -179,7 +179,7 @@ static void ageing(struct turn *turn)
 		sizes[i] = 1 + below(&state, 40);
 		pfns[i] = ops->alloc_fast(turn->iovad, sizes[i], LIMIT, true);
 	}
-	for (i = 0; i < 600000; i++) {
+	for (i = 0; i < 200000; i++) {
 		unsigned long at = below(&state, LIVE);
 
 		ops->free_fast(turn->iovad, pfns[at], sizes[at]);
