@@ -23,7 +23,8 @@ echo 0 >$settings/fail_page_alloc/min-order
 # that cannot make a link for its subsystem waits for itself, in a function that
 # became part of nvme_init_identify(): nothing fails below that. The files of an
 # interrupt that could not be made are removed with a warning each; others come
-# where interrupts are spread over CPUs, and where a GIC frees them, without memory.
+# where interrupts are spread over CPUs, and where a GIC frees them, without memory;
+# and one that nvme had under way when it gave its vector up meets nobody.
 range=$(sort /proc/kallsyms | sed -n '/ nvme_init_identify$/{N;s/ .*\n/ /;p}')
 for kind in failslab fail_page_alloc; do
 	echo "0x${range%% *}" >$settings/$kind/reject-start
@@ -32,6 +33,7 @@ done
 say "warnings of others: remove_proc_entry"
 say "warnings of others: blk_mq_pci_map_queues"
 say "warnings of others: its_lpi_free"
+say "warnings of others: Unexpected interrupt"
 
 # Pages of page tables, of all IOMMUs.
 tables()
