@@ -14,11 +14,12 @@
  * queues of all CPUs. When that many mappings take longer than the period of
  * the flush timer, queues drain meanwhile, too: as they do at work.
  *
- *	echo 20 >/sys/module/dmamap_latency/parameters/apart_ms
+ *	echo 5 >/sys/module/dmamap_latency/parameters/cpu
  *
- * makes a pause of so many milliseconds after each CPU, longer than that period:
- * so no two queues drain at once. Emulated CPUs that take turns share a clock;
- * then what one does takes as long as it does only while the others are idle.
+ * makes it CPU 5 alone. Emulated CPUs that take turns share a clock, so what one
+ * does contains what others do meanwhile: an interrupt of an idle CPU seems to
+ * take as long as the drain of another. With tracing_cpumask set to the same CPU
+ * none but its own sections are looked at, while all others are idle.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -51,9 +52,9 @@ struct drain {
 	unsigned int nr;
 };
 
-static unsigned int apart_ms;
-module_param(apart_ms, uint, 0644);
-MODULE_PARM_DESC(apart_ms, "pause after each CPU, in which its queue drains alone (default 0)");
+static int only_cpu = -1;
+module_param_named(cpu, only_cpu, int, 0644);
+MODULE_PARM_DESC(cpu, "map and unmap on this CPU alone (default -1: on all)");
 
 static DEFINE_MUTEX(drain_mutex);
 
@@ -93,11 +94,11 @@ static int fill_and_wait(struct pci_dev *pdev, unsigned int nr)
 	if (!d.addrs)
 		return -ENOMEM;
 	for_each_possible_cpu(cpu) {
+		if (only_cpu >= 0 && cpu != only_cpu)
+			continue;
 		ret = work_on_cpu_safe(cpu, fill_queue, &d);
 		if (ret)
 			break;
-		if (apart_ms)
-			msleep(apart_ms);
 	}
 	if (!ret)
 		msleep(500);
@@ -128,4 +129,4 @@ static int set_drain(const char *val, const struct kernel_param *kp)
 
 static const struct kernel_param_ops drain_ops = { .set = set_drain };
 module_param_cb(drain, &drain_ops, NULL, 0200);
-MODULE_PARM_DESC(drain, "map and unmap so many pages on each CPU, and let the timer drain them");
+MODULE_PARM_DESC(drain, "map and unmap so many pages, and let the timer drain them");

@@ -3,7 +3,7 @@
 # Loads the IOVA allocator and the flush queues, and has the irqsoff tracer tell
 # the longest time that interrupts were off meanwhile, anywhere in the kernel.
 # From the command line: latency_cases, of iova_latency; or 'drain' and 'drain32',
-# of all queues at once, and 'apart32', of one at a time; or
+# of all queues at once, and 'apart32', of one at a time, up to 32 of them; or
 # 'lockup', which is for the watchdogs and not for the tracer. Sourced by init.
 #
 # Prints 'latency CASE MICROSECONDS WHERE'.
@@ -34,17 +34,34 @@ trace_end()
 }
 
 echo 0 >$tracing/tracing_on
+# What booting left to do: the clock changes once the TSC is known well, and stops all CPUs for that.
+sleep 3
 for case in $(echo "${latency_cases:-age}" | tr , ' '); do
 	case $case in
-	drain|drain32|apart32)
-		apart=0
-		[ $case != apart32 ] || apart=20
-		echo $apart >$queues/apart_ms
+	drain|drain32)
 		# Once without the tracer: what is made at first use is there then.
 		echo 200 >$queues/drain || say "latency: no flush queues"
 		trace_begin
 		echo 200 >$queues/drain
 		trace_end $case
+		continue
+		;;
+	apart32)
+		echo 200 >$queues/drain || say "latency: no flush queues"
+		# Of what it takes to begin nothing is to be seen.
+		echo 0 >$tracing/tracing_cpumask
+		trace_begin
+		cpu=0
+		while [ -d /sys/devices/system/cpu/cpu$cpu ]; do
+			printf '%x\n' $((1 << cpu)) >$tracing/tracing_cpumask
+			echo $cpu >$queues/cpu
+			echo 200 >$queues/drain
+			cpu=$((cpu + 1))
+		done
+		trace_end $case
+		say "latency: drained by $cpu CPUs, one at a time"
+		echo -1 >$queues/cpu
+		echo ffffffff >$tracing/tracing_cpumask
 		continue
 		;;
 	esac
