@@ -50,6 +50,7 @@
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>
 
+#include "../iova/percpu_taken.h"
 #include "mock_iommu.h"
 
 static char *run;
@@ -78,9 +79,9 @@ static long table_pages(void)
 static long bytes_taken(void)
 {
 	settle();
-	return (global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) +
-		global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B) +
-		pcpu_nr_pages()) << PAGE_SHIFT;
+	return ((global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) +
+		 global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B)) << PAGE_SHIFT) +
+		percpu_taken_bytes();
 }
 
 static int map_one(struct device *dev, struct page *page)
@@ -167,14 +168,19 @@ static int run_domain(const char *what, struct page *page)
 	};
 	struct domain_set *sets = vcalloc(ARRAY_SIZE(kinds), sizeof(*sets));
 	unsigned int i;
-	int ret = 0;
+	int ret;
 
 	if (!sets)
 		return -ENOMEM;
+	ret = percpu_taken_begin();
+	if (ret)
+		goto free;
 	for (i = 0; i < ARRAY_SIZE(kinds) && !ret; i++)
 		ret = domain_one(what, kinds[i].name, kinds[i].type, &sets[i], page);
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		domain_set_free(&sets[i]);
+	percpu_taken_end();
+free:
 	vfree(sets);
 	return ret;
 }

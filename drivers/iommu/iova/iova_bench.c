@@ -50,6 +50,8 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "percpu_taken.h"
+
 static char *run;
 module_param(run, charp, 0444);
 MODULE_PARM_DESC(run, "cases to run: 'all', or names separated by commas; nothing runs without it");
@@ -929,17 +931,6 @@ static long slab_bytes(void)
 		global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B)) << PAGE_SHIFT;
 }
 
-/* Bytes behind per-CPU variables of all possible CPUs */
-static long percpu_bytes(void)
-{
-#ifdef MODULE
-	/* pcpu_nr_pages() is not for modules: free= has it, if coarsely */
-	return 0;
-#else
-	return pcpu_nr_pages() << PAGE_SHIFT;
-#endif
-}
-
 static long free_bytes(void)
 {
 	return global_zone_page_state(NR_FREE_PAGES) << PAGE_SHIFT;
@@ -948,7 +939,7 @@ static long free_bytes(void)
 /*
  * memory: what an idle domain costs beside struct iova_domain itself, which is
  * part of its user's memory.  The difference that 1024 domains make, divided:
- * good to a few bytes for slab= and percpu=.  free= is the same from the other
+ * good to a few bytes for slab=, exact for percpu=.  free= is the same from the other
  * end, free pages, and off by what the page allocator's per-CPU lists hold: some
  * hundred pages, or about 1 KiB for each domain.
  */
@@ -964,7 +955,7 @@ static int bench_memory_idle(const char *what)
 		return -ENOMEM;
 
 	slab = slab_bytes();
-	percpu = percpu_bytes();
+	percpu = percpu_taken_bytes();
 	free = free_bytes();
 	for (nr = 0; nr < MEMORY_DOMAINS; nr++) {
 		init_iova_domain(&iovad[nr], 1UL << GRANULE_SHIFT, 1);
@@ -975,7 +966,7 @@ static int bench_memory_idle(const char *what)
 		}
 	}
 	slab = slab_bytes() - slab;
-	percpu = percpu_bytes() - percpu;
+	percpu = percpu_taken_bytes() - percpu;
 	free -= free_bytes();
 	pr_info("%s domains=%u cpus=%u slab=%ld percpu=%ld total=%ld free=%ld struct=%zu iova=%zu\n",
 		what, nr, num_possible_cpus(), slab / nr, percpu / nr, (slab + percpu) / nr,
@@ -1018,7 +1009,7 @@ static int memory_held(const char *what, unsigned int domains, unsigned int rang
 			goto put;
 		}
 	}
-	idle = slab_bytes() + percpu_bytes();
+	idle = slab_bytes() + percpu_taken_bytes();
 	for (nr = 0; nr < total; nr++) {
 		pfns[nr] = alloc_iova_fast(&iovad[nr % domains], 1, LIMIT(48), true);
 		if (!pfns[nr])
@@ -1026,15 +1017,15 @@ static int memory_held(const char *what, unsigned int domains, unsigned int rang
 		if (nr % 1024 == 0)
 			cond_resched();
 	}
-	live = slab_bytes() + percpu_bytes() - idle;
+	live = slab_bytes() + percpu_taken_bytes() - idle;
 	for (i = 0; i < nr; i++) {
 		free_iova_fast(&iovad[i % domains], pfns[i], 1);
 		if (i % 1024 == 0)
 			cond_resched();
 	}
-	cached = slab_bytes() + percpu_bytes() - idle;
+	cached = slab_bytes() + percpu_taken_bytes() - idle;
 	msleep(30 * MSEC_PER_SEC);
-	later = slab_bytes() + percpu_bytes() - idle;
+	later = slab_bytes() + percpu_taken_bytes() - idle;
 	ret = nr == total ? 0 : -ENOSPC;
 	if (!ret)
 		pr_info("%s held=%u domains=%u cpus=%u live=%ld cached=%ld later=%ld\n", what,
@@ -1057,12 +1048,16 @@ free:
  */
 static int bench_memory(const char *what)
 {
-	int ret = bench_memory_idle(what);
+	int ret = percpu_taken_begin();
 
+	if (ret)
+		return ret;
+	ret = bench_memory_idle(what);
 	if (!ret)
 		ret = memory_held(what, MEMORY_DOMAINS, 100);
 	if (!ret)
 		ret = memory_held(what, 16, HELD_MAX);
+	percpu_taken_end();
 	return ret;
 }
 

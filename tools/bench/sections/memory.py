@@ -8,14 +8,14 @@ from common import OUT, STACKS, at_once, boot, find, parse
 from sections import curve, table
 
 TITLE = "Memory"
-TEXT = """Bytes in slabs, large kmallocs and per-CPU variables, from the difference that many make,
-in guests with 1, 8, 32 and 64 possible CPUs. Allocator: domains of their own, 1024 of them.
+TEXT = """Bytes in slabs and large kmallocs, from the difference that many make, and of per-CPU
+variables, from the trace events of their allocator, in guests with 1, 8, 32 and 64 possible CPUs. Allocator: domains of their own, 1024 of them.
 Mapping layer: domains of 512 devices behind an IOMMU in software, idle, and once each has mapped
 and unmapped one page on one CPU; what a device takes whose domain translates nothing is
 subtracted. More CPUs are extrapolated by the line through what was measured, a + b * CPUs."""
 NOT_SHOWN = [
     "Page tables, but for the sweep: those of the IOMMU in software are not anybody's.",
-    "A few hundred bytes more or less: per-CPU memory is counted in pages for each CPU. The "
+    "What the per-CPU allocator needs besides to keep its books. The "
     "figure of the mapping layer holds some bytes for the domain of the IOMMU in software, the "
     "same on both sides.",
     "Busy domains on many CPUs: the row 'used' has had one CPU map and unmap.",
