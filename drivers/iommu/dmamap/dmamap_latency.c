@@ -84,6 +84,8 @@ static int fill_and_wait(struct pci_dev *pdev, unsigned int nr)
 	unsigned int cpu;
 	int ret;
 
+	if (only_cpu >= 0 && !cpu_possible(only_cpu))
+		return -EINVAL;
 	if (!domain || domain->type != IOMMU_DOMAIN_DMA_FQ)
 		return -EOPNOTSUPP;
 	ret = dma_set_mask(&pdev->dev, DMA_BIT_MASK(64));

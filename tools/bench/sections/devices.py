@@ -36,10 +36,9 @@ WHY = [
     and its answer nothing is executed: with one request at a time, and with others at work on
     the host, throughput is that of the host"""),
     (r"(Guest instructions|protection costs).*128k-1,", """In each boot this job is in one of two
-    states, likely as its buffer is contiguous in memory or not: of three boots in lazy mode each,
-    28 677, 36 627 and 36 645 instructions here, 31 299, 31 397 and 31 450 on stock, where it was
-    51 170 and 51 909 in two boots in strict mode. In either state this is below stock; the median
-    is of the one that came twice"""),
+    states, likely as its buffer is contiguous in memory or not, and the median is of the one that
+    came twice. When this was looked into they were 28 700 and 36 600 instructions here, 31 400 and
+    51 200 on stock; build/bench/raw has each boot's"""),
     (r"(walks|reads) per", """Each page is walked for once on either side; a percent more or less
     is what the flushes of whole domains in lazy mode happen to hit"""),
     (r"strict: net-.*(invalidations|waits)", """Each packet is mapped once and invalidated once on
