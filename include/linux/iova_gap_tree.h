@@ -71,6 +71,8 @@ struct iova_counts {
  *	ranges shorter than the class are live; whether ranges not aligned to
  *	their size are; and whether memory that was made ready runs low
  * @rcache: caches of the domain, %NULL before iova_domain_init_rcaches()
+ * @cached_from: lowest pfn that a free gives to the caches, see
+ *	iova_cache_from()
  * @cpuhp_dead: link for the CPU hotplug callback
  * @lock: protects all that follows, and the members pfn_lo and pfn_hi of
  *	every range in @tree; taken with interrupts disabled, no other lock
@@ -91,6 +93,7 @@ struct iova_domain {
 	struct iova_cpu_cache __percpu *fast;
 	unsigned long detours;
 	struct iova_rcache *rcache;
+	unsigned long cached_from;
 	struct hlist_node cpuhp_dead;
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
@@ -127,6 +130,7 @@ void iova_put_aside(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size);
 bool iova_allocated(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size);
+void iova_cache_from(struct iova_domain *iovad, unsigned long pfn);
 unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 				unsigned long limit_pfn,
 				const struct iova_place *place);

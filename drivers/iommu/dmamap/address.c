@@ -13,6 +13,11 @@
  *    time there are none left the device is told, once, and from then on
  *    served from its whole range (iommu.forcedac=1: from the start).
  *
+ *    Low addresses that come back from then on are not cached, or they would
+ *    be handed out again, and for long the domain's ranges, and its page
+ *    tables, would be in two places.  They are cached again from when a device
+ *    of the domain asks for what can only be low.
+ *
  * 3. Alignment.  Addresses that the caches of the allocator serve are aligned
  *    to their size, rounded up to a power of two.  For more than that it would
  *    cost up to as much again, so the rest is aligned as far as it helps:
@@ -75,12 +80,23 @@ static unsigned long alloc_placed(struct iommu_domain *domain, size_t size,
 	}
 	return pfn;
 }
+
+/* Low addresses are cached, or not. */
+static void cache_low(struct iova_domain *iovad, bool cached)
+{
+	iova_cache_from(iovad, cached ? 0 :
+			(DMA_BIT_MASK(32) >> iova_shift(iovad)) + 1);
+}
 #else
 static unsigned long alloc_placed(struct iommu_domain *domain, size_t size,
 				  unsigned long limit_pfn,
 				  const struct dmamap_target *target)
 {
 	return 0;
+}
+
+static void cache_low(struct iova_domain *iovad, bool cached)
+{
 }
 #endif
 
@@ -126,12 +142,15 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 	if (domain->geometry.force_aperture)
 		limit = min_t(u64, limit, domain->geometry.aperture_end);
 
-	if (limit > DMA_BIT_MASK(32) && dev->iommu->pci_32bit_workaround) {
+	if (limit <= DMA_BIT_MASK(32)) {
+		cache_low(&cookie->iovad, true);
+	} else if (dev->iommu->pci_32bit_workaround) {
 		pfn = alloc_pfn(domain, size, DMA_BIT_MASK(32) >> shift, target,
 				false);
 		if (likely(pfn))
 			return (dma_addr_t)pfn << shift;
 		dev->iommu->pci_32bit_workaround = false;
+		cache_low(&cookie->iovad, false);
 		dev_notice(dev, "Using %d-bit DMA addresses\n", fls64(limit));
 	}
 	pfn = alloc_pfn(domain, size, limit >> shift, target, true);

@@ -1232,6 +1232,55 @@ static void pci_devices_get_32_bit_addresses_first(struct kunit *test)
 		unmap_mmio(dev, large[--i], SZ_1G);
 }
 
+/* Use up what is below 4 GiB, and let it go again; @dev has left it then. */
+static void leave_low_addresses(struct kunit *test, struct device *dev)
+{
+	dma_addr_t large[5];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(large); i++) {
+		large[i] = map_mmio(dev, MMIO + i * SZ_1G, SZ_1G);
+		KUNIT_ASSERT_NE(test, large[i], DMA_MAPPING_ERROR);
+	}
+	KUNIT_ASSERT_FALSE(test, dev->iommu->pci_32bit_workaround);
+	while (i)
+		unmap_mmio(dev, large[--i], SZ_1G);
+}
+
+static void low_addresses_that_come_back_late_are_not_used_again(struct kunit *test)
+{
+	struct device *dev = trusted_pci(test);
+	dma_addr_t low, addr;
+
+	/* F31 */
+	if (!IS_ENABLED(CONFIG_IOVA_GAP_TREE))
+		kunit_skip(test, "the stock allocator caches all");
+	low = map_mmio(dev, MMIO, GRANULE);
+	KUNIT_ASSERT_LE(test, low, DMA_BIT_MASK(32));
+	leave_low_addresses(test, dev);
+	unmap_mmio(dev, low, GRANULE);
+	addr = map_mmio(dev, MMIO, GRANULE);
+	KUNIT_EXPECT_GT(test, addr, DMA_BIT_MASK(32));
+	unmap_mmio(dev, addr, GRANULE);
+}
+
+static void low_addresses_are_cached_where_one_has_to_be_low(struct kunit *test)
+{
+	struct device *dev = trusted_pci(test);
+	dma_addr_t low;
+
+	/* F31 */
+	leave_low_addresses(test, dev);
+	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(32)), 0);
+	low = map_mmio(dev, MMIO, GRANULE);
+	KUNIT_ASSERT_LE(test, low, DMA_BIT_MASK(32));
+	unmap_mmio(dev, low, GRANULE);
+	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(64)), 0);
+	/* What was freed last is what the cache hands out, whatever the mask. */
+	KUNIT_EXPECT_EQ(test, map_mmio(dev, MMIO, GRANULE), low);
+	unmap_mmio(dev, low, GRANULE);
+}
+
 static void forcedac_gives_pci_devices_high_addresses(struct kunit *test)
 {
 	bool was = iommu_dma_forcedac;
@@ -5495,6 +5544,8 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(a_forced_aperture_limits_addresses),
 	KUNIT_CASE(an_aperture_not_forced_limits_nothing),
 	KUNIT_CASE(pci_devices_get_32_bit_addresses_first),
+	KUNIT_CASE(low_addresses_that_come_back_late_are_not_used_again),
+	KUNIT_CASE(low_addresses_are_cached_where_one_has_to_be_low),
 	KUNIT_CASE(forcedac_gives_pci_devices_high_addresses),
 	KUNIT_CASE(other_devices_get_high_addresses_at_once),
 	KUNIT_CASE(with_no_address_left_mapping_fails),

@@ -60,6 +60,7 @@ void init_iova_domain(struct iova_domain *iovad, unsigned long granule,
 	iovad->fast = &iova_no_cache;
 	iovad->detours = 0;
 	iovad->rcache = NULL;
+	iovad->cached_from = start_pfn;
 	spin_lock_init(&iovad->lock);
 	gap_tree_init(&iovad->tree, lowest);
 	iovad->spares = NULL;

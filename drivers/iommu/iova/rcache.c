@@ -39,6 +39,10 @@
  *    allocates nothing.  What is ready, and how more gets ready, is told in
  *    supply.c; a free that did no more than put a range into a magazine asks
  *    for it, on behalf of all that have more to do.
+ *
+ * 7. Ranges below iova_domain.cached_from are not cached.  That is where the
+ *    domain begins, which every free has to be compared with anyway, until
+ *    somebody has no more use for what is below another pfn.
  */
 
 #include <linux/cpu.h>
@@ -307,7 +311,7 @@ static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 	unsigned int class;
 
 	if (!iovad->rcache || !iova_size_is_cached(size) ||
-	    pfn < iovad->start_pfn) {
+	    pfn < READ_ONCE(iovad->cached_from)) {
 		iova_tree_free(iovad, pfn, size);
 		return;
 	}
@@ -427,13 +431,33 @@ void free_iova_fast(struct iova_domain *iovad, unsigned long pfn,
 {
 	trace_iova_free(iovad, pfn, size);
 	if (likely(iova_size_is_cached(size)) && likely(!READ_ONCE(iovad->detours)) &&
-	    likely(pfn >= iovad->start_pfn)) {
+	    likely(pfn >= READ_ONCE(iovad->cached_from))) {
 		if (likely(fast_free(iovad, iova_size_class(size), pfn)))
 			return;
 	}
 	free_slow(iovad, pfn, size);
 }
 EXPORT_SYMBOL_GPL(free_iova_fast);
+
+/**
+ * iova_cache_from - choose whose frees go to the caches
+ * @iovad: the domain
+ * @pfn: lowest pfn of the ranges that do; 0 for all, as in a new domain
+ *
+ * For who from now on prefers ranges from @pfn on: those below, as they come
+ * back, are neither handed out again instead nor kept from who can use no
+ * others.  What is cached stays so, until it is handed out or not needed.
+ *
+ * Context: any.
+ */
+void iova_cache_from(struct iova_domain *iovad, unsigned long pfn)
+{
+	pfn = max(pfn, iovad->start_pfn);
+	/* Read first: each free reads the line, and it rarely changes. */
+	if (READ_ONCE(iovad->cached_from) != pfn)
+		WRITE_ONCE(iovad->cached_from, pfn);
+}
+EXPORT_SYMBOL_GPL(iova_cache_from);
 
 /**
  * iova_cpu_drain - give all that a CPU has cached back to the tree

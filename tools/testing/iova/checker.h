@@ -34,6 +34,7 @@ static struct {
 	struct range ranges[MAX_RANGES];
 	unsigned int nr;
 	unsigned long start;
+	unsigned long cached_from;
 	bool map[MAP_PAGES];	/* live or reserved */
 } m;
 
@@ -214,6 +215,15 @@ static void freed_fast(unsigned int at)
 	m.ranges[at].state = CACHED;
 	if (!find_iova(m.iovad, pfn))
 		list_del_range(at);
+	else
+		expect(pfn >= m.cached_from, "%#lx is cached, from %#lx on", pfn,
+		       m.cached_from);
+}
+
+static void check_cache_from(unsigned long pfn)
+{
+	iova_cache_from(m.iovad, pfn);
+	m.cached_from = pfn;
 }
 
 static void check_free(unsigned int at)

@@ -59,7 +59,10 @@ static void operation(const uint8_t *op)
 		check_suspect(at);
 		break;
 	case 14:
-		check_bad_suspect(pfn, size);
+		if (op[4] & 1)
+			check_bad_suspect(pfn, size);
+		else
+			check_cache_from(pfn);
 		break;
 	case 15:
 		check_works(op[1] * 4);

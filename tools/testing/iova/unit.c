@@ -613,6 +613,73 @@ static void a_cached_range_above_the_limit_is_not_taken(void)
 	end();
 }
 
+static void what_is_not_to_be_cached_is_freed_to_the_tree(void)
+{
+	unsigned long high, low, across;
+
+	begin(true);
+	/* The fast path needs a magazine. */
+	low = alloc_iova_fast(iovad, 8, 199, true);
+	free_iova_fast(iovad, low, 8);
+	expect(alloc_iova_fast(iovad, 8, 199, true) == low, "not from the cache");
+	across = alloc_iova_fast(iovad, 8, 207, true);
+	high = alloc_iova_fast(iovad, 8, 215, true);
+	iova_cache_from(iovad, across + 1);
+	free_iova_fast(iovad, low, 8);
+	expect(!stats_now().all_cached, "%#lx is cached", low);
+	free_iova_fast(iovad, across, 8);
+	expect(!stats_now().all_cached, "%#lx is cached", across);
+	free_iova_fast(iovad, high, 8);
+	expect(stats_now().all_cached == 1, "%#lx is not cached", high);
+	expect(stats_now().counts.ranges == 1, "ranges left");
+	end();
+}
+
+static void a_free_of_another_size_below_is_refused_at_once(void)
+{
+	unsigned long low;
+
+	begin(true);
+	low = alloc_iova_fast(iovad, 8, 199, true);
+	iova_cache_from(iovad, 1000);
+	free_iova_fast(iovad, low, 4);
+	expect_warnings(1, "refused");
+	expect(stats_now().counts.ranges == 1, "it is gone");
+	free_iova_fast(iovad, low, 8);
+	expect(!stats_now().counts.ranges, "it is not freed");
+	end();
+}
+
+static void what_is_cached_below_is_still_handed_out(void)
+{
+	unsigned long low;
+
+	begin(true);
+	low = alloc_iova_fast(iovad, 8, 199, true);
+	free_iova_fast(iovad, low, 8);
+	iova_cache_from(iovad, 1000);
+	expect(stats_now().all_cached == 1, "it is not cached any more");
+	expect(alloc_iova_fast(iovad, 8, TOP, true) == low, "it is not handed out");
+	free_iova_fast(iovad, low, 8);
+	expect(!stats_now().all_cached, "it is cached again");
+	end();
+}
+
+static void all_can_be_cached_again(void)
+{
+	unsigned long low;
+
+	begin(true);
+	iova_cache_from(iovad, 1000);
+	iova_cache_from(iovad, 0);
+	low = alloc_iova_fast(iovad, 8, 199, true);
+	free_iova_fast(iovad, low, 8);
+	expect(stats_now().all_cached == 1, "%#lx is not cached", low);
+	free_iova_fast(iovad, 0, 8);
+	expect_warnings(1, "refused");
+	end();
+}
+
 static void reclaim_reaches_every_cache_only_when_asked(void)
 {
 	static unsigned long pfns[WINDOW];
@@ -1474,6 +1541,10 @@ int main(int argc, char **argv)
 	run_test(freeing_what_is_not_allocated_is_refused);
 	run_test(classes_reach_to_4_mib);
 	run_test(a_cached_range_above_the_limit_is_not_taken);
+	run_test(what_is_not_to_be_cached_is_freed_to_the_tree);
+	run_test(a_free_of_another_size_below_is_refused_at_once);
+	run_test(what_is_cached_below_is_still_handed_out);
+	run_test(all_can_be_cached_again);
 	run_test(reclaim_reaches_every_cache_only_when_asked);
 	run_test(an_offline_cpu_gives_its_ranges_back);
 	run_test(every_cached_range_is_listed_and_no_other);
