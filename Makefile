@@ -139,8 +139,7 @@ torture regressions: tree
 .PHONY: faults soak
 faults soak: tree
 	$(call packages,$(boot-packages) $(foreach a,$(arches),$(boot-$a)))
-	@for arch in $(arches); do tools/kernel/$@ $$arch || exit; \
-		$(if $(filter soak,$@),tools/kernel/soak --low-first $$arch || exit;) done
+	@for arch in $(arches); do tools/kernel/$@ $$arch || exit; done
 
 .PHONY: deb
 deb: tree
