@@ -3,7 +3,8 @@
 
 A module has TITLE, TEXT (what is measured, a paragraph), NOT_SHOWN (what its figures do not
 show, a list), COMMAND (how to take it alone), perhaps WHY, (pattern of "table: row", why stock is
-better there), and measure(context), which returns a list of tables and a list of curves:
+better there), perhaps ARCHES, if it knows not all, and measure(context), which returns a list of
+tables and a list of curves:
 
 table  {"title", "unit", "columns", "better", "rows": [{"what", "values", "note"}]}
        "values" has a number, or nothing, for each of "columns"; the first is the new code.

@@ -30,6 +30,7 @@ NOT_SHOWN = [
     "of its own (ATS) is not there.",
 ]
 COMMAND = "tools/bench/run devices"
+ARCHES = ("x86_64",)
 
 WHY = [
     (r"Throughput", """The emulator answers a request when the host lets it, and between a request

@@ -3,6 +3,7 @@
 
 from functools import partial
 import json
+import platform
 import re
 import subprocess
 
@@ -21,8 +22,11 @@ NOT_SHOWN = [
     "An idle machine: turns alternate, so that what disturbs one side disturbs the other, and "
     "the ratio of the least is what is disturbed least.",
     "More than two threads: the harness has two. More CPUs than that are not measured natively.",
+    "Another processor: a pair has two atomic operations on either side, and where these are "
+    "dear the ratio comes near 1. What they take is printed by --quick, beside both pairs.",
     "Cycles, where the processor's counters cannot be read, as in most virtual machines.",
 ]
+ARCHES = (platform.machine().replace("aarch64", "arm64"),)
 COMMAND = "make -C tools/testing/iova bench; make -C tools/testing/io-pgtable bench"
 
 WHY = [
