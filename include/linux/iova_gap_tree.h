@@ -11,8 +11,10 @@
 
 #include <linux/build_bug.h>
 #include <linux/cache.h>
+#include <linux/compiler.h>
 #include <linux/gap_tree.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -120,6 +122,25 @@ struct iova_place {
 	unsigned long boundary_mask;
 };
 
+/**
+ * iova_cache_from - choose whose frees go to the caches
+ * @iovad: the domain
+ * @pfn: lowest pfn of the ranges that do; 0 for all, as in a new domain
+ *
+ * For who from now on prefers ranges from @pfn on: those below, as they come
+ * back, are neither handed out again instead nor kept from who can use no
+ * others.  What is cached stays so, until it is handed out or not needed.
+ *
+ * Context: any.
+ */
+static inline void iova_cache_from(struct iova_domain *iovad, unsigned long pfn)
+{
+	pfn = max(pfn, iovad->start_pfn);
+	/* Read first: each free reads the line, and it rarely changes. */
+	if (READ_ONCE(iovad->cached_from) != pfn)
+		WRITE_ONCE(iovad->cached_from, pfn);
+}
+
 /* Every free is validated: booted with iova.check=1, or CONFIG_IOVA_DEBUG. */
 extern bool iova_check;
 
@@ -130,7 +151,6 @@ void iova_put_aside(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size);
 bool iova_allocated(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size);
-void iova_cache_from(struct iova_domain *iovad, unsigned long pfn);
 unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 				unsigned long limit_pfn,
 				const struct iova_place *place);

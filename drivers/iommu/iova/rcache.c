@@ -440,26 +440,6 @@ void free_iova_fast(struct iova_domain *iovad, unsigned long pfn,
 EXPORT_SYMBOL_GPL(free_iova_fast);
 
 /**
- * iova_cache_from - choose whose frees go to the caches
- * @iovad: the domain
- * @pfn: lowest pfn of the ranges that do; 0 for all, as in a new domain
- *
- * For who from now on prefers ranges from @pfn on: those below, as they come
- * back, are neither handed out again instead nor kept from who can use no
- * others.  What is cached stays so, until it is handed out or not needed.
- *
- * Context: any.
- */
-void iova_cache_from(struct iova_domain *iovad, unsigned long pfn)
-{
-	pfn = max(pfn, iovad->start_pfn);
-	/* Read first: each free reads the line, and it rarely changes. */
-	if (READ_ONCE(iovad->cached_from) != pfn)
-		WRITE_ONCE(iovad->cached_from, pfn);
-}
-EXPORT_SYMBOL_GPL(iova_cache_from);
-
-/**
  * iova_cpu_drain - give all that a CPU has cached back to the tree
  * @rcache: caches of a domain
  * @cpu: the CPU, possibly offline
