@@ -195,7 +195,7 @@ our_messages()
 {
 	local files='drivers/iommu/(iova|dmamap|io-pgtable)/[^:]*'
 
-	files+='|lib/gap_tree[^:]*|include/linux/(gap_tree|iova|iova_gap_tree)\.h'
+	files+='|lib/gap_tree[^:]*|include/linux/(gap_tree|iommu|iova|iova_gap_tree)\.h'
 	files+='|drivers/iommu/(iommu|io-pgtable)\.c|include/linux/io-pgtable\.h'
 	files+='|drivers/iommu/(intel|arm)/[^:]*'
 	awk -v ours="(^|/)($files):[0-9]+:[0-9]+: (warning|error|fatal error):" '
