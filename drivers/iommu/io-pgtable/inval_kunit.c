@@ -46,9 +46,6 @@
 #include <linux/slab.h>
 
 #include "inval.h"
-#if IS_REACHABLE(CONFIG_ARM_SMMU_V3)
-#include "../arm/arm-smmu-v3/pgtable.h"
-#endif
 
 #define EDU_VENDOR	0x1234
 #define EDU_DEVICE	0x11e8
@@ -472,52 +469,10 @@ static void what_is_too_much_for_a_block_is_parted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_1G, iopt_inval_split(0, SZ_2G - 1, 12, 18));
 }
 
-#if IS_REACHABLE(CONFIG_ARM_SMMU_V3)
-static void pages_one_by_one_up_to_a_table(struct kunit *test)
-{
-	struct arm_smmu_device *smmu =
-		kunit_kzalloc(test, sizeof(*smmu), GFP_KERNEL);
-	struct arm_smmu_domain *smmu_domain =
-		kunit_kzalloc(test, sizeof(*smmu_domain), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, smmu);
-	KUNIT_ASSERT_NOT_NULL(test, smmu_domain);
-	smmu_domain->smmu = smmu;
-	smmu_domain->domain.pgsize_bitmap = SZ_4K | SZ_2M | SZ_1G;
-	KUNIT_EXPECT_FALSE(test, arm_smmu_inval_all(smmu_domain, 511 * SZ_4K,
-						    SZ_4K));
-	KUNIT_EXPECT_TRUE(test, arm_smmu_inval_all(smmu_domain, 512 * SZ_4K,
-						   SZ_4K));
-	KUNIT_EXPECT_FALSE(test, arm_smmu_inval_all(smmu_domain, SZ_1G - SZ_2M,
-						    SZ_2M));
-	smmu->features = ARM_SMMU_FEAT_RANGE_INV;
-	KUNIT_EXPECT_FALSE(test, arm_smmu_inval_all(smmu_domain, SZ_1G, SZ_4K));
-}
-
-static void pages_of_several_sizes_are_gathered_together(struct kunit *test)
-{
-	struct iommu_iotlb_gather gather;
-
-	iommu_iotlb_gather_init(&gather);
-	KUNIT_EXPECT_TRUE(test, arm_smmu_gather_page(&gather, SZ_2M, SZ_2M));
-	KUNIT_EXPECT_TRUE(test, arm_smmu_gathered_leaf(&gather));
-	KUNIT_EXPECT_TRUE(test, arm_smmu_gather_page(&gather, SZ_4M, SZ_4K));
-	KUNIT_EXPECT_FALSE(test, arm_smmu_gathered_leaf(&gather));
-	KUNIT_EXPECT_EQ(test, SZ_2M, gather.start);
-	KUNIT_EXPECT_EQ(test, SZ_4M + SZ_4K - 1, gather.end);
-	/* Not next to it. */
-	KUNIT_EXPECT_FALSE(test, arm_smmu_gather_page(&gather, SZ_8M, SZ_4K));
-}
-#endif
-
 static struct kunit_case inval_sum_cases[] = {
 	KUNIT_CASE(parts_cover_at_most_twice_the_range),
 	KUNIT_CASE(a_range_is_parted_only_where_that_is_less),
 	KUNIT_CASE(what_is_too_much_for_a_block_is_parted),
-#if IS_REACHABLE(CONFIG_ARM_SMMU_V3)
-	KUNIT_CASE(pages_one_by_one_up_to_a_table),
-	KUNIT_CASE(pages_of_several_sizes_are_gathered_together),
-#endif
 	{}
 };
 

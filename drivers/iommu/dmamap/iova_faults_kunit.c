@@ -2,10 +2,10 @@
 /*
  * KUnit tests of the IOVA allocator where each allocation fails once.
  *
- * As those of the DMA API (../dmamap/dmamap_faults_kunit.c): a function is
- * called for a domain that was just made, and its n-th allocation of memory
- * fails, for every n. What must not fail does not; what fails leaves the live
- * ranges as they were; and when the domain is gone nothing is left.
+ * As those of the DMA API (dmamap_faults_kunit.c): a function is called for a
+ * domain that was just made, and its n-th allocation of memory fails, for every
+ * n. What must not fail does not; what fails leaves the live ranges as they
+ * were; and when the domain is gone nothing is left.
  *
  * What the allocator does in work items, which have memory ready for later, is
  * called here directly, so that it is this task whose allocations fail.
@@ -15,8 +15,8 @@
 #include <linux/iova.h>
 #include <linux/sizes.h>
 
-#include "../dmamap/fault_points.h"
-#include "internal.h"
+#include "../iova/internal.h"
+#include "fault_points.h"
 
 #define TOP	(~0UL >> 12)
 #define MANY	300UL

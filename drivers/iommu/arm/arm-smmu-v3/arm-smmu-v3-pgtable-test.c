@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of what SMMUv3 gathers and invalidates.
+ *
+ * Sums only, no SMMU: what an emulated one is told is compared by the tests of
+ * CONFIG_IOMMU_INVAL_KUNIT_TEST.
+ */
+
+#include <kunit/test.h>
+
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "pgtable.h"
+
+static void pages_one_by_one_up_to_a_table(struct kunit *test)
+{
+	struct arm_smmu_device *smmu =
+		kunit_kzalloc(test, sizeof(*smmu), GFP_KERNEL);
+	struct arm_smmu_domain *smmu_domain =
+		kunit_kzalloc(test, sizeof(*smmu_domain), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, smmu);
+	KUNIT_ASSERT_NOT_NULL(test, smmu_domain);
+	smmu_domain->smmu = smmu;
+	smmu_domain->domain.pgsize_bitmap = SZ_4K | SZ_2M | SZ_1G;
+	KUNIT_EXPECT_FALSE(test, arm_smmu_inval_all(smmu_domain, 511 * SZ_4K,
+						    SZ_4K));
+	KUNIT_EXPECT_TRUE(test, arm_smmu_inval_all(smmu_domain, 512 * SZ_4K,
+						   SZ_4K));
+	KUNIT_EXPECT_FALSE(test, arm_smmu_inval_all(smmu_domain, SZ_1G - SZ_2M,
+						    SZ_2M));
+	smmu->features = ARM_SMMU_FEAT_RANGE_INV;
+	KUNIT_EXPECT_FALSE(test, arm_smmu_inval_all(smmu_domain, SZ_1G, SZ_4K));
+}
+
+static void pages_of_several_sizes_are_gathered_together(struct kunit *test)
+{
+	struct iommu_iotlb_gather gather;
+
+	iommu_iotlb_gather_init(&gather);
+	KUNIT_EXPECT_TRUE(test, arm_smmu_gather_page(&gather, SZ_2M, SZ_2M));
+	KUNIT_EXPECT_TRUE(test, arm_smmu_gathered_leaf(&gather));
+	KUNIT_EXPECT_TRUE(test, arm_smmu_gather_page(&gather, SZ_4M, SZ_4K));
+	KUNIT_EXPECT_FALSE(test, arm_smmu_gathered_leaf(&gather));
+	KUNIT_EXPECT_EQ(test, SZ_2M, gather.start);
+	KUNIT_EXPECT_EQ(test, SZ_4M + SZ_4K - 1, gather.end);
+	/* Not next to it. */
+	KUNIT_EXPECT_FALSE(test, arm_smmu_gather_page(&gather, SZ_8M, SZ_4K));
+}
+
+static struct kunit_case arm_smmu_pgtable_cases[] = {
+	KUNIT_CASE(pages_one_by_one_up_to_a_table),
+	KUNIT_CASE(pages_of_several_sizes_are_gathered_together),
+	{}
+};
+
+static struct kunit_suite arm_smmu_pgtable_suite = {
+	.name = "arm-smmu-v3-pgtable",
+	.test_cases = arm_smmu_pgtable_cases,
+};
+
+kunit_test_suite(arm_smmu_pgtable_suite);
+
+MODULE_DESCRIPTION("KUnit tests of what SMMUv3 gathers and invalidates");
+MODULE_LICENSE("GPL");
