@@ -141,6 +141,9 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 	limit = min_not_zero(limit, dev->bus_dma_limit);
 	if (domain->geometry.force_aperture)
 		limit = min_t(u64, limit, domain->geometry.aperture_end);
+	/* What the IOMMU API can say, and the end of what is below it. */
+	if (!IS_ENABLED(CONFIG_64BIT))
+		limit = min_t(u64, limit, ULONG_MAX - PAGE_SIZE);
 
 	if (limit <= DMA_BIT_MASK(32)) {
 		cache_low(&cookie->iovad, true);

@@ -248,6 +248,13 @@ static void needs_gap_tree(struct kunit *test)
 		kunit_skip(test, "not with the stock allocator");
 }
 
+/* The IOMMU API has addresses and sizes as unsigned long and size_t. */
+static void needs_64_bits(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_64BIT))
+		kunit_skip(test, "IOVAs of 32 bits");
+}
+
 /*
  * As a driver does by spin_lock_irqsave(): that disables nothing on PREEMPT_RT,
  * where who has really disabled interrupts may not call the DMA API.
@@ -1172,6 +1179,7 @@ static void addresses_stay_below_the_bus_limit(struct kunit *test)
 	dma_addr_t addr;
 
 	/* F30, D4 */
+	needs_64_bits(test);
 	dev->bus_dma_limit = DMA_BIT_MASK(36);
 	addr = map_mmio(dev, MMIO, GRANULE);
 	KUNIT_EXPECT_LE(test, addr, DMA_BIT_MASK(36));
@@ -1185,6 +1193,7 @@ static void a_forced_aperture_limits_addresses(struct kunit *test)
 	dma_addr_t addr;
 
 	/* F30 */
+	needs_64_bits(test);
 	config_of(test)->aperture_end = DMA_BIT_MASK(35);
 	dev = platform(test);
 	addr = map_mmio(dev, MMIO, GRANULE);
@@ -1199,6 +1208,7 @@ static void an_aperture_not_forced_limits_nothing(struct kunit *test)
 	dma_addr_t addr;
 
 	/* F30 */
+	needs_64_bits(test);
 	config_of(test)->aperture_end = DMA_BIT_MASK(35);
 	config_of(test)->force_aperture = false;
 	dev = platform(test);
@@ -1211,10 +1221,12 @@ static void an_aperture_not_forced_limits_nothing(struct kunit *test)
 static void pci_devices_get_32_bit_addresses_first(struct kunit *test)
 {
 	struct device *dev = trusted_pci(test);
-	dma_addr_t addr = map_mmio(dev, MMIO, GRANULE), large[5];
+	dma_addr_t addr, large[5];
 	unsigned int i;
 
 	/* F31 */
+	needs_64_bits(test);
+	addr = map_mmio(dev, MMIO, GRANULE);
 	KUNIT_EXPECT_LE(test, addr, DMA_BIT_MASK(32));
 	KUNIT_EXPECT_TRUE(test, dev->iommu->pci_32bit_workaround);
 	unmap_mmio(dev, addr, GRANULE);
@@ -1253,6 +1265,7 @@ static void low_addresses_that_come_back_late_are_not_used_again(struct kunit *t
 	dma_addr_t low, addr;
 
 	/* F31 */
+	needs_64_bits(test);
 	if (!IS_ENABLED(CONFIG_IOVA_GAP_TREE))
 		kunit_skip(test, "the stock allocator caches all");
 	low = map_mmio(dev, MMIO, GRANULE);
@@ -1270,6 +1283,7 @@ static void low_addresses_are_cached_where_one_has_to_be_low(struct kunit *test)
 	dma_addr_t low;
 
 	/* F31 */
+	needs_64_bits(test);
 	leave_low_addresses(test, dev);
 	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(32)), 0);
 	low = map_mmio(dev, MMIO, GRANULE);
@@ -1288,6 +1302,7 @@ static void forcedac_gives_pci_devices_high_addresses(struct kunit *test)
 	dma_addr_t addr;
 
 	/* F31 */
+	needs_64_bits(test);
 	iommu_dma_forcedac = true;
 	dev = new_pci(test);
 	mock_device_add(dev);
@@ -1301,10 +1316,24 @@ static void forcedac_gives_pci_devices_high_addresses(struct kunit *test)
 static void other_devices_get_high_addresses_at_once(struct kunit *test)
 {
 	struct device *dev = platform(test);
-	dma_addr_t addr = map_mmio(dev, MMIO, GRANULE);
+	dma_addr_t addr;
 
 	/* F31 */
+	needs_64_bits(test);
+	addr = map_mmio(dev, MMIO, GRANULE);
 	KUNIT_EXPECT_GT(test, addr, DMA_BIT_MASK(32));
+	unmap_mmio(dev, addr, GRANULE);
+}
+
+static void ranges_and_their_ends_fit_an_unsigned_long(struct kunit *test)
+{
+	struct device *dev = platform(test);
+	dma_addr_t addr = map_mmio(dev, MMIO, GRANULE);
+
+	/* F30: the IOMMU API would cut what does not */
+	KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, addr));
+	KUNIT_EXPECT_LE(test, addr + GRANULE, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, phys_at(dev, addr), MMIO);
 	unmap_mmio(dev, addr, GRANULE);
 }
 
@@ -1333,7 +1362,7 @@ static void a_size_above_the_aperture_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_mmio(dev, MMIO, SMALL * GRANULE),
 			DMA_MAPPING_ERROR);
 	KUNIT_EXPECT_EQ(test, map_mmio(dev, MMIO, SZ_1G), DMA_MAPPING_ERROR);
-	KUNIT_EXPECT_EQ(test, map_mmio(dev, MMIO, 1ULL << 47),
+	KUNIT_EXPECT_EQ(test, map_mmio(dev, MMIO, SIZE_MAX / 2 + 1),
 			DMA_MAPPING_ERROR);
 	KUNIT_EXPECT_EQ(test, take_all(test, dev, GRANULE), SMALL - 1);
 }
@@ -1406,6 +1435,7 @@ static void a_large_mapping_crosses_no_4_gib_boundary(struct kunit *test)
 	unsigned int i;
 
 	/* F34, D4 */
+	needs_64_bits(test);
 	config_of(test)->aperture_end = 32ULL * SZ_1G - 1;
 	dev = platform(test);
 	dma_set_seg_boundary(dev, DMA_BIT_MASK(32));
@@ -1463,11 +1493,13 @@ static void large_pages_give_way_to_scarce_addresses(struct kunit *test)
 
 static void a_mapping_may_exceed_4_gib(struct kunit *test)
 {
-	const size_t size = 5ULL * SZ_1G + GRANULE;
+	const size_t size = (size_t)(5ULL * SZ_1G + GRANULE);
 	struct device *dev = platform(test);
-	dma_addr_t addr = map_mmio(dev, MMIO + GRANULE, size);
+	dma_addr_t addr;
 
 	/* F56, F59: sizes are not cut to 32 bits anywhere */
+	needs_64_bits(test);
+	addr = map_mmio(dev, MMIO + GRANULE, size);
 	KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, addr));
 	KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), size);
 	KUNIT_EXPECT_EQ(test, phys_at(dev, addr + size - 1),
@@ -3549,6 +3581,8 @@ static void a_list_may_exceed_4_gib(struct kunit *test)
 	int i, nents;
 	u64 sum = 0;
 
+	needs_64_bits(test);
+
 	/* F84, D4: never touched, so it need not be there */
 	dma_set_max_seg_size(dev, UINT_MAX);
 	dma_set_seg_boundary(dev, DMA_BIT_MASK(32));
@@ -3569,6 +3603,25 @@ static void a_list_may_exceed_4_gib(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, sum, 5ULL * SZ_1G);
 	dma_unmap_sg(dev, sgl, 5, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+}
+
+static void a_list_longer_than_the_aperture_fails(struct kunit *test)
+{
+	u8 *buffer = new_buffer(test, SZ_2M);
+	struct scatterlist sgl[5];
+	struct device *dev;
+	int i;
+
+	/* F86, F89: also where a size_t cannot hold its length */
+	config_of(test)->aperture_end = DMA_BIT_MASK(32);
+	dev = platform(test);
+	dma_set_max_seg_size(dev, UINT_MAX);
+	dma_set_seg_boundary(dev, DMA_BIT_MASK(32));
+	sg_init_table(sgl, 5);
+	for (i = 0; i < 5; i++)
+		sg_set_page(&sgl[i], virt_to_page(buffer), SZ_1G, 0);
+	KUNIT_EXPECT_EQ(test, dma_map_sg(dev, sgl, 5, DMA_TO_DEVICE), 0);
 	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
 }
 
@@ -5327,6 +5380,26 @@ static void an_unmap_of_a_wrong_address_is_reported(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&console.unmaps), 1);
 }
 
+/* Where the IOMMU API cuts addresses, that is an address of somebody else. */
+static void an_unmap_4_gib_too_high_is_reported(struct kunit *test)
+{
+	struct device *dev = platform(test);
+	u8 *buffer = new_buffer(test, GRANULE);
+	dma_addr_t addr, high;
+
+	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(32)), 0);
+	addr = map(test, dev, buffer, GRANULE, DMA_TO_DEVICE);
+	high = addr + BIT_ULL(32);
+	if (high == addr)
+		kunit_skip(test, "a dma_addr_t of 32 bits");
+	expect_bad_unmap(test, dev);
+	iommu_dma_unmap_page(dev, high, GRANULE, DMA_TO_DEVICE, 0);
+	expect_reported(test, high);
+	expect_reads(test, dev, addr, buffer, GRANULE);
+	dma_unmap_single(dev, addr, GRANULE, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, atomic_read(&console.unmaps), 1);
+}
+
 /* stock fails this */
 static void an_unmap_of_too_much_is_reported(struct kunit *test)
 {
@@ -5548,6 +5621,7 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(low_addresses_are_cached_where_one_has_to_be_low),
 	KUNIT_CASE(forcedac_gives_pci_devices_high_addresses),
 	KUNIT_CASE(other_devices_get_high_addresses_at_once),
+	KUNIT_CASE(ranges_and_their_ends_fit_an_unsigned_long),
 	KUNIT_CASE(with_no_address_left_mapping_fails),
 	KUNIT_CASE(a_size_above_the_aperture_fails),
 	KUNIT_CASE(freed_small_ranges_serve_large_requests),
@@ -5641,6 +5715,7 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE_PARAM(a_failed_list_is_as_it_was, manner_gen_params),
 	KUNIT_CASE_PARAM(a_failed_padded_list_is_as_it_was, manner_gen_params),
 	KUNIT_CASE(a_list_may_exceed_4_gib),
+	KUNIT_CASE(a_list_longer_than_the_aperture_fails),
 	KUNIT_CASE(a_list_without_addresses_left_is_out_of_memory),
 	KUNIT_CASE(an_entry_too_long_for_its_granules_is_invalid),
 	KUNIT_CASE(a_list_can_be_mapped_again),
@@ -5725,6 +5800,7 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(an_msi_cookie_gives_addresses_in_a_row),
 #endif
 	KUNIT_CASE(an_unmap_of_a_wrong_address_is_reported),
+	KUNIT_CASE(an_unmap_4_gib_too_high_is_reported),
 	KUNIT_CASE(an_unmap_of_too_much_is_reported),
 	KUNIT_CASE(a_second_unmap_is_reported),
 	KUNIT_CASE(a_second_unmap_of_a_resource_is_reported),

@@ -34,6 +34,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
@@ -1262,18 +1263,22 @@ static int access(struct device *dev, dma_addr_t iova, void *buffer,
 		  size_t size, int need, bool write)
 {
 	struct mock_page page = { };
-	u8 *memory = NULL;
+	phys_addr_t phys = 0;
+	u8 *memory;
 	size_t i;
 
-	for (i = 0; i < size; i++, iova++) {
+	for (i = 0; i < size; i++, iova++, phys++) {
 		/* No page is smaller than this. */
-		if (!memory || IS_ALIGNED(iova, SZ_512)) {
+		if (!i || IS_ALIGNED(iova, SZ_512)) {
 			if (mock_translate(dev, iova, &page) == MOCK_NOWHERE ||
 			    (page.prot & need) != need)
 				return -EFAULT;
-			memory = phys_to_virt(page.phys);
+			phys = page.phys;
 		}
-		move_byte(memory++, (u8 *)buffer + i, write);
+		memory = kmap_local_pfn(PHYS_PFN(phys));
+		move_byte(memory + offset_in_page(phys), (u8 *)buffer + i,
+			  write);
+		kunmap_local(memory);
 	}
 	return 0;
 }

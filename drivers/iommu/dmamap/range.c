@@ -270,6 +270,9 @@ static bool may_be_ours(struct iommu_domain *domain, dma_addr_t addr,
 	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	unsigned long pfn = iova_pfn(iovad, addr);
 
+	/* Where the IOMMU API and page tables cut it, it is another's. */
+	if (overflows_type(addr, pfn))
+		return false;
 	return size && pfn >= iovad->start_pfn && addr + size - 1 >= addr &&
 	       (addr + size - 1 <= domain->geometry.aperture_end ||
 		!domain->geometry.force_aperture);

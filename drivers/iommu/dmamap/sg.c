@@ -73,10 +73,9 @@ static __always_inline struct scatterlist *entry_after(struct scatterlist *s)
  * Bytes to leave out so that @len more after @total do not cross a boundary.
  * Most lists are shorter than the first one is away.
  */
-static __always_inline size_t gap_before(size_t total, size_t len,
-					 unsigned long boundary)
+static __always_inline u64 gap_before(u64 total, u64 len, u64 boundary)
 {
-	size_t used;
+	u64 used;
 
 	if (likely(total + len - 1 <= boundary))
 		return 0;
@@ -87,10 +86,9 @@ static __always_inline size_t gap_before(size_t total, size_t len,
 }
 
 /* Bytes of the granules that an entry touches; @mask is that of a granule. */
-static __always_inline size_t wide_len(struct scatterlist *s,
-				       unsigned long mask)
+static __always_inline u64 wide_len(struct scatterlist *s, u64 mask)
 {
-	return ((size_t)s->length + (s->offset & mask) + mask) & ~mask;
+	return (s->length + (s->offset & mask) + mask) & ~mask;
 }
 
 static void clear_dma(struct scatterlist *s)
@@ -149,7 +147,7 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 	struct iommu_run *run = layout->runs.run;
 	struct iommu_run *last = run + ARRAY_SIZE(layout->runs.run) - 1;
 	unsigned long boundary = dma_get_seg_boundary(dev);
-	size_t total, len = sgl->length;
+	u64 total, len = sgl->length;
 	struct scatterlist *s = sgl;
 	phys_addr_t phys, end, meet = 0;
 	int i;
@@ -199,7 +197,8 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 	}
 	layout->padding = -end & mask;
 	total += layout->padding;
-	if (unlikely(meet & mask || !total || total - 1 > boundary))
+	if (unlikely(meet & mask || !total || total - 1 > boundary ||
+		     total > SIZE_MAX))
 		return false;
 	if (overflows_type(len + layout->padding, s->length))
 		return false;
@@ -223,7 +222,7 @@ static noinline int lay_out(struct device *dev, struct scatterlist *sgl,
 	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
 	unsigned long boundary = dma_get_seg_boundary(dev);
 	struct pci_p2pdma_map_state p2pdma = { };
-	size_t total = 0, piece = 0, gap, len;
+	u64 total = 0, piece = 0, gap, len;
 	phys_addr_t phys = 0, at;
 	struct scatterlist *s;
 	int i, ret;
@@ -249,6 +248,8 @@ static noinline int lay_out(struct device *dev, struct scatterlist *sgl,
 		}
 		total += gap + len;
 	}
+	if (total > SIZE_MAX)
+		return -ENOMEM;
 	layout->plain = false;
 	layout->total = total;
 	layout->target.phys = phys;

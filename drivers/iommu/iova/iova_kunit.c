@@ -217,7 +217,9 @@ static void every_hole_is_found_again_at_the_highest_place(struct kunit *test)
 
 static void a_failing_request_poisons_no_other_limit(struct kunit *test)
 {
-	static const unsigned int bits[] = { 32, 40, 64 };
+	static const unsigned int bits[] = {
+		32, 40, IS_ENABLED(CONFIG_64BIT) ? 64 : 43,
+	};
 	struct fixture *f = test->priv;
 	unsigned int i;
 
@@ -429,8 +431,11 @@ static void a_reservation_beyond_the_space_is_refused(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	expect_warning("reservation of pfns");
-	KUNIT_EXPECT_NULL(test, reserve_iova(&f->iovad, 1, ~0UL));
+	/* A pfn of 32 bits is never that of too high an address. */
+	if (IS_ENABLED(CONFIG_64BIT)) {
+		expect_warning("reservation of pfns");
+		KUNIT_EXPECT_NULL(test, reserve_iova(&f->iovad, 1, ~0UL));
+	}
 	expect_warning("reservation of pfns");
 	KUNIT_EXPECT_NULL(test, reserve_iova(&f->iovad, 2, 1));
 	KUNIT_EXPECT_EQ(test, stats_of(f).counts.ranges, 0);
