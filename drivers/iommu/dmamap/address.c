@@ -6,7 +6,8 @@
  * ===================
  *
  * 1. Limits.  An address must be within what the device can drive, what the
- *    bus between it and the IOMMU carries, and what the domain translates.
+ *    bus between it and the IOMMU carries, and what the domain translates.  The
+ *    IOMMU API has it as unsigned long: with 32 bits that is another limit.
  *
  * 2. PCI devices get addresses below 4 GiB as long as there are any, because
  *    too many devices claim 64 bits and were never tried with them.  The first
