@@ -134,9 +134,15 @@ static int dmamap_test_init(struct kunit *test)
 {
 	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
 	const struct manner *manner = test->param_value;
+	int ret;
 
 	if (!f)
 		return -ENOMEM;
+	/* Caches and flush queues are a CPU's: a test that moves has others. */
+	ret = set_cpus_allowed_ptr(current,
+				   cpumask_of(cpumask_first(cpu_online_mask)));
+	if (ret)
+		return ret;
 	f->mock = mock_iommu_create();
 	if (!f->mock)
 		return -ENOMEM;

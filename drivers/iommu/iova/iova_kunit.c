@@ -58,6 +58,11 @@ static int iova_test_init(struct kunit *test)
 
 	if (!f)
 		return -ENOMEM;
+	/* What one CPU's caches have, a test that moves would not find. */
+	ret = set_cpus_allowed_ptr(current,
+				   cpumask_of(cpumask_first(cpu_online_mask)));
+	if (ret)
+		return ret;
 	ret = iova_cache_get();
 	if (ret)
 		return ret;
