@@ -46,7 +46,11 @@
 
 #define GRANULE		SZ_4K
 /* Addresses that tests map as resources: never touched, so never there. */
+#ifdef CONFIG_PHYS_ADDR_T_64BIT
 #define MMIO		BIT_ULL(40)
+#else
+#define MMIO		BIT(31)
+#endif
 /* A small aperture, that tests can use up: granules 1 to SMALL - 1. */
 #define SMALL		256UL
 #define SMALL_END	(SMALL * GRANULE - 1)
@@ -1442,7 +1446,7 @@ static void a_large_mapping_crosses_no_4_gib_boundary(struct kunit *test)
 
 	/* F34, D4 */
 	needs_64_bits(test);
-	config_of(test)->aperture_end = 32ULL * SZ_1G - 1;
+	config_of(test)->aperture_end = (dma_addr_t)32 * SZ_1G - 1;
 	dev = platform(test);
 	dma_set_seg_boundary(dev, DMA_BIT_MASK(32));
 	for (i = 0; i < ARRAY_SIZE(addrs); i++) {
