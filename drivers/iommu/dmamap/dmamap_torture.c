@@ -75,7 +75,7 @@ static char *torture_type = "dmamap";
 
 #define APERTURE	SZ_64M			/* 16383 pages of 4 KiB */
 #define SLOTS		4096U			/* 6 pages each use it up */
-#define BATCH		64			/* operations between reschedules */
+#define BATCH		64			/* operations on a device at a time */
 #define IRQ_BATCH	4
 #define POOL		64			/* pages of real memory */
 #define SG_MAX		16
@@ -326,11 +326,13 @@ static int dmamap_torture_worker(void *arg)
 		td = &devices[torture_random(&rand) % ndevices];
 		if (down_read_trylock(&td->sem)) {
 			phase = phase_now();
-			for (i = 0; i < BATCH && td->dev; i++)
+			for (i = 0; i < BATCH && td->dev; i++) {
 				operate(td, &rand, phase, counts);
+				cond_resched();
+			}
 			up_read(&td->sem);
 		}
-		cond_resched();
+		cond_resched();		/* where all are being torn down */
 		stutter_wait("dmamap_torture_worker");
 	} while (!torture_must_stop());
 	torture_kthread_stopping("dmamap_torture_worker");
