@@ -257,7 +257,8 @@ static __always_inline unsigned int iopt_height(struct iopt_format f,
 {
 	unsigned int height = 0;
 
-	while (pgsize >> iopt_shift(f, height) >> iopt_bits(f))
+	pgsize >>= iopt_shift(f, 0);
+	while (pgsize >>= iopt_bits(f))
 		height++;
 	return height;
 }
@@ -592,10 +593,11 @@ static noinline int iopt_map_groups(struct iopt *iopt, struct iopt_format f,
 }
 
 /* Map blocks, or groups, of one size. */
-static noinline int iopt_map_blocks(struct iopt *iopt, struct iopt_format f,
-				    u64 iova, phys_addr_t paddr, size_t pgsize,
-				    size_t pgcount, u64 attributes, gfp_t gfp,
-				    size_t *mapped)
+static __always_inline int iopt_map_blocks(struct iopt *iopt,
+					   struct iopt_format f, u64 iova,
+					   phys_addr_t paddr, size_t pgsize,
+					   size_t pgcount, u64 attributes,
+					   gfp_t gfp, size_t *mapped)
 {
 	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
 	unsigned int height = iopt_height(f, pgsize);
@@ -992,7 +994,11 @@ again:
 			goto again;
 		return 0;
 	}
-	count = iopt_clear(f, slot, min(count, iopt_room(f, slot)), height);
+	if (count == 1)
+		WRITE_ONCE(*slot, 0);	/* a block, mostly */
+	else
+		count = iopt_clear(f, slot, min(count, iopt_room(f, slot)),
+				   height);
 	if (!iopt->iop.cfg.coherent_walk)
 		iopt_write_back(&iopt->iop.cfg, slot, count);
 	iopt_note(iopt, gather, iova, count, 1UL << shift);
