@@ -33,8 +33,6 @@ WHY = [
     (r"unmap or free alone: dma_map_sg, [124] ", """More than one page is cleared run by run, with
     a fixed part of some 170 instructions that pays from eight entries on; both operations
     together are below stock"""),
-    (r"2 MiB, aligned", """One entry is written and cleared on either side; the walker's way of
-    doing many at a time does not pay for one"""),
 ]
 
 

@@ -41,8 +41,6 @@ WHY = [
     (r"unmapped as 2 MiB: D1 misses", """Stock takes the table that the unmapping covers whole away
     without clearing it, and allocates and clears another one for the next mapping. Here it is
     cleared and stays: 64 lines, written by either operation"""),
-    (r"2 MiB: I refs", """One entry is written and cleared on either side; the walker's way of doing
-    many at a time does not pay for one"""),
 ]
 
 # Of bench.c's table, by name and threads: what cachegrind looks at, and turns
