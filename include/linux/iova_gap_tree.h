@@ -52,6 +52,7 @@ static_assert(offsetof(struct iova, pfn_hi) == offsetof(struct iova, gap.last));
  * @refused: frees that named no allocated range, or one of another size
  * @suspects: ranges handed to iova_free_suspect()
  * @leaked: ranges given up because a suspect free found no memory
+ * @returned: ranges that came back from caches
  * @slow_max: longest the lock of the tree was held, in get_cycles()
  */
 struct iova_counts {
@@ -60,6 +61,7 @@ struct iova_counts {
 	unsigned long refused;
 	unsigned long suspects;
 	unsigned long leaked;
+	unsigned long returned;
 	unsigned long slow_max;
 };
 
@@ -77,8 +79,8 @@ struct iova_counts {
  *	iova_cache_from()
  * @cpuhp_dead: link for the CPU hotplug callback
  * @lock: protects all that follows, and the members pfn_lo and pfn_hi of
- *	every range in @tree; taken with interrupts disabled, no other lock
- *	is taken under it
+ *	every range in @tree; taken with interrupts disabled, under it only
+ *	the locks of the caches
  * @tree: every range: live, reserved and cached
  * @spares: ranges in no tree, for allocations to come
  * @nr_spares: length of @spares

@@ -37,6 +37,13 @@
  *    time and keeps its place in the depot: a magazine that leaves moves the
  *    place on. So nothing is taken out to be looked at, and the lock is held
  *    for the copy of at most %CAPACITY_MAX words.
+ *
+ * 6. Giving back.  Ranges are taken out of a magazine and put into the tree in
+ *    one hold of the tree's lock, for all caches here and in reaper.c.  So
+ *    whoever holds that lock finds a range that nobody uses either in a cache
+ *    or free in the tree, and none on its way in between, where a request could
+ *    not have it and a suspect free (suspect.c) would take it for live.  What
+ *    is with a CPU goes to the depot first, where it can be had as well.
  */
 
 #include <linux/iova.h>
@@ -202,6 +209,20 @@ static void note_peak(struct iova_rcache *rcache, unsigned int class,
 		depot->peak = nodes - depot->cached;
 }
 
+static struct iova_magazine *pop_full(struct iova_depot *depot)
+{
+	struct iova_magazine *mag = depot->full;
+
+	if (mag) {
+		WRITE_ONCE(depot->full, mag->next);
+		WRITE_ONCE(depot->cached, depot->cached - mag->count);
+		if (unlikely(depot->look == mag))
+			depot->look = mag->next;
+		mag->next = NULL;
+	}
+	return mag;
+}
+
 /**
  * iova_depot_get_full - take a magazine with ranges in it
  * @rcache: caches of a domain
@@ -220,14 +241,7 @@ struct iova_magazine *iova_depot_get_full(struct iova_rcache *rcache,
 	if (!depot || !READ_ONCE(depot->full))
 		return NULL;
 	flags = depot_lock(depot);
-	mag = depot->full;
-	if (mag) {
-		WRITE_ONCE(depot->full, mag->next);
-		WRITE_ONCE(depot->cached, depot->cached - mag->count);
-		if (unlikely(depot->look == mag))
-			depot->look = mag->next;
-		mag->next = NULL;
-	}
+	mag = pop_full(depot);
 	note_peak(rcache, class, depot);
 	depot_unlock(depot, flags);
 	return mag;
@@ -323,29 +337,93 @@ void iova_depot_put(struct iova_rcache *rcache, unsigned int class,
 }
 
 /**
- * iova_magazines_return - give the ranges of magazines back to the tree
- * @rcache: caches of the domain
- * @class: their class
- * @list: magazines that nobody else sees; they are freed
+ * iova_depot_put_cpu - give the depot all that a CPU has of a class
+ * @rcache: caches of a domain
+ * @class: the class
+ * @cpu: the CPU, possibly offline
  *
  * Context: any; no lock of the allocator held.
  * Return: the number of ranges.
  */
-unsigned long iova_magazines_return(struct iova_rcache *rcache,
-				    unsigned int class,
-				    struct iova_magazine *list)
+unsigned long iova_depot_put_cpu(struct iova_rcache *rcache, unsigned int class,
+				 unsigned int cpu)
 {
-	unsigned long ranges = 0;
+	struct iova_cpu_cache *cache = per_cpu_ptr(rcache->cpus, cpu);
+	unsigned long flags, ranges = 0;
+	struct iova_magazine *mag;
 
-	while (list) {
-		struct iova_magazine *mag = list;
-
-		list = mag->next;
+	if (!READ_ONCE(cache->loaded[class]))
+		return 0;
+	local_irq_save(flags);
+	iova_cache_lock(cache);
+	while ((mag = cache->loaded[class])) {
+		WRITE_ONCE(cache->loaded[class], mag->next);
 		ranges += mag->count;
-		iova_tree_return(rcache->iovad, class, mag->pfns, mag->count);
-		kfree(mag);
+		iova_depot_put(rcache, class, mag);
 	}
+	iova_cache_unlock(cache);
+	local_irq_restore(flags);
 	return ranges;
+}
+
+/*
+ * Take up to %IOVA_BATCH of @most ranges out of the magazine on top, and that
+ * out of the depot when it is @emptied.
+ */
+static unsigned int take_batch(struct iova_depot *depot, unsigned long most,
+			       unsigned long *pfns,
+			       struct iova_magazine **emptied)
+{
+	unsigned long flags = depot_lock(depot);
+	struct iova_magazine *mag = depot->full;
+	unsigned int nr = 0;
+
+	if (mag) {
+		nr = min3((unsigned long)mag->count, most,
+			  (unsigned long)IOVA_BATCH);
+		mag->count -= nr;
+		WRITE_ONCE(depot->cached, depot->cached - nr);
+		memcpy(pfns, mag->pfns + mag->count, nr * sizeof(*pfns));
+		if (!mag->count)
+			*emptied = pop_full(depot);
+	}
+	depot_unlock(depot, flags);
+	return nr;
+}
+
+static unsigned int return_batch(struct iova_rcache *rcache, unsigned int class,
+				 unsigned long most)
+{
+	struct iova_magazine *emptied = NULL;
+	unsigned long pfns[IOVA_BATCH];
+	struct iova_tree_hold hold;
+	unsigned int nr;
+
+	iova_tree_lock(rcache->iovad, &hold);
+	nr = take_batch(READ_ONCE(rcache->depots[class]), most, pfns, &emptied);
+	iova_tree_return(rcache->iovad, &hold, class, pfns, nr);
+	kfree(emptied);
+	return nr;
+}
+
+/**
+ * iova_depot_return - give ranges of a depot back to the tree
+ * @rcache: caches of a domain
+ * @class: the class; its depot exists
+ * @most: how many, if there are as many
+ *
+ * Context: any; no lock of the allocator held.
+ * Return: the number of ranges.
+ */
+unsigned long iova_depot_return(struct iova_rcache *rcache, unsigned int class,
+				unsigned long most)
+{
+	unsigned long left = most;
+	unsigned int nr;
+
+	while (left && (nr = return_batch(rcache, class, left)))
+		left -= nr;
+	return most - left;
 }
 
 /**
@@ -353,56 +431,30 @@ unsigned long iova_magazines_return(struct iova_rcache *rcache,
  * @rcache: caches of a domain
  * @class: the class
  *
+ * What is put into it meanwhile may stay, or stay instead.
+ *
  * Context: any; no lock of the allocator held.
  * Return: the number of ranges.
  */
 unsigned long iova_depot_drain(struct iova_rcache *rcache, unsigned int class)
 {
 	struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
-	struct iova_magazine *full, *empty;
+	struct iova_magazine *empty, *mag;
 	unsigned long flags;
 
-	if (!depot)
+	if (!depot || (!READ_ONCE(depot->full) && !READ_ONCE(depot->empty)))
 		return 0;
 	flags = depot_lock(depot);
-	full = depot->full;
 	empty = depot->empty;
-	WRITE_ONCE(depot->full, NULL);
 	WRITE_ONCE(depot->empty, NULL);
-	WRITE_ONCE(depot->cached, 0);
-	depot->look = NULL;
 	depot->nr_empty = 0;
 	depot_unlock(depot, flags);
 
-	iova_magazines_return(rcache, class, empty);
-	return iova_magazines_return(rcache, class, full);
-}
-
-/**
- * iova_depot_drain_cpu - give all that a CPU has of a class back to the tree
- * @rcache: caches of a domain
- * @cpu: the CPU, possibly offline
- * @class: the class
- *
- * Context: any; no lock of the allocator held.
- * Return: the number of ranges.
- */
-unsigned long iova_depot_drain_cpu(struct iova_rcache *rcache, unsigned int cpu,
-				   unsigned int class)
-{
-	struct iova_cpu_cache *cache = per_cpu_ptr(rcache->cpus, cpu);
-	struct iova_magazine *list;
-	unsigned long flags;
-
-	if (!READ_ONCE(cache->loaded[class]))
-		return 0;
-	local_irq_save(flags);
-	iova_cache_lock(cache);
-	list = cache->loaded[class];
-	WRITE_ONCE(cache->loaded[class], NULL);
-	iova_cache_unlock(cache);
-	local_irq_restore(flags);
-	return iova_magazines_return(rcache, class, list);
+	while ((mag = empty)) {
+		empty = mag->next;
+		kfree(mag);
+	}
+	return iova_depot_return(rcache, class, READ_ONCE(depot->cached));
 }
 
 /**

@@ -18,16 +18,17 @@
  * Locks, outermost first; no two of the same kind are held together:
  *
  *	iova_cache_mutex	domain.c, users of the slab cache; sleeps
+ *	iova_domain.lock	the tree, interrupts disabled; at most
+ *				%IOVA_BATCH tree operations at a time
  *	struct iova_cpu_cache	bit lock, interrupts disabled; its CPU's fast
  *				path only tries it
  *	struct iova_depot	raw, interrupts disabled; a few instructions, or
  *				the copy of a magazine
  *	pieces_lock		depot.c, raw, likewise
- *	iova_domain.lock	the tree, interrupts disabled; at most
- *				%IOVA_BATCH tree operations at a time
  *
- * All but the first are never held while memory is allocated or freed, and
- * those between the first and the last never while the last is taken.
+ * All but the first are never held while memory is allocated or freed.  With
+ * the tree locked, the caches are taken only to bring ranges from them to the
+ * tree; see depot.c, 6.
  */
 #ifndef _IOVA_INTERNAL_H
 #define _IOVA_INTERNAL_H
@@ -291,8 +292,10 @@ struct iova *iova_tree_may_free(struct iova_domain *iovad, unsigned long pfn,
 				unsigned long size, const char **why);
 bool iova_tree_free(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size);
-void iova_tree_return(struct iova_domain *iovad, unsigned int class,
-		      const unsigned long *pfns, unsigned int nr);
+void iova_tree_return(struct iova_domain *iovad, struct iova_tree_hold *hold,
+		      unsigned int class, const unsigned long *pfns,
+		      unsigned int nr);
+unsigned long iova_tree_returned(struct iova_domain *iovad);
 bool iova_tree_mark_cached(struct iova_domain *iovad, unsigned long pfn,
 			   unsigned long size);
 void iova_tree_mark_live(struct iova_domain *iovad, unsigned long pfn);
@@ -308,12 +311,11 @@ struct iova_magazine *iova_depot_get_empty(struct iova_rcache *rcache,
 					   unsigned int class, bool first);
 void iova_depot_put(struct iova_rcache *rcache, unsigned int class,
 		    struct iova_magazine *mag);
-unsigned long iova_magazines_return(struct iova_rcache *rcache,
-				    unsigned int class,
-				    struct iova_magazine *list);
+unsigned long iova_depot_put_cpu(struct iova_rcache *rcache, unsigned int class,
+				 unsigned int cpu);
+unsigned long iova_depot_return(struct iova_rcache *rcache, unsigned int class,
+				unsigned long most);
 unsigned long iova_depot_drain(struct iova_rcache *rcache, unsigned int class);
-unsigned long iova_depot_drain_cpu(struct iova_rcache *rcache, unsigned int cpu,
-				   unsigned int class);
 unsigned long iova_depot_look(struct iova_depot *depot, bool restart,
 			      unsigned long *pfns, unsigned long room);
 void iova_depots_destroy(struct iova_rcache *rcache);

@@ -33,7 +33,9 @@
  *
  * 5. A failing request that may flush takes back what caches hold one step at
  *    a time (its own CPU, then each depot, then one other CPU after another)
- *    and tries again after each.  Nothing is remembered of a failure.
+ *    and tries again after each.  When it has seen every cache empty, it tries
+ *    once more if anybody else gave ranges back since its last try.  Nothing is
+ *    remembered of a failure.
  *
  * 6. A free takes a magazine when one is ready, and needs none to succeed: it
  *    allocates nothing.  What is ready, and how more gets ready, is told in
@@ -183,26 +185,57 @@ static struct iova *tree_alloc_rounded(struct iova_domain *iovad,
 	return iova;
 }
 
-/* Give back what caches hold, a step at a time, until the request fits. */
+/* The same, noting before what the tree has got back from caches by now. */
+static struct iova *tree_try(struct iova_domain *iovad, unsigned long size,
+			     unsigned long limit_pfn, unsigned long *returned)
+{
+	*returned = READ_ONCE(iovad->counts.returned);
+	return tree_alloc_rounded(iovad, size, limit_pfn);
+}
+
+static struct iova *drain_depots_and_try(struct iova_domain *iovad,
+					 unsigned long size,
+					 unsigned long limit_pfn,
+					 unsigned long *returned)
+{
+	struct iova *iova = NULL;
+	unsigned int class;
+
+	for (class = 0; !iova && class < IOVA_CLASSES; class++)
+		if (iova_depot_drain(iovad->rcache, class))
+			iova = tree_try(iovad, size, limit_pfn, returned);
+	return iova;
+}
+
+/*
+ * Give back what caches hold, a step at a time, until the request fits.
+ * @returned: what tree_try() noted the last time.
+ */
 static struct iova *reclaim_and_alloc(struct iova_domain *iovad,
 				      unsigned long size,
-				      unsigned long limit_pfn)
+				      unsigned long limit_pfn,
+				      unsigned long returned)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	unsigned int self = raw_smp_processor_id(), class, cpu;
+	unsigned int self = raw_smp_processor_id(), cpu;
 	struct iova *iova = NULL;
 
 	if (iova_cpu_drain(rcache, self))
-		iova = tree_alloc_rounded(iovad, size, limit_pfn);
-	for (class = 0; !iova && class < IOVA_CLASSES; class++)
-		if (iova_depot_drain(rcache, class))
-			iova = tree_alloc_rounded(iovad, size, limit_pfn);
+		iova = tree_try(iovad, size, limit_pfn, &returned);
+	if (!iova)
+		iova = drain_depots_and_try(iovad, size, limit_pfn, &returned);
 	for_each_possible_cpu(cpu) {
 		if (iova)
-			break;
+			return iova;
 		if (cpu != self && iova_cpu_drain(rcache, cpu))
-			iova = tree_alloc_rounded(iovad, size, limit_pfn);
+			iova = tree_try(iovad, size, limit_pfn, &returned);
 	}
+	/* What a CPU gave the depot before its turn came. */
+	if (!iova)
+		iova = drain_depots_and_try(iovad, size, limit_pfn, &returned);
+	/* What others, the reaper or another request, gave the tree. */
+	if (!iova && iova_tree_returned(iovad) != returned)
+		iova = tree_alloc_rounded(iovad, size, limit_pfn);
 	return iova;
 }
 
@@ -211,7 +244,7 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 					 unsigned long limit_pfn,
 					 bool flush_rcache)
 {
-	unsigned long pfn = 0;
+	unsigned long pfn = 0, returned;
 	struct iova *iova;
 
 	if (WARN_ONCE(!size, "iova: allocation of no pages\n"))
@@ -219,9 +252,10 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 	if (iova_size_is_cached(size))
 		pfn = cached_alloc(iovad, size, limit_pfn);
 	if (!pfn) {
-		iova = tree_alloc_rounded(iovad, size, limit_pfn);
+		iova = tree_try(iovad, size, limit_pfn, &returned);
 		if (!iova && flush_rcache && iovad->rcache)
-			iova = reclaim_and_alloc(iovad, size, limit_pfn);
+			iova = reclaim_and_alloc(iovad, size, limit_pfn,
+						 returned);
 		iova_spares_want(iovad);
 		if (iova)
 			pfn = iova->pfn_lo;
@@ -308,6 +342,7 @@ static bool cached_free(struct iova_domain *iovad, unsigned int class,
 static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 			       unsigned long size)
 {
+	struct iova_tree_hold hold;
 	unsigned int class;
 
 	if (!iovad->rcache || !iova_size_is_cached(size) ||
@@ -327,10 +362,13 @@ static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 		return;
 	if (cached_free(iovad, class, pfn))
 		return;
-	if (iova_check)
-		iova_tree_return(iovad, class, &pfn, 1);	/* is marked */
-	else
+	if (!iova_check) {
 		iova_tree_free(iovad, pfn, size);
+		return;
+	}
+	/* It is marked as cached. */
+	iova_tree_lock(iovad, &hold);
+	iova_tree_return(iovad, &hold, class, &pfn, 1);
 }
 
 static __always_inline unsigned long fast_alloc(struct iova_domain *iovad,
@@ -449,11 +487,14 @@ EXPORT_SYMBOL_GPL(free_iova_fast);
  */
 unsigned long iova_cpu_drain(struct iova_rcache *rcache, unsigned int cpu)
 {
-	unsigned long ranges = 0;
+	unsigned long ranges = 0, nr;
 	unsigned int class;
 
-	for (class = 0; class < IOVA_CLASSES; class++)
-		ranges += iova_depot_drain_cpu(rcache, cpu, class);
+	for (class = 0; class < IOVA_CLASSES; class++) {
+		nr = iova_depot_put_cpu(rcache, class, cpu);
+		if (nr)
+			ranges += iova_depot_return(rcache, class, nr);
+	}
 	return ranges;
 }
 

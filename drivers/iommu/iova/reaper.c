@@ -19,8 +19,8 @@
  *
  * 3. The work.  Ranges leave the depot first, then each CPU: the magazine
  *    below the loaded one, then part of the loaded one.  A CPU's lock is held
- *    to unhook a magazine or to copy %IOVA_BATCH pfns; the tree's lock, as
- *    always, for %IOVA_BATCH operations.
+ *    to move its magazines to the depot or to copy %IOVA_BATCH pfns; the tree's
+ *    lock, as always, for %IOVA_BATCH operations.
  *
  *    Empty magazines and spare ranges that a whole window did not need are
  *    freed, too.
@@ -35,7 +35,6 @@
  */
 
 #include <linux/iova.h>
-#include <linux/slab.h>
 
 #include "internal.h"
 #include "trace.h"
@@ -79,28 +78,6 @@ static unsigned long next_interval(struct iova_rcache *rcache,
 	return IOVA_REAPER_INTERVAL << min_t(unsigned int, late, QUIET_MAX);
 }
 
-/* Give back up to @excess ranges of the depot. */
-static unsigned long reap_depot(struct iova_rcache *rcache, unsigned int class,
-				unsigned long excess)
-{
-	unsigned long left = excess;
-	struct iova_magazine *mag;
-
-	while (left && (mag = iova_depot_get_full(rcache, class))) {
-		unsigned int nr = min_t(unsigned long, left, mag->count);
-
-		left -= nr;
-		mag->count -= nr;
-		iova_tree_return(rcache->iovad, class, mag->pfns + mag->count,
-				 nr);
-		if (mag->count)
-			iova_depot_put(rcache, class, mag);
-		else
-			kfree(mag);
-	}
-	return excess - left;
-}
-
 /*
  * Take up to %IOVA_BATCH ranges of a CPU, the coldest first: those at the
  * bottom of the magazine below, else those at the bottom of the loaded one.
@@ -132,23 +109,29 @@ static unsigned int take_from_cpu(struct iova_cpu_cache *cache,
 	return nr;
 }
 
+/* One hold of the tree's lock, see depot.c, 6. */
+static unsigned int reap_cpu(struct iova_rcache *rcache, unsigned int class,
+			     unsigned int cpu, unsigned long want)
+{
+	unsigned long pfns[IOVA_BATCH];
+	struct iova_tree_hold hold;
+	unsigned int nr;
+
+	iova_tree_lock(rcache->iovad, &hold);
+	nr = take_from_cpu(per_cpu_ptr(rcache->cpus, cpu), class, want, pfns);
+	iova_tree_return(rcache->iovad, &hold, class, pfns, nr);
+	return nr;
+}
+
 static unsigned long reap_cpus(struct iova_rcache *rcache, unsigned int class,
 			       unsigned long excess)
 {
-	unsigned long pfns[IOVA_BATCH], left = excess;
+	unsigned long left = excess;
 	unsigned int cpu, nr;
 
-	for_each_possible_cpu(cpu) {
-		struct iova_cpu_cache *cache = per_cpu_ptr(rcache->cpus, cpu);
-
-		while (left) {
-			nr = take_from_cpu(cache, class, left, pfns);
-			if (!nr)
-				break;
+	for_each_possible_cpu(cpu)
+		while (left && (nr = reap_cpu(rcache, class, cpu, left)))
 			left -= nr;
-			iova_tree_return(rcache->iovad, class, pfns, nr);
-		}
-	}
 	return excess - left;
 }
 
@@ -175,7 +158,7 @@ static unsigned long excess_of(struct iova_rcache *rcache, unsigned int class,
 static void reap_class(struct iova_rcache *rcache, unsigned int class,
 		       unsigned long excess)
 {
-	unsigned long done = reap_depot(rcache, class, excess);
+	unsigned long done = iova_depot_return(rcache, class, excess);
 
 	if (done < excess)
 		done += reap_cpus(rcache, class, excess - done);
@@ -188,9 +171,9 @@ static void free_idle_magazines(struct iova_rcache *rcache, unsigned int class)
 {
 	unsigned int cpu;
 
-	iova_depot_drain(rcache, class);
 	for_each_possible_cpu(cpu)
-		iova_depot_drain_cpu(rcache, cpu, class);
+		iova_depot_put_cpu(rcache, class, cpu);
+	iova_depot_drain(rcache, class);
 }
 
 static void reaper_work(struct work_struct *work)

@@ -22,8 +22,9 @@
  *    fast path (it runs with interrupts disabled, which synchronize_rcu()
  *    waits for), and drains all caches.  A noted range that leaves the tree
  *    meanwhile was free already: its note is settled, the suspect free
- *    refused.  A note that is not settled by then names a live range: it is
- *    freed.  With the last note gone, the caches come into use again.
+ *    refused.  A note that is not settled by then names a live range, for none
+ *    is on its way from a cache to the tree either (depot.c, 6): it is freed.
+ *    With the last note gone, the caches come into use again.
  *
  * 4. Without memory for the note nothing can be decided later, and freeing
  *    could hand out a range twice.  The range is given up: it is counted as

@@ -608,16 +608,29 @@ bool iova_tree_free(struct iova_domain *iovad, unsigned long pfn,
 	return iova;
 }
 
-static unsigned int return_batch(struct iova_domain *iovad, unsigned long size,
-				 const unsigned long *pfns, unsigned int nr)
+/**
+ * iova_tree_return - free ranges to the tree that were in a cache; unlock it
+ * @iovad: the domain, locked; the ranges left the cache since it is
+ * @hold: what iova_tree_lock() left
+ * @class: their size class
+ * @pfns: lowest pfn of each
+ * @nr: how many, at most %IOVA_BATCH
+ *
+ * A pfn that is no range of that class went into a cache by a bad free; here
+ * that comes to light, and it is refused.
+ *
+ * Context: any.
+ */
+void iova_tree_return(struct iova_domain *iovad, struct iova_tree_hold *hold,
+		      unsigned int class, const unsigned long *pfns,
+		      unsigned int nr)
+	__releases(&iovad->lock)
 {
-	unsigned int i, batch = min(nr, IOVA_BATCH);
+	unsigned long size = iova_class_size(class), bad = 0;
 	struct iova *gone[IOVA_BATCH] = { };
-	struct iova_tree_hold hold;
-	unsigned long bad = 0;
+	unsigned int i;
 
-	iova_tree_lock(iovad, &hold);
-	for (i = 0; i < batch; i++) {
+	for (i = 0; i < nr; i++) {
 		struct iova *iova = iova_tree_find(iovad, pfns[i]);
 
 		if (iova && iova->pfn_lo == pfns[i] && iova_size(iova) == size) {
@@ -627,40 +640,34 @@ static unsigned int return_batch(struct iova_domain *iovad, unsigned long size,
 			bad |= BIT(i);
 		}
 	}
-	iova_tree_unlock(iovad, &hold);
+	WRITE_ONCE(iovad->counts.returned, iovad->counts.returned + nr);
+	iova_tree_unlock(iovad, hold);
 
-	for (i = 0; i < batch; i++) {
+	for (i = 0; i < nr; i++) {
 		iova_mem_free(gone[i]);
 		if (bad & BIT(i))
 			iova_refused(iovad, pfns[i], size,
 				     "cached, but not allocated with this size");
 	}
-	return batch;
 }
 
 /**
- * iova_tree_return - free ranges to the tree that were in a cache
- * @iovad: the domain
- * @class: their size class
- * @pfns: lowest pfn of each
- * @nr: how many
+ * iova_tree_returned - how many ranges have come back from caches so far
+ * @iovad: the domain, not locked
  *
- * A pfn that is no range of that class went into a cache by a bad free; here
- * that comes to light, and it is refused.
+ * Waits for who is just giving some back.
  *
- * Context: any; interrupts are disabled for %IOVA_BATCH ranges at a time.
+ * Context: any.
  */
-void iova_tree_return(struct iova_domain *iovad, unsigned int class,
-		      const unsigned long *pfns, unsigned int nr)
+unsigned long iova_tree_returned(struct iova_domain *iovad)
 {
-	unsigned long size = iova_class_size(class);
+	struct iova_tree_hold hold;
+	unsigned long returned;
 
-	while (nr) {
-		unsigned int done = return_batch(iovad, size, pfns, nr);
-
-		pfns += done;
-		nr -= done;
-	}
+	iova_tree_lock(iovad, &hold);
+	returned = iovad->counts.returned;
+	iova_tree_unlock(iovad, &hold);
+	return returned;
 }
 
 /**

@@ -705,6 +705,99 @@ static void reclaim_reaches_every_cache_only_when_asked(void)
 	end();
 }
 
+/* ---- Between the steps of a drain ---- */
+
+#define CHUNKS	(4096 / 16 - 1)
+
+static unsigned long chunks[CHUNKS], steps_to_go, had;
+
+/* Every chunk below 4096 is free, and in some cache: of a CPU, or the depot. */
+static void begin_with_all_cached(void)
+{
+	unsigned int i;
+
+	begin(true);
+	for (i = 0; i < CHUNKS; i++)
+		chunks[i] = alloc_iova_fast(iovad, 16, 4095, true);
+	for (i = 0; i < CHUNKS; i++) {
+		shim_set_cpu(i % 4);
+		free_iova_fast(iovad, chunks[i], 16);
+		if (i % 8 == 0)
+			shim_run_works(0);
+	}
+	shim_set_cpu(0);
+}
+
+static bool is_not_yet_time(void)
+{
+	if (--steps_to_go)
+		return true;
+	shim_interrupt = NULL;
+	return false;
+}
+
+static void take_every_chunk(void)
+{
+	unsigned long pfn;
+
+	if (is_not_yet_time())
+		return;
+	while ((pfn = alloc_iova_fast(iovad, 16, 4095, true))) {
+		take(pfn, 16);
+		had++;
+	}
+}
+
+/* At whichever point of a drain another wants all that is free, it gets all. */
+static void all_can_be_had_during(const char *what, void (*drain)(void))
+{
+	unsigned long step, least = CHUNKS;
+
+	for (step = 1; ; step++) {
+		begin_with_all_cached();
+		had = 0;
+		steps_to_go = step;
+		shim_interrupt = take_every_chunk;
+		drain();
+		shim_interrupt = NULL;
+		end();
+		if (steps_to_go)
+			break;
+		least = min(least, had);
+	}
+	expect(step > 3, "%s: only %lu steps", what, step - 1);
+	expect(least == CHUNKS, "%s: %lu of %u could be had", what, least, CHUNKS);
+}
+
+static void run_the_reaper(void)
+{
+	shim_run_works(5000);
+}
+
+static void fail_a_request(void)
+{
+	expect(!alloc_iova_fast(iovad, 4096, 4095, true), "4096 pages below 4096");
+}
+
+static void drain_the_caches(void)
+{
+	iova_caches_drain(iovad);
+}
+
+static void take_a_cpu_down(void)
+{
+	shim_cpu_down(3);
+	shim_cpu_up(3);
+}
+
+static void what_a_drain_carries_can_be_had(void)
+{
+	all_can_be_had_during("the reaper", run_the_reaper);
+	all_can_be_had_during("a failing request", fail_a_request);
+	all_can_be_had_during("drain of all", drain_the_caches);
+	all_can_be_had_during("a CPU that goes", take_a_cpu_down);
+}
+
 static void an_offline_cpu_gives_its_ranges_back(void)
 {
 	unsigned long pfns[50];
@@ -779,8 +872,7 @@ static void a_list_of_the_depot_goes_on_when_magazines_leave(void)
 	expect(iova_depot_look(depot, true, listed, ARRAY_SIZE(listed)), "first");
 	/* The one that was copied, and the one that is next. */
 	while ((mag = depot->full) && nr++ < 2)
-		iova_magazines_return(iovad->rcache, 0,
-				      iova_depot_get_full(iovad->rcache, 0));
+		iova_depot_return(iovad->rcache, 0, mag->count);
 	expect(mag, "the depot is empty");
 	expect(iova_depot_look(depot, false, listed, ARRAY_SIZE(listed)) == mag->count &&
 	       listed[0] == mag->pfns[0], "the third is not what comes next");
@@ -1468,6 +1560,44 @@ static void a_range_in_a_flush_queue_is_not_freed_twice(void)
 	end();
 }
 
+static void suspect_a_chunk(void)
+{
+	unsigned long pfn;
+
+	if (is_not_yet_time())
+		return;
+	iova_free_suspect(iovad, chunks[251], 16);
+	shim_run_works(0);
+	while ((pfn = alloc_iova_fast(iovad, 16, 4095, true)))
+		take(pfn, 16);
+}
+
+static void what_a_drain_carries_is_known_to_be_free(void)
+{
+	unsigned long step, pfn;
+
+	for (step = 1; ; step++) {
+		begin_with_all_cached();
+		steps_to_go = step;
+		shim_interrupt = suspect_a_chunk;
+		take_a_cpu_down();	/* chunks[251] is with CPU 3 */
+		shim_interrupt = NULL;
+		shim_clear_warnings();
+		if (!steps_to_go) {
+			expect(stats_now().counts.refused == 1,
+			       "step %lu: %lu refused", step,
+			       stats_now().counts.refused);
+			for (pfn = 16; pfn < 4096; pfn += 16)
+				expect(!owner[pfn] || find_iova(iovad, pfn),
+				       "step %lu: live pfn %#lx is gone", step, pfn);
+		}
+		end();
+		if (steps_to_go)
+			break;
+	}
+	expect(step > 3, "only %lu steps", step - 1);
+}
+
 static void checked(unsigned long pfn, unsigned long size)
 {
 	unsigned long before = shim_warnings();
@@ -1546,6 +1676,7 @@ int main(int argc, char **argv)
 	run_test(what_is_cached_below_is_still_handed_out);
 	run_test(all_can_be_cached_again);
 	run_test(reclaim_reaches_every_cache_only_when_asked);
+	run_test(what_a_drain_carries_can_be_had);
 	run_test(an_offline_cpu_gives_its_ranges_back);
 	run_test(every_cached_range_is_listed_and_no_other);
 	run_test(a_list_of_the_depot_goes_on_when_magazines_leave);
@@ -1571,6 +1702,7 @@ int main(int argc, char **argv)
 	run_test(a_domain_may_go_with_suspects_pending);
 	run_test(suspects_wait_for_what_is_delayed_above);
 	run_test(a_range_in_a_flush_queue_is_not_freed_twice);
+	run_test(what_a_drain_carries_is_known_to_be_free);
 	run_test(every_bad_free_is_refused_at_once_when_checked);
 	run_test(good_frees_pass_the_check);
 	return tests_failed ? 1 : 0;
