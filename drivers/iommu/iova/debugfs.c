@@ -70,7 +70,8 @@ static int classes_show(struct seq_file *s, void *unused)
 	list_for_each_entry(rcache, &domains, list) {
 		iova_domain_stats(rcache->iovad, &stats);
 		for (class = 0; class < IOVA_CLASSES; class++) {
-			const struct iova_depot *depot = rcache->depots[class];
+			const struct iova_depot *depot =
+				READ_ONCE(rcache->depots[class]);
 
 			if (!depot)
 				continue;

@@ -322,7 +322,7 @@ struct iova_magazine *iova_depot_get_empty(struct iova_rcache *rcache,
 void iova_depot_put(struct iova_rcache *rcache, unsigned int class,
 		    struct iova_magazine *mag)
 {
-	struct iova_depot *depot = rcache->depots[class];
+	struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
 	unsigned long flags = depot_lock(depot);
 
 	if (mag->count) {
@@ -544,7 +544,7 @@ static unsigned int plan_supply(struct iova_depot *depot, bool again,
  */
 void iova_depot_fill(struct iova_rcache *rcache, unsigned int class, bool again)
 {
-	struct iova_depot *depot = rcache->depots[class];
+	struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
 	unsigned long flags = depot_lock(depot);
 	unsigned int capacity, nr = plan_supply(depot, again, &capacity);
 

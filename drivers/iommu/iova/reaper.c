@@ -139,7 +139,7 @@ static unsigned long reap_cpus(struct iova_rcache *rcache, unsigned int class,
 static unsigned long excess_of(struct iova_rcache *rcache, unsigned int class,
 			       unsigned long cached, bool new_window)
 {
-	struct iova_depot *depot = rcache->depots[class];
+	struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
 	unsigned long nodes = READ_ONCE(rcache->nodes[class]);
 	unsigned long live = nodes > cached ? nodes - cached : 0;
 	unsigned long flags, bound;
