@@ -206,7 +206,7 @@ static void note_peak(struct iova_rcache *rcache, unsigned int class,
 	unsigned long nodes = READ_ONCE(rcache->nodes[class]);
 
 	if (nodes > depot->cached && nodes - depot->cached > depot->peak)
-		depot->peak = nodes - depot->cached;
+		WRITE_ONCE(depot->peak, nodes - depot->cached);
 }
 
 static struct iova_magazine *pop_full(struct iova_depot *depot)

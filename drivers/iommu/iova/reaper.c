@@ -205,7 +205,8 @@ static void reaper_work(struct work_struct *work)
 		excess = excess_of(rcache, class, cached[class], new_window);
 		if (excess)
 			reap_class(rcache, class, excess);
-		else if (!cached[class] && !depot->peak && !depot->old_peak)
+		else if (!cached[class] && !READ_ONCE(depot->peak) &&
+			 !depot->old_peak)
 			free_idle_magazines(rcache, class);
 		if (new_window)
 			iova_depot_trim(depot);
