@@ -146,7 +146,6 @@ static atomic_t n_wrong;	/* ranges above the limit, or not aligned */
 static atomic_t n_lost;		/* pages that never came back */
 static unsigned long n_teardowns;
 static unsigned long n_checks;
-static unsigned long n_late;	/* chunks that came back a moment later */
 static unsigned long n_init_failures;
 
 static void report(const char *what, struct torture_domain *td, unsigned long pfn,
@@ -390,14 +389,13 @@ static void domain_stop(struct torture_domain *td)
 
 /*
  * Free everything, then take everything.  All of the window comes as aligned
- * chunks but the one that holds pfn 0 and those that are reserved.  What the
- * allocator has in its hands at that moment, on its way from a cache to the
- * tree, comes a moment later.
+ * chunks but the one that holds pfn 0 and those that are reserved, whatever the
+ * allocator and CPU hotplug bring from caches to the tree at that moment.
  */
 static void domain_check(struct torture_domain *td, struct torture_counts *counts)
 {
 	unsigned long want = WINDOW / CHUNK - 1 - (RESERVED_HI + 1 - RESERVED_LO) / CHUNK;
-	unsigned long i, pfn, got = 0, before, tries = 0;
+	unsigned long i, pfn, got = 0;
 	u64 slot;
 
 	for (i = 0; i < SLOTS; i++) {
@@ -407,19 +405,12 @@ static void domain_check(struct torture_domain *td, struct torture_counts *count
 		if (i % BATCH == 0)
 			cond_resched();
 	}
-	do {
-		before = got;
-		while ((pfn = alloc_iova_fast(&td->iovad, CHUNK, WINDOW - 1, true))) {
-			shadow_take(td, pfn, CHUNK);
-			counts->allocs++;
-			if (++got % BATCH == 0)
-				cond_resched();
-		}
-		if (tries)
-			n_late += got - before;
-		if (got < want)
-			schedule_timeout_uninterruptible(HZ / 20 + 1);
-	} while (got < want && ++tries < 10);
+	while ((pfn = alloc_iova_fast(&td->iovad, CHUNK, WINDOW - 1, true))) {
+		shadow_take(td, pfn, CHUNK);
+		counts->allocs++;
+		if (++got % BATCH == 0)
+			cond_resched();
+	}
 	n_checks++;
 	if (got != want) {
 		pr_alert("%s-torture:!!! domain %td: %lu of %lu chunks came back\n",
@@ -478,9 +469,9 @@ static void iova_torture_stats_print(void)
 	pr_alert("%s-torture: ops: %llu allocs: %llu failed: %llu frees: %llu irq: %llu\n",
 		 torture_type, sum.allocs + sum.frees, sum.allocs, sum.failed, sum.frees,
 		 irq.allocs + irq.frees);
-	pr_alert("%s-torture: %steardowns: %lu checks: %lu late: %lu noinit: %lu twice: %d strange: %d wrong: %d lost: %d ",
+	pr_alert("%s-torture: %steardowns: %lu checks: %lu noinit: %lu twice: %d strange: %d wrong: %d lost: %d ",
 		 torture_type, iova_torture_failed() ? "!!! " : "", n_teardowns, n_checks,
-		 n_late, n_init_failures, atomic_read(&n_twice), atomic_read(&n_strange),
+		 n_init_failures, atomic_read(&n_twice), atomic_read(&n_strange),
 		 atomic_read(&n_wrong), atomic_read(&n_lost));
 	torture_onoff_stats();
 	pr_cont("\n");
