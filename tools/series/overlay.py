@@ -44,8 +44,8 @@ def options(parser):
 
 def folders(args):
     project = os.path.abspath(args.project)
-    return (project, os.path.abspath(args.base or os.path.join(project, "build/base")),
-            os.path.abspath(args.tree or os.path.join(project, "build/tree")))
+    return (project, os.path.realpath(args.base or os.path.join(project, "build/base")),
+            os.path.realpath(args.tree or os.path.join(project, "build/tree")))
 
 
 def read(path):
