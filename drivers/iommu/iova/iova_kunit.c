@@ -11,6 +11,7 @@
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/iova.h>
+#include <linux/kthread.h>
 #include <linux/prandom.h>
 #include <linux/ratelimit.h>
 #include <linux/sizes.h>
@@ -743,6 +744,42 @@ static void flushing_takes_back_what_another_cpu_holds(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, alloc_iova_fast(&f->iovad, 32, TOP, true), TOP - 31);
 }
 
+/* There is no such hole: each time, all that caches hold is given back. */
+static int fail_requests(void *data)
+{
+	struct fixture *f = data;
+
+	while (!kthread_should_stop()) {
+		WARN_ON(alloc_iova_fast(&f->iovad, WINDOW, TOP, true));
+		cond_resched();
+	}
+	return 0;
+}
+
+static void what_another_cpu_gives_back_can_be_had(struct kunit *test)
+{
+	const unsigned long all = WINDOW / 16 - 1;	/* but that of pfn 0 */
+	struct fixture *f = test->priv;
+	struct task_struct *other;
+	unsigned long pfn, round, least = all;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "there is no other CPU");
+	other = kthread_create(fail_requests, f, "iova-test");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
+	kthread_bind(other, cpumask_last(cpu_online_mask));
+	wake_up_process(other);
+	for (round = 0; round < 200; round++) {
+		while ((pfn = alloc_iova_fast(&f->iovad, 16, TOP, true)))
+			f->pfns[f->nr++] = pfn;
+		least = min(least, f->nr);
+		free_all(f, 16);
+		cond_resched();
+	}
+	kthread_stop(other);
+	KUNIT_EXPECT_EQ(test, least, all);
+}
+
 #ifdef CONFIG_HOTPLUG_CPU
 static void an_offline_cpu_keeps_no_range(struct kunit *test)
 {
@@ -961,6 +998,7 @@ static struct kunit_case iova_cases[] = {
 	KUNIT_CASE(a_checked_second_free_on_another_cpu_is_refused),
 	KUNIT_CASE(a_bad_free_comes_to_light_when_the_cache_drains),
 	KUNIT_CASE(flushing_takes_back_what_another_cpu_holds),
+	KUNIT_CASE(what_another_cpu_gives_back_can_be_had),
 #ifdef CONFIG_HOTPLUG_CPU
 	KUNIT_CASE(an_offline_cpu_keeps_no_range),
 #endif
