@@ -25,6 +25,9 @@ WHY = [
     (r"unmap or free alone: .*(512 \w+ pages|2 MiB in pages)", """Stock takes the table that the
     unmapping covers whole away without clearing it, and allocates and clears another one for the
     next mapping. Here it is cleared and stays; both operations together are below stock"""),
+    (r"map or allocate alone: iommu_map, 2 MiB, aligned", """One entry is written on either side;
+    the walker's way of doing many at a time does not pay for one. Both operations together are
+    below stock"""),
     (r"coherent", """The page allocator's part in it, which differs with the order in which pages
     come back; what a free saves there, the next allocation may pay, so only both operations
     together say something"""),
