@@ -36,7 +36,7 @@ WHY = [
     (r"batch of 1000, .*D1 misses", """A thousand cached ranges are in 72 magazines of two lines
     each here, and in 8 of 16 lines on stock, which the processor finds one after the other"""),
     (r"batch of 1000, ", """Each exchanges a magazine with the depot every 14 operations, on stock
-    every 127: such exchanges are a third of the instructions here. What is between them is shorter
+    every 127: such exchanges are a fifth of the instructions here. What is between them is shorter
     than on stock, as pairs and shorter batches show"""),
     (r"256 x 4 KiB: D1 misses", """Sixteen of these at a time are 32 KiB of page tables, all that
     this cache holds; whatever else is touched takes one out. With a cache of 48 KiB neither side
