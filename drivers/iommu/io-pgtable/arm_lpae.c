@@ -53,11 +53,11 @@
 
 #include "../io-pgtable-arm.h"
 /* Ignored in table descriptors, as bits 58:51 are. */
-#define IOPT_SYNCED	BIT_ULL(55)
+#define PTW_SYNCED	BIT_ULL(55)
 /* Valid */
-#define IOPT_LEAF	BIT_ULL(0)
+#define PTW_LEAF	BIT_ULL(0)
 /* Contiguous */
-#define IOPT_GROUPED	BIT_ULL(52)
+#define PTW_GROUPED	BIT_ULL(52)
 
 #include "walk.h"
 
@@ -113,77 +113,77 @@ enum {
 
 #define MAX_CONCATENATED	16
 
-/* iopt_format.variant */
+/* ptw_format.variant */
 enum { LPAE_ARM, LPAE_MALI, LPAE_CONTIGUOUS };
 
 enum { BITS_4K = 9, BITS_16K = 11, BITS_64K = 13 };
 
-static inline bool iopt_is_table(struct iopt_format f, u64 entry,
-				 unsigned int height)
+static inline bool ptw_is_table(struct ptw_format f, u64 entry,
+				unsigned int height)
 {
 	return (entry & LPAE_TYPE) == LPAE_TYPE;
 }
 
-static inline u64 iopt_leaf_type(struct iopt_format f, unsigned int height)
+static inline u64 ptw_leaf_type(struct ptw_format f, unsigned int height)
 {
-	return !height && iopt_variant(f) != LPAE_MALI ? LPAE_TYPE : LPAE_VALID;
+	return !height && ptw_variant(f) != LPAE_MALI ? LPAE_TYPE : LPAE_VALID;
 }
 
-static inline bool iopt_is_leaf(struct iopt_format f, u64 entry,
-				unsigned int height)
+static inline bool ptw_is_leaf(struct ptw_format f, u64 entry,
+			       unsigned int height)
 {
-	return (entry & LPAE_TYPE) == iopt_leaf_type(f, height);
+	return (entry & LPAE_TYPE) == ptw_leaf_type(f, height);
 }
 
-static inline u64 iopt_encode(struct iopt_format f, phys_addr_t phys)
+static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys)
 {
-	if (iopt_bits(f) != BITS_64K)
+	if (ptw_bits(f) != BITS_64K)
 		return phys;
 	return ((u64)phys & LPAE_ADDRESS) | ((u64)phys >> 48 & 0xf) << 12;
 }
 
-static inline phys_addr_t iopt_phys(struct iopt_format f, u64 entry)
+static inline phys_addr_t ptw_phys(struct ptw_format f, u64 entry)
 {
-	if (iopt_bits(f) != BITS_64K)
+	if (ptw_bits(f) != BITS_64K)
 		return entry & LPAE_ADDRESS;
 	return (entry & GENMASK_ULL(47, 16)) | (entry >> 12 & 0xf) << 48;
 }
 
-static inline u64 iopt_advance(struct iopt_format f, u64 entry, u64 size)
+static inline u64 ptw_advance(struct ptw_format f, u64 entry, u64 size)
 {
-	if (iopt_bits(f) != BITS_64K)
+	if (ptw_bits(f) != BITS_64K)
 		return entry + size;
 	return (entry & ~LPAE_ADDRESS) |
-	       iopt_encode(f, iopt_phys(f, entry) + size);
+	       ptw_encode(f, ptw_phys(f, entry) + size);
 }
 
-static inline u64 iopt_table_entry(struct iopt_format f, struct iopt *iopt,
-				   phys_addr_t phys)
+static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
+				  phys_addr_t phys)
 {
-	u64 entry = iopt_encode(f, phys) | LPAE_TYPE;
+	u64 entry = ptw_encode(f, phys) | LPAE_TYPE;
 
-	if (iopt->iop.cfg.quirks & IO_PGTABLE_QUIRK_ARM_NS)
+	if (ptw->iop.cfg.quirks & IO_PGTABLE_QUIRK_ARM_NS)
 		entry |= LPAE_NSTABLE;
 	return entry;
 }
 
-static inline unsigned int iopt_group(struct iopt_format f, unsigned int height)
+static inline unsigned int ptw_group(struct ptw_format f, unsigned int height)
 {
-	if (iopt_variant(f) != LPAE_CONTIGUOUS)
+	if (ptw_variant(f) != LPAE_CONTIGUOUS)
 		return 1;
-	if (iopt_bits(f) == BITS_4K)
+	if (ptw_bits(f) == BITS_4K)
 		return 16;
-	return iopt_bits(f) == BITS_16K && !height ? 128 : 32;
+	return ptw_bits(f) == BITS_16K && !height ? 128 : 32;
 }
 
-static inline int iopt_level(struct iopt_format f, unsigned int height)
+static inline int ptw_level(struct ptw_format f, unsigned int height)
 {
 	return 3 - (int)height;
 }
 
 /* Walkers are given physical addresses: no other will do. */
-static inline int iopt_table_expose(struct io_pgtable_cfg *cfg, void *table,
-				    size_t size)
+static inline int ptw_table_expose(struct io_pgtable_cfg *cfg, void *table,
+				   size_t size)
 {
 	struct device *dev = cfg->iommu_dev;
 	dma_addr_t dma = dma_map_single(dev, table, size, DMA_TO_DEVICE);
@@ -197,15 +197,15 @@ static inline int iopt_table_expose(struct io_pgtable_cfg *cfg, void *table,
 	return -EINVAL;
 }
 
-static inline void iopt_table_retire(struct io_pgtable_cfg *cfg, void *table,
-				     size_t size)
+static inline void ptw_table_retire(struct io_pgtable_cfg *cfg, void *table,
+				    size_t size)
 {
 	dma_unmap_single(cfg->iommu_dev, virt_to_phys(table), size,
 			 DMA_TO_DEVICE);
 }
 
-static inline void iopt_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
-				   size_t entries)
+static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
+				  size_t entries)
 {
 	dma_sync_single_for_device(cfg->iommu_dev, virt_to_phys(slot),
 				   entries * sizeof(*slot), DMA_TO_DEVICE);
@@ -299,55 +299,55 @@ static bool lpae_test_dirty(u64 *slot, bool clear)
 }
 
 static __always_inline int lpae_map(struct io_pgtable_ops *ops,
-				    struct iopt_format f, unsigned long iova,
+				    struct ptw_format f, unsigned long iova,
 				    phys_addr_t paddr, size_t pgsize,
 				    size_t pgcount, int prot, gfp_t gfp,
 				    size_t *mapped)
 {
-	struct iopt *iopt = iopt_of(ops);
+	struct ptw *ptw = ptw_of(ops);
 	int ret;
 
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
-	ret = iopt_map(iopt, f, iova, paddr, pgsize, pgcount,
-		       lpae_attributes(&iopt->iop, prot), gfp, mapped);
+	ret = ptw_map(ptw, f, iova, paddr, pgsize, pgcount,
+		      lpae_attributes(&ptw->iop, prot), gfp, mapped);
 	/* All of it, before a device is told the address. */
 	wmb();
 	return ret;
 }
 
 static __always_inline int lpae_map_runs(struct io_pgtable_ops *ops,
-					 struct iopt_format f,
+					 struct ptw_format f,
 					 unsigned long iova,
 					 const struct iommu_run *runs,
 					 unsigned int count, int prot,
 					 gfp_t gfp, size_t *mapped)
 {
-	struct iopt *iopt = iopt_of(ops);
+	struct ptw *ptw = ptw_of(ops);
 	int ret;
 
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
-	ret = iopt_map_runs(iopt, f, iova, runs, count,
-			    lpae_attributes(&iopt->iop, prot), gfp, mapped);
+	ret = ptw_map_runs(ptw, f, iova, runs, count,
+			   lpae_attributes(&ptw->iop, prot), gfp, mapped);
 	/* As above. */
 	wmb();
 	return ret;
 }
 
 static __always_inline int lpae_dirty(struct io_pgtable_ops *ops,
-				      struct iopt_format f, unsigned long iova,
+				      struct ptw_format f, unsigned long iova,
 				      size_t size, unsigned long flags,
 				      struct iommu_dirty_bitmap *dirty)
 {
-	struct iopt *iopt = iopt_of(ops);
+	struct ptw *ptw = ptw_of(ops);
 
-	if (WARN_ON(!size || !iopt_in_range(iopt, iova, size)))
+	if (WARN_ON(!size || !ptw_in_range(ptw, iova, size)))
 		return -EINVAL;
-	if (iopt->iop.fmt != ARM_64_LPAE_S1)
+	if (ptw->iop.fmt != ARM_64_LPAE_S1)
 		return -EINVAL;
-	return iopt_dirty_walk(iopt, f, iova, size, false, lpae_test_dirty,
-			       flags, dirty);
+	return ptw_dirty_walk(ptw, f, iova, size, false, lpae_test_dirty,
+			      flags, dirty);
 }
 
 #define LPAE_OPS(name, bits, variant)					\
@@ -355,7 +355,7 @@ static int name##_map(struct io_pgtable_ops *ops, unsigned long iova,	\
 		      phys_addr_t paddr, size_t pgsize, size_t pgcount,	\
 		      int prot, gfp_t gfp, size_t *mapped)		\
 {									\
-	const struct iopt_format f = IOPT_FORMAT(bits, variant);	\
+	const struct ptw_format f = PTW_FORMAT(bits, variant);		\
 									\
 	return lpae_map(ops, f, iova, paddr, pgsize, pgcount, prot,	\
 			gfp, mapped);					\
@@ -367,7 +367,7 @@ static int name##_map_runs(struct io_pgtable_ops *ops,			\
 			   unsigned int count, int prot, gfp_t gfp,	\
 			   size_t *mapped)				\
 {									\
-	const struct iopt_format f = IOPT_FORMAT(bits, variant);	\
+	const struct ptw_format f = PTW_FORMAT(bits, variant);		\
 									\
 	return lpae_map_runs(ops, f, iova, runs, count, prot, gfp,	\
 			     mapped);					\
@@ -378,25 +378,25 @@ static size_t name##_unmap(struct io_pgtable_ops *ops,			\
 			   size_t pgcount,				\
 			   struct iommu_iotlb_gather *gather)		\
 {									\
-	const struct iopt_format f = IOPT_FORMAT(bits, variant);	\
+	const struct ptw_format f = PTW_FORMAT(bits, variant);		\
 									\
-	return iopt_unmap(iopt_of(ops), f, iova, pgsize, pgcount,	\
-			  gather);					\
+	return ptw_unmap(ptw_of(ops), f, iova, pgsize, pgcount,		\
+			 gather);					\
 }									\
 									\
 static phys_addr_t name##_iova_to_phys(struct io_pgtable_ops *ops,	\
 				       unsigned long iova)		\
 {									\
-	const struct iopt_format f = IOPT_FORMAT(bits, variant);	\
+	const struct ptw_format f = PTW_FORMAT(bits, variant);		\
 									\
-	return iopt_iova_to_phys(iopt_of(ops), f, iova);		\
+	return ptw_iova_to_phys(ptw_of(ops), f, iova);			\
 }									\
 									\
 static int name##_dirty(struct io_pgtable_ops *ops, unsigned long iova,	\
 			size_t size, unsigned long flags,		\
 			struct iommu_dirty_bitmap *dirty)		\
 {									\
-	const struct iopt_format f = IOPT_FORMAT(bits, variant);	\
+	const struct ptw_format f = PTW_FORMAT(bits, variant);		\
 									\
 	return lpae_dirty(ops, f, iova, size, flags, dirty);		\
 }									\
@@ -439,22 +439,22 @@ static unsigned int choose_granule(unsigned long sizes)
  * @root_bits: that it resolves
  */
 struct shape {
-	struct iopt_format f;
+	struct ptw_format f;
 	const struct io_pgtable_ops *ops;
 	unsigned int top;
 	unsigned int root_bits;
 };
 
 /* The sizes of groups of pages of @sizes, as far as there is room for them. */
-static unsigned long group_sizes(struct iopt_format f, unsigned long sizes,
+static unsigned long group_sizes(struct ptw_format f, unsigned long sizes,
 				 unsigned int ias)
 {
 	unsigned long groups = 0;
 
 	for (; sizes; sizes &= sizes - 1) {
 		unsigned int bit = __ffs(sizes);
-		unsigned int height = iopt_height(f, 1UL << bit);
-		u64 size = (u64)iopt_group(f, height) << bit;
+		unsigned int height = ptw_height(f, 1UL << bit);
+		u64 size = (u64)ptw_group(f, height) << bit;
 
 		/* Blocks of 4 TiB have none. */
 		if (bit < 42 && !(size >> ias))
@@ -498,14 +498,14 @@ static int lpae_shape(struct io_pgtable_cfg *cfg, struct shape *shape)
 	if (cfg->ias <= granule)
 		return -EINVAL;
 
-	shape->f = (struct iopt_format)IOPT_FORMAT(granule - 3, contiguous ?
-						   LPAE_CONTIGUOUS : LPAE_ARM);
+	shape->f = (struct ptw_format)PTW_FORMAT(granule - 3, contiguous ?
+						 LPAE_CONTIGUOUS : LPAE_ARM);
 	if (contiguous)
 		cfg->pgsize_bitmap |= group_sizes(shape->f, cfg->pgsize_bitmap,
 						  cfg->ias);
 	va_bits = cfg->ias - granule;
-	shape->top = (va_bits - 1) / iopt_bits(shape->f);
-	shape->root_bits = va_bits - shape->top * iopt_bits(shape->f);
+	shape->top = (va_bits - 1) / ptw_bits(shape->f);
+	shape->root_bits = va_bits - shape->top * ptw_bits(shape->f);
 	return 0;
 }
 
@@ -521,35 +521,35 @@ static int lpae_ps(unsigned int oas)
 	return -EINVAL;
 }
 
-static unsigned int tg0(struct iopt_format f)
+static unsigned int tg0(struct ptw_format f)
 {
-	return iopt_bits(f) == BITS_4K ? ARM_LPAE_TCR_TG0_4K :
-	       iopt_bits(f) == BITS_16K ? ARM_LPAE_TCR_TG0_16K : ARM_LPAE_TCR_TG0_64K;
+	return ptw_bits(f) == BITS_4K ? ARM_LPAE_TCR_TG0_4K :
+	       ptw_bits(f) == BITS_16K ? ARM_LPAE_TCR_TG0_16K : ARM_LPAE_TCR_TG0_64K;
 }
 
-static unsigned int tg1(struct iopt_format f)
+static unsigned int tg1(struct ptw_format f)
 {
-	return iopt_bits(f) == BITS_4K ? ARM_LPAE_TCR_TG1_4K :
-	       iopt_bits(f) == BITS_16K ? ARM_LPAE_TCR_TG1_16K : ARM_LPAE_TCR_TG1_64K;
+	return ptw_bits(f) == BITS_4K ? ARM_LPAE_TCR_TG1_4K :
+	       ptw_bits(f) == BITS_16K ? ARM_LPAE_TCR_TG1_16K : ARM_LPAE_TCR_TG1_64K;
 }
 
 static struct io_pgtable *lpae_create(const struct shape *shape,
 				      struct io_pgtable_cfg *cfg, void *cookie)
 {
 	int nid = cfg->alloc ? NUMA_NO_NODE : dev_to_node(cfg->iommu_dev);
-	struct iopt *iopt = iopt_create(shape->f, cfg, cookie, nid, shape->top,
-					shape->root_bits, cfg->flush_in_map);
+	struct ptw *ptw = ptw_create(shape->f, cfg, cookie, nid, shape->top,
+				     shape->root_bits, cfg->flush_in_map);
 
-	if (!iopt)
+	if (!ptw)
 		return NULL;
-	iopt->owner_frees = cfg->owner_frees;
-	iopt->iop.ops = *shape->ops;
-	return &iopt->iop;
+	ptw->owner_frees = cfg->owner_frees;
+	ptw->iop.ops = *shape->ops;
+	return &ptw->iop;
 }
 
 static phys_addr_t lpae_root(struct io_pgtable *iop)
 {
-	return virt_to_phys(container_of(iop, struct iopt, iop)->root);
+	return virt_to_phys(container_of(iop, struct ptw, iop)->root);
 }
 
 static struct io_pgtable *lpae_create_s1(struct io_pgtable_cfg *cfg,
@@ -611,9 +611,9 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 	if (ps < 0)
 		return NULL;
 
-	first = iopt_level(shape.f, shape.top);
+	first = ptw_level(shape.f, shape.top);
 	if (!first && 1 << shape.root_bits <= MAX_CONCATENATED) {
-		shape.root_bits += iopt_bits(shape.f);
+		shape.root_bits += ptw_bits(shape.f);
 		shape.top--;
 		first++;
 	}
@@ -626,7 +626,7 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 	regs->vtcr.ps = ps;
 	regs->vtcr.tsz = 64 - cfg->ias;
 	/* SL0 counts upward from level 2 or, with larger granules, level 3. */
-	regs->vtcr.sl = (iopt_bits(shape.f) == BITS_4K ? 2 : 3) - first;
+	regs->vtcr.sl = (ptw_bits(shape.f) == BITS_4K ? 2 : 3) - first;
 
 	iop = lpae_create(&shape, cfg, cookie);
 	if (iop)
@@ -664,7 +664,7 @@ static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
 	if (cfg->quirks || !limit_to_4k(cfg, 48) || lpae_shape(cfg, &shape))
 		return NULL;
 	shape.ops = &lpae_mali_ops;
-	shape.f = (struct iopt_format)IOPT_FORMAT(BITS_4K, LPAE_MALI);
+	shape.f = (struct ptw_format)PTW_FORMAT(BITS_4K, LPAE_MALI);
 	/* A GPU walks from level 0, however small the space. */
 	if (shape.top < 3) {
 		shape.top = 3;
@@ -690,13 +690,13 @@ static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
 
 static void lpae_destroy(struct io_pgtable *iop)
 {
-	struct iopt *iopt = container_of(iop, struct iopt, iop);
+	struct ptw *ptw = container_of(iop, struct ptw, iop);
 	unsigned int bits = __ffs(iop->cfg.pgsize_bitmap) - 3;
-	struct iopt_format f =
-		IOPT_FORMAT(bits, iop->fmt == ARM_MALI_LPAE ? LPAE_MALI :
+	struct ptw_format f =
+		PTW_FORMAT(bits, iop->fmt == ARM_MALI_LPAE ? LPAE_MALI :
 							      LPAE_ARM);
 
-	iopt_destroy(iopt, f);
+	ptw_destroy(ptw, f);
 }
 
 #define LPAE_INIT_FNS(name, create)					\

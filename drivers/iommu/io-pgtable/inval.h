@@ -16,7 +16,7 @@
 #include <linux/types.h>
 
 /**
- * iopt_inval_split - where to part a range, to invalidate it in two blocks
+ * inval_split - where to part a range, to invalidate it in two blocks
  * @first: its first byte
  * @last: its last byte
  * @shift: log2 of the bytes of a page
@@ -26,8 +26,8 @@
  * Return: the first byte of the second part, or 0: there is one block that
  * covers the range and no more than twice as much.
  */
-static inline u64 iopt_inval_split(u64 first, u64 last, unsigned int shift,
-				   unsigned int most)
+static inline u64 inval_split(u64 first, u64 last, unsigned int shift,
+			      unsigned int most)
 {
 	u64 from = first >> shift, to = last >> shift;
 	unsigned int bits = fls64(from ^ to);

@@ -434,8 +434,8 @@ static void parts_cover_at_most_twice_the_range(struct kunit *test)
 
 	for (from = 0; from < PAGES; from++) {
 		for (to = from; to < PAGES; to++) {
-			line = iopt_inval_split(from << 12, (to << 12) + 4095,
-						12, 52) >> 12;
+			line = inval_split(from << 12, (to << 12) + 4095,
+					   12, 52) >> 12;
 			pages = block_around(from, to);
 			if (line) {
 				KUNIT_ASSERT_GT(test, line, from);
@@ -456,7 +456,7 @@ static void a_range_is_parted_only_where_that_is_less(struct kunit *test)
 	for (from = 0; from < PAGES; from++) {
 		for (to = from; to < PAGES; to++) {
 			pages = block_around(from, to);
-			if (iopt_inval_split(from << 12, to << 12, 12, 52))
+			if (inval_split(from << 12, to << 12, 12, 52))
 				KUNIT_ASSERT_GT(test, pages,
 						2 * (to - from + 1));
 		}
@@ -465,8 +465,8 @@ static void a_range_is_parted_only_where_that_is_less(struct kunit *test)
 
 static void what_is_too_much_for_a_block_is_parted(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, 0, iopt_inval_split(0, SZ_2G - 1, 12, 19));
-	KUNIT_EXPECT_EQ(test, SZ_1G, iopt_inval_split(0, SZ_2G - 1, 12, 18));
+	KUNIT_EXPECT_EQ(test, 0, inval_split(0, SZ_2G - 1, 12, 19));
+	KUNIT_EXPECT_EQ(test, SZ_1G, inval_split(0, SZ_2G - 1, 12, 18));
 }
 
 static struct kunit_case inval_sum_cases[] = {

@@ -13,7 +13,7 @@
  *
  * 2. Covered.  An unmap that has cleared every entry of a table of which its
  *    range covers all owns that table: nobody else has pages there.  It leaves
- *    up to IOPT_RESERVE of them where they are; the others, and the tables
+ *    up to PTW_RESERVE of them where they are; the others, and the tables
  *    above them once those are covered and empty too, go to the freelist of
  *    the gather, which its owner frees after the invalidation.  Where that
  *    cannot be (no gather; a caller that invalidates leaves alone; memory that
@@ -21,7 +21,7 @@
  *    table goes to the limbo (5).
  *
  *    A table that stays is closed: the entry that refers to it loses
- *    IOPT_SYNCED.  Whoever maps there again meets the entry without it, takes
+ *    PTW_SYNCED.  Whoever maps there again meets the entry without it, takes
  *    the slow path, and opens it.  So the number of closed entries says how
  *    many tables unmapping has left empty, and unmapping itself need know
  *    nothing of what happened to them since.
@@ -41,21 +41,21 @@
  *
  *    b) The rear hand follows after a grace period.  What is still closed, and
  *       still empty, is taken out: the entry that referred to it becomes
- *       IOPT_BUSY, which is neither table nor leaf.  When a piece of work is
+ *       PTW_BUSY, which is neither table nor leaf.  When a piece of work is
  *       done walk caches are invalidated, once; only then the entries become
  *       holes and the tables go to the limbo.  A closed table that was used in
  *       between is opened again.
  *
- *       A mapping that meets IOPT_BUSY must not put a table there while walk
+ *       A mapping that meets PTW_BUSY must not put a table there while walk
  *       caches can lead to the old one.  It does not wait for the clock: it
  *       invalidates what it needs itself, and replaces the entry.
  *
  *    c) After a whole turn of the front hand @mark is put above the number of
- *       tables that it found in use, by IOPT_RESERVE or 1/32 of them: while an
+ *       tables that it found in use, by PTW_RESERVE or 1/32 of them: while an
  *       address space grows each table in use is looked at 33 times at most,
  *       and not at all when it does not grow.
  *
- *    Who may sleep, and finds IOPT_RESERVE more tables than @mark, makes a
+ *    Who may sleep, and finds PTW_RESERVE more tables than @mark, makes a
  *    whole turn at once and waits for the grace periods.  Others never wait:
  *    they move the hands a piece each time.
  *
@@ -75,7 +75,7 @@
  *    @clock is also held while somebody waits for a grace period: nobody waits
  *    for @clock.  @waiting makes those who sleep do so one after another.
  *
- *    While @taking is set, somebody has slots noted that hold IOPT_BUSY.  He is
+ *    While @taking is set, somebody has slots noted that hold PTW_BUSY.  He is
  *    in an RCU read-side section, which keeps tables in the limbo but not ones
  *    in a freelist: so meanwhile no table above the last level goes there.
  *
@@ -91,38 +91,38 @@
 #endif
 
 /* Empty tables that may stay, for each of the reasons above. */
-#define IOPT_RESERVE		24
+#define PTW_RESERVE		24
 
 /*
  * A piece of work: that many entries looked at.  A table counts for 8 of them
  * when it is in use, which is seen at its beginning mostly, and for 64 when it
  * is empty; so 16 tables change hands at most.
  */
-#define IOPT_PIECE		1024
-#define IOPT_COST_USED		8
-#define IOPT_COST_EMPTY		64
+#define PTW_PIECE		1024
+#define PTW_COST_USED		8
+#define PTW_COST_EMPTY		64
 
 /* What stands where a table was, until walk caches know: invalid everywhere. */
-#define IOPT_BUSY		IOPT_SYNCED
+#define PTW_BUSY		PTW_SYNCED
 
 /* Into a page table that is being made; @clock: see point 4. */
-static void iopt_reclaim_init(struct iopt *iopt, bool clock)
+static void ptw_reclaim_init(struct ptw *ptw, bool clock)
 {
-	atomic_set(&iopt->tables, 0);
-	atomic_set(&iopt->closed, 0);
-	atomic_set(&iopt->clock, 0);
-	iopt->mark = clock ? IOPT_RESERVE : INT_MAX;
-	spin_lock_init(&iopt->lock);
-	mutex_init(&iopt->waiting);
-	INIT_LIST_HEAD(&iopt->limbo);
+	atomic_set(&ptw->tables, 0);
+	atomic_set(&ptw->closed, 0);
+	atomic_set(&ptw->clock, 0);
+	ptw->mark = clock ? PTW_RESERVE : INT_MAX;
+	spin_lock_init(&ptw->lock);
+	mutex_init(&ptw->waiting);
+	INIT_LIST_HEAD(&ptw->limbo);
 }
 
 /* Does a table hold nothing but zeroes? */
-static bool iopt_is_zero(struct iopt_format f, u64 *table)
+static bool ptw_is_zero(struct ptw_format f, u64 *table)
 {
 	size_t i;
 
-	for (i = 0; i < 1UL << iopt_bits(f); i += 4) {
+	for (i = 0; i < 1UL << ptw_bits(f); i += 4) {
 		u64 *s = table + i;
 
 		if (READ_ONCE(s[0]) | READ_ONCE(s[1]) |
@@ -133,129 +133,129 @@ static bool iopt_is_zero(struct iopt_format f, u64 *table)
 }
 
 /* Is nothing mapped below @table, by empty tables or none? */
-static bool iopt_maps_nothing(struct iopt_format f, u64 *table,
-			      unsigned int height)
+static bool ptw_maps_nothing(struct ptw_format f, u64 *table,
+			     unsigned int height)
 {
 	size_t i;
 
 	if (!height)
-		return iopt_is_zero(f, table);
-	for (i = 0; i < 1UL << iopt_bits(f); i++) {
+		return ptw_is_zero(f, table);
+	for (i = 0; i < 1UL << ptw_bits(f); i++) {
 		u64 entry = READ_ONCE(table[i]);
 
-		if (iopt_is_leaf(f, entry, height))
+		if (ptw_is_leaf(f, entry, height))
 			return false;
-		if (iopt_is_table(f, entry, height) &&
-		    !iopt_maps_nothing(f, iopt_table(f, entry), height - 1))
+		if (ptw_is_table(f, entry, height) &&
+		    !ptw_maps_nothing(f, ptw_table(f, entry), height - 1))
 			return false;
 	}
 	return true;
 }
 
 /* The slot of @iova at @height, if there are tables down to there. */
-static u64 *iopt_slot(struct iopt *iopt, struct iopt_format f, u64 iova,
-		      unsigned int height)
+static u64 *ptw_slot(struct ptw *ptw, struct ptw_format f, u64 iova,
+		     unsigned int height)
 {
-	unsigned int at = iopt->top, shift = iopt_shift(f, at);
-	u64 *slot = iopt_root_slot(iopt, f, iova, shift);
+	unsigned int at = ptw->top, shift = ptw_shift(f, at);
+	u64 *slot = ptw_root_slot(ptw, f, iova, shift);
 
 	for (; at > height; at--) {
 		u64 entry = READ_ONCE(*slot);
 
-		if (!iopt_is_table(f, entry, at))
+		if (!ptw_is_table(f, entry, at))
 			return NULL;
-		shift -= iopt_bits(f);
-		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
+		shift -= ptw_bits(f);
+		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
 	}
 	return slot;
 }
 
 /* Entries of tables in the tree, and how many of them are closed. */
-static void iopt_count_in(struct iopt *iopt, u64 entry)
+static void ptw_count_in(struct ptw *ptw, u64 entry)
 {
-	atomic_inc(&iopt->tables);
-	if (!(entry & IOPT_SYNCED))
-		atomic_inc(&iopt->closed);
+	atomic_inc(&ptw->tables);
+	if (!(entry & PTW_SYNCED))
+		atomic_inc(&ptw->closed);
 }
 
-static void iopt_count_out(struct iopt *iopt, u64 entry)
+static void ptw_count_out(struct ptw *ptw, u64 entry)
 {
-	atomic_dec(&iopt->tables);
-	if (!(entry & IOPT_SYNCED))
-		atomic_dec(&iopt->closed);
+	atomic_dec(&ptw->tables);
+	if (!(entry & PTW_SYNCED))
+		atomic_dec(&ptw->closed);
 }
 
-static void iopt_close(struct iopt *iopt, u64 *slot, u64 entry)
+static void ptw_close(struct ptw *ptw, u64 *slot, u64 entry)
 {
-	if (entry & IOPT_SYNCED &&
-	    cmpxchg64(slot, entry, entry & ~IOPT_SYNCED) == entry)
-		atomic_inc(&iopt->closed);
+	if (entry & PTW_SYNCED &&
+	    cmpxchg64(slot, entry, entry & ~PTW_SYNCED) == entry)
+		atomic_inc(&ptw->closed);
 }
 
 /*
  * Let @entry, which refers to a table, be used, seen by hardware before. Fails
  * when it is no longer what stands in @slot.
  */
-static bool iopt_open(struct iopt *iopt, u64 *slot, u64 entry)
+static bool ptw_open(struct ptw *ptw, u64 *slot, u64 entry)
 {
-	if (!iopt->iop.cfg.coherent_walk)
-		iopt_write_back(&iopt->iop.cfg, slot, 1);
-	if (cmpxchg64(slot, entry, entry | IOPT_SYNCED) != entry)
+	if (!ptw->iop.cfg.coherent_walk)
+		ptw_write_back(&ptw->iop.cfg, slot, 1);
+	if (cmpxchg64(slot, entry, entry | PTW_SYNCED) != entry)
 		return false;
-	atomic_dec(&iopt->closed);
+	atomic_dec(&ptw->closed);
 	return true;
 }
 
 /* Empty @slot of @entry, which goes to @to; fails when it holds another. */
-static bool iopt_replace(struct iopt *iopt, u64 *slot, u64 entry, u64 to)
+static bool ptw_replace(struct ptw *ptw, u64 *slot, u64 entry, u64 to)
 {
 	if (cmpxchg64(slot, entry, to) != entry)
 		return false;
-	if (!iopt->iop.cfg.coherent_walk)
-		iopt_write_back(&iopt->iop.cfg, slot, 1);
+	if (!ptw->iop.cfg.coherent_walk)
+		ptw_write_back(&ptw->iop.cfg, slot, 1);
 	return true;
 }
 
 /* Invalidate walk caches for what an entry at @height of @iova resolves. */
-static void iopt_flush_walk(struct iopt *iopt, struct iopt_format f, u64 iova,
-			    unsigned int height)
+static void ptw_flush_walk(struct ptw *ptw, struct ptw_format f, u64 iova,
+			   unsigned int height)
 {
-	u64 size = 1ULL << iopt_shift(f, height);
+	u64 size = 1ULL << ptw_shift(f, height);
 
 	/* The entry before the invalidation. */
 	wmb();
-	io_pgtable_tlb_flush_walk(&iopt->iop, iova & ~(size - 1), size,
-				  iopt_granule(f));
+	io_pgtable_tlb_flush_walk(&ptw->iop, iova & ~(size - 1), size,
+				  ptw_granule(f));
 }
 
-static void iopt_flush_all(struct iopt *iopt)
+static void ptw_flush_all(struct ptw *ptw)
 {
 	/* As above. */
 	wmb();
-	io_pgtable_tlb_flush_all(&iopt->iop);
+	io_pgtable_tlb_flush_all(&ptw->iop);
 }
 
 /*
- * Invalidate what IOPT_BUSY in @slot stands for, instead of waiting for who
+ * Invalidate what PTW_BUSY in @slot stands for, instead of waiting for who
  * put it there, and who may not have written it back yet.
  */
-static void iopt_settle(struct iopt *iopt, struct iopt_format f, u64 *slot,
-			u64 iova, unsigned int height)
+static void ptw_settle(struct ptw *ptw, struct ptw_format f, u64 *slot,
+		       u64 iova, unsigned int height)
 {
-	if (!iopt->iop.cfg.coherent_walk)
-		iopt_write_back(&iopt->iop.cfg, slot, 1);
-	iopt_flush_walk(iopt, f, iova, height);
+	if (!ptw->iop.cfg.coherent_walk)
+		ptw_write_back(&ptw->iop.cfg, slot, 1);
+	ptw_flush_walk(ptw, f, iova, height);
 }
 
-static void iopt_free_list(struct iopt *iopt, struct iopt_format f,
-			   struct list_head *list)
+static void ptw_free_list(struct ptw *ptw, struct ptw_format f,
+			  struct list_head *list)
 {
 	struct page *page, *next;
 
 	list_for_each_entry_safe(page, next, list, lru) {
 		list_del(&page->lru);
-		iopt_free(&iopt->iop.cfg, iopt->iop.cookie,
-			  page_address(page), iopt_granule(f));
+		ptw_free(&ptw->iop.cfg, ptw->iop.cookie,
+			 page_address(page), ptw_granule(f));
 	}
 }
 
@@ -265,54 +265,54 @@ static void iopt_free_list(struct iopt *iopt, struct iopt_format f,
  * take a wakeup, for which interrupts must be enabled; if they are not, who
  * comes later asks.
  */
-static unsigned long iopt_grace_period(void)
+static unsigned long ptw_grace_period(void)
 {
 	return irqs_disabled() ? get_state_synchronize_rcu() :
 				 start_poll_synchronize_rcu();
 }
 
 /* Tables that hardware does not reach any more, to be freed when nobody does. */
-static void iopt_to_limbo(struct iopt *iopt, struct list_head *list)
+static void ptw_to_limbo(struct ptw *ptw, struct list_head *list)
 {
-	unsigned long flags, cookie = iopt_grace_period();
+	unsigned long flags, cookie = ptw_grace_period();
 	struct page *page;
 
 	list_for_each_entry(page, list, lru)
 		set_page_private(page, cookie);
-	spin_lock_irqsave(&iopt->lock, flags);
-	list_splice_tail_init(list, &iopt->limbo);
-	WRITE_ONCE(iopt->unfinished, true);
-	spin_unlock_irqrestore(&iopt->lock, flags);
+	spin_lock_irqsave(&ptw->lock, flags);
+	list_splice_tail_init(list, &ptw->limbo);
+	WRITE_ONCE(ptw->unfinished, true);
+	spin_unlock_irqrestore(&ptw->lock, flags);
 }
 
 /* Free what has been in the limbo for a grace period, in order, a piece. */
-static void iopt_leave_limbo(struct iopt *iopt, struct iopt_format f)
+static void ptw_leave_limbo(struct ptw *ptw, struct ptw_format f)
 {
-	unsigned int left = IOPT_PIECE / IOPT_COST_EMPTY;
+	unsigned int left = PTW_PIECE / PTW_COST_EMPTY;
 	unsigned long flags;
 	struct page *page;
 	LIST_HEAD(list);
 
-	spin_lock_irqsave(&iopt->lock, flags);
-	while (left-- && !list_empty(&iopt->limbo)) {
-		page = list_first_entry(&iopt->limbo, struct page, lru);
+	spin_lock_irqsave(&ptw->lock, flags);
+	while (left-- && !list_empty(&ptw->limbo)) {
+		page = list_first_entry(&ptw->limbo, struct page, lru);
 		if (!poll_state_synchronize_rcu(page_private(page)))
 			break;
 		list_move_tail(&page->lru, &list);
 	}
-	spin_unlock_irqrestore(&iopt->lock, flags);
-	iopt_free_list(iopt, f, &list);
+	spin_unlock_irqrestore(&ptw->lock, flags);
+	ptw_free_list(ptw, f, &list);
 }
 
 /**
- * struct iopt_sweep - a hand of the clock on its way
+ * struct ptw_sweep - a hand of the clock on its way
  * @at: where it is
  * @end: where it stops
- * @budget: how much it may still look at, see IOPT_PIECE
+ * @budget: how much it may still look at, see PTW_PIECE
  * @used: tables it found in use
  * @taken: of the rear hand: what it took, the slot of each in page_private()
  */
-struct iopt_sweep {
+struct ptw_sweep {
 	u64 at;
 	u64 end;
 	int budget;
@@ -321,26 +321,26 @@ struct iopt_sweep {
 };
 
 /* The front hand closes, the rear one takes, or opens what it finds in use. */
-static void iopt_visit(struct iopt *iopt, struct iopt_format f,
-		       struct iopt_sweep *s, u64 *slot, u64 entry)
+static void ptw_visit(struct ptw *ptw, struct ptw_format f,
+		      struct ptw_sweep *s, u64 *slot, u64 entry)
 {
-	u64 *table = iopt_table(f, entry);
+	u64 *table = ptw_table(f, entry);
 	struct page *page;
 
-	if (s->taken && entry & IOPT_SYNCED)
+	if (s->taken && entry & PTW_SYNCED)
 		return;
-	if (!iopt_is_zero(f, table)) {
-		s->budget -= IOPT_COST_USED;
+	if (!ptw_is_zero(f, table)) {
+		s->budget -= PTW_COST_USED;
 		s->used++;
 		if (s->taken)
-			iopt_open(iopt, slot, entry);
+			ptw_open(ptw, slot, entry);
 		return;
 	}
-	s->budget -= IOPT_COST_EMPTY;
+	s->budget -= PTW_COST_EMPTY;
 	if (!s->taken) {
-		iopt_close(iopt, slot, entry);
-	} else if (iopt_replace(iopt, slot, entry, IOPT_BUSY)) {
-		iopt_count_out(iopt, entry);
+		ptw_close(ptw, slot, entry);
+	} else if (ptw_replace(ptw, slot, entry, PTW_BUSY)) {
+		ptw_count_out(ptw, entry);
 		page = virt_to_page(table);
 		set_page_private(page, (unsigned long)slot);
 		list_add_tail(&page->lru, s->taken);
@@ -352,11 +352,11 @@ static void iopt_visit(struct iopt *iopt, struct iopt_format f,
  * table comes after those below it.  Returns whether the end of @table was
  * reached.  Recursion ends above the last level.
  */
-static bool iopt_sweep(struct iopt *iopt, struct iopt_format f,
-		       struct iopt_sweep *s, u64 *table, size_t entries,
-		       unsigned int height, u64 base)
+static bool ptw_sweep(struct ptw *ptw, struct ptw_format f,
+		      struct ptw_sweep *s, u64 *table, size_t entries,
+		      unsigned int height, u64 base)
 {
-	unsigned int shift = iopt_shift(f, height);
+	unsigned int shift = ptw_shift(f, height);
 	size_t i;
 
 	for (i = (s->at - base) >> shift; i < entries; i++) {
@@ -366,12 +366,12 @@ static bool iopt_sweep(struct iopt *iopt, struct iopt_format f,
 		if (s->budget <= 0 || s->at >= s->end)
 			return false;
 		s->budget--;
-		if (iopt_is_table(f, entry, height)) {
+		if (ptw_is_table(f, entry, height)) {
 			if (height > 1 &&
-			    !iopt_sweep(iopt, f, s, iopt_table(f, entry),
-					1UL << iopt_bits(f), height - 1, start))
+			    !ptw_sweep(ptw, f, s, ptw_table(f, entry),
+				       1UL << ptw_bits(f), height - 1, start))
 				return false;
-			iopt_visit(iopt, f, s, table + i, entry);
+			ptw_visit(ptw, f, s, table + i, entry);
 		}
 		s->at = start + (1ULL << shift);
 	}
@@ -379,55 +379,55 @@ static bool iopt_sweep(struct iopt *iopt, struct iopt_format f,
 }
 
 /* Bytes of IOVA that the root resolves, a power of two: a whole turn. */
-static u64 iopt_space(struct iopt *iopt, struct iopt_format f)
+static u64 ptw_space(struct ptw *ptw, struct ptw_format f)
 {
-	return 1ULL << (iopt_shift(f, iopt->top) + iopt->root_bits);
+	return 1ULL << (ptw_shift(f, ptw->top) + ptw->root_bits);
 }
 
 /*
  * Move a hand from @from on, not beyond @to, by a piece; returns how far.
  * Hands count on and on: what is beyond the space comes around again.
  */
-static u64 iopt_move(struct iopt *iopt, struct iopt_format f, u64 from, u64 to,
-		     struct list_head *taken, int *used)
+static u64 ptw_move(struct ptw *ptw, struct ptw_format f, u64 from, u64 to,
+		    struct list_head *taken, int *used)
 {
-	u64 space = iopt_space(iopt, f);
+	u64 space = ptw_space(ptw, f);
 	u64 begin = from & (space - 1);
-	struct iopt_sweep s = {
+	struct ptw_sweep s = {
 		.at = begin,
 		.end = min(begin + (to - from), space),
-		.budget = IOPT_PIECE,
+		.budget = PTW_PIECE,
 		.taken = taken,
 	};
 	unsigned long flags;
 
-	spin_lock_irqsave(&iopt->lock, flags);
-	iopt_sweep(iopt, f, &s, iopt->root, 1UL << iopt->root_bits, iopt->top,
-		   0);
+	spin_lock_irqsave(&ptw->lock, flags);
+	ptw_sweep(ptw, f, &s, ptw->root, 1UL << ptw->root_bits, ptw->top,
+		  0);
 	if (taken && !list_empty(taken))
-		iopt->taking = true;
-	spin_unlock_irqrestore(&iopt->lock, flags);
+		ptw->taking = true;
+	spin_unlock_irqrestore(&ptw->lock, flags);
 	*used += s.used;
 	return from + (s.at - begin);
 }
 
 /* The front hand: a piece, at most to a whole turn before the rear one. */
-static void iopt_move_front(struct iopt *iopt, struct iopt_format f)
+static void ptw_move_front(struct ptw *ptw, struct ptw_format f)
 {
-	u64 space = iopt_space(iopt, f), from = iopt->front;
+	u64 space = ptw_space(ptw, f), from = ptw->front;
 
-	iopt->front = iopt_move(iopt, f, from, iopt->rear + space, NULL,
-				&iopt->used);
-	iopt->turned += iopt->front - from;
-	if (iopt->turned < space)
+	ptw->front = ptw_move(ptw, f, from, ptw->rear + space, NULL,
+			      &ptw->used);
+	ptw->turned += ptw->front - from;
+	if (ptw->turned < space)
 		return;
-	WRITE_ONCE(iopt->mark, iopt->used + max(iopt->used / 32, IOPT_RESERVE));
-	iopt->turned = 0;
-	iopt->used = 0;
+	WRITE_ONCE(ptw->mark, ptw->used + max(ptw->used / 32, PTW_RESERVE));
+	ptw->turned = 0;
+	ptw->used = 0;
 }
 
 /* The rear hand: a piece, or all to where a grace period has passed. */
-static void iopt_move_rear(struct iopt *iopt, struct iopt_format f, bool all)
+static void ptw_move_rear(struct ptw *ptw, struct ptw_format f, bool all)
 {
 	struct page *page;
 	LIST_HEAD(taken);
@@ -436,171 +436,171 @@ static void iopt_move_rear(struct iopt *iopt, struct iopt_format f, bool all)
 	/* Keeps the slots that are noted. */
 	rcu_read_lock();
 	do {
-		iopt->rear = iopt_move(iopt, f, iopt->rear, iopt->sealed,
-				       &taken, &used);
-	} while (all && iopt->rear != iopt->sealed);
+		ptw->rear = ptw_move(ptw, f, ptw->rear, ptw->sealed,
+				     &taken, &used);
+	} while (all && ptw->rear != ptw->sealed);
 	if (!list_empty(&taken)) {
-		iopt_flush_all(iopt);
+		ptw_flush_all(ptw);
 		list_for_each_entry(page, &taken, lru)
-			iopt_replace(iopt, (u64 *)page_private(page),
-				     IOPT_BUSY, 0);
-		iopt_to_limbo(iopt, &taken);
+			ptw_replace(ptw, (u64 *)page_private(page),
+				    PTW_BUSY, 0);
+		ptw_to_limbo(ptw, &taken);
 		/* After the last slot that was noted is done with. */
-		smp_store_release(&iopt->taking, false);
+		smp_store_release(&ptw->taking, false);
 	}
 	rcu_read_unlock();
 }
 
 /* Some of what there is to do; who may wait leaves the search to a turn. */
-static void iopt_tick(struct iopt *iopt, struct iopt_format f, bool search)
+static void ptw_tick(struct ptw *ptw, struct ptw_format f, bool search)
 {
-	if (iopt->rear == iopt->sealed && iopt->sealed != iopt->front) {
-		iopt->sealed_at = iopt_grace_period();
-		iopt->sealed = iopt->front;
+	if (ptw->rear == ptw->sealed && ptw->sealed != ptw->front) {
+		ptw->sealed_at = ptw_grace_period();
+		ptw->sealed = ptw->front;
 	}
-	if (iopt->rear != iopt->sealed &&
-	    poll_state_synchronize_rcu(iopt->sealed_at))
-		iopt_move_rear(iopt, f, false);
-	if (search && iopt->front - iopt->rear < iopt_space(iopt, f))
-		iopt_move_front(iopt, f);
-	iopt_leave_limbo(iopt, f);
+	if (ptw->rear != ptw->sealed &&
+	    poll_state_synchronize_rcu(ptw->sealed_at))
+		ptw_move_rear(ptw, f, false);
+	if (search && ptw->front - ptw->rear < ptw_space(ptw, f))
+		ptw_move_front(ptw, f);
+	ptw_leave_limbo(ptw, f);
 }
 
 /* A whole turn at once, and what comes of it freed. */
-static void iopt_turn(struct iopt *iopt, struct iopt_format f)
+static void ptw_turn(struct ptw *ptw, struct ptw_format f)
 {
-	u64 space = iopt_space(iopt, f);
+	u64 space = ptw_space(ptw, f);
 	unsigned long flags;
 	LIST_HEAD(list);
 
 	/* Tables may have become empty behind the front hand: once more. */
-	iopt->front = iopt->rear;
-	iopt->turned = 0;
-	iopt->used = 0;
-	while (iopt->front - iopt->rear < space)
-		iopt_move_front(iopt, f);
-	iopt->sealed = iopt->front;
+	ptw->front = ptw->rear;
+	ptw->turned = 0;
+	ptw->used = 0;
+	while (ptw->front - ptw->rear < space)
+		ptw_move_front(ptw, f);
+	ptw->sealed = ptw->front;
 	synchronize_rcu_expedited();
-	iopt_move_rear(iopt, f, true);
+	ptw_move_rear(ptw, f, true);
 
-	spin_lock_irqsave(&iopt->lock, flags);
-	list_splice_init(&iopt->limbo, &list);
-	spin_unlock_irqrestore(&iopt->lock, flags);
+	spin_lock_irqsave(&ptw->lock, flags);
+	list_splice_init(&ptw->limbo, &list);
+	spin_unlock_irqrestore(&ptw->lock, flags);
 	if (list_empty(&list))
 		return;
 	synchronize_rcu_expedited();
-	iopt_free_list(iopt, f, &list);
+	ptw_free_list(ptw, f, &list);
 }
 
 /* Be the one who moves the hands; nobody waits for it. */
-static bool iopt_clock_claim(struct iopt *iopt)
+static bool ptw_clock_claim(struct ptw *ptw)
 {
-	return !atomic_read(&iopt->clock) &&
-	       !atomic_cmpxchg(&iopt->clock, 0, 1);
+	return !atomic_read(&ptw->clock) &&
+	       !atomic_cmpxchg(&ptw->clock, 0, 1);
 }
 
-static void iopt_clock_release(struct iopt *iopt)
+static void ptw_clock_release(struct ptw *ptw)
 {
-	bool apart = iopt->rear != iopt->front;
+	bool apart = ptw->rear != ptw->front;
 	unsigned long flags;
 
-	spin_lock_irqsave(&iopt->lock, flags);
-	WRITE_ONCE(iopt->unfinished, apart || !list_empty(&iopt->limbo));
-	spin_unlock_irqrestore(&iopt->lock, flags);
-	atomic_set_release(&iopt->clock, 0);
+	spin_lock_irqsave(&ptw->lock, flags);
+	WRITE_ONCE(ptw->unfinished, apart || !list_empty(&ptw->limbo));
+	spin_unlock_irqrestore(&ptw->lock, flags);
+	atomic_set_release(&ptw->clock, 0);
 }
 
 /**
- * iopt_reclaim - do what is due, on the way to allocate a table
- * @iopt: the page table
+ * ptw_reclaim - do what is due, on the way to allocate a table
+ * @ptw: the page table
  * @f: its format
  * @gfp: of the allocation
  *
  * Context: any that @gfp allows, outside of RCU read-side sections of the page
  * table.
  */
-static noinline void iopt_reclaim(struct iopt *iopt, struct iopt_format f,
-				  gfp_t gfp)
+static noinline void ptw_reclaim(struct ptw *ptw, struct ptw_format f,
+				 gfp_t gfp)
 {
-	int tables = atomic_read(&iopt->tables), mark = READ_ONCE(iopt->mark);
+	int tables = atomic_read(&ptw->tables), mark = READ_ONCE(ptw->mark);
 	bool may_wait = gfpflags_allow_blocking(gfp);
 
-	if (likely(tables <= mark && !READ_ONCE(iopt->unfinished)))
+	if (likely(tables <= mark && !READ_ONCE(ptw->unfinished)))
 		return;
-	if (tables - mark >= IOPT_RESERVE && may_wait) {
-		mutex_lock(&iopt->waiting);
+	if (tables - mark >= PTW_RESERVE && may_wait) {
+		mutex_lock(&ptw->waiting);
 		/* Whoever was first may have done it all. */
-		if (atomic_read(&iopt->tables) - READ_ONCE(iopt->mark) >=
-		    IOPT_RESERVE && iopt_clock_claim(iopt)) {
-			iopt_turn(iopt, f);
-			iopt_clock_release(iopt);
+		if (atomic_read(&ptw->tables) - READ_ONCE(ptw->mark) >=
+		    PTW_RESERVE && ptw_clock_claim(ptw)) {
+			ptw_turn(ptw, f);
+			ptw_clock_release(ptw);
 		}
-		mutex_unlock(&iopt->waiting);
-	} else if (iopt_clock_claim(iopt)) {
-		iopt_tick(iopt, f, tables > mark && !may_wait);
-		iopt_clock_release(iopt);
+		mutex_unlock(&ptw->waiting);
+	} else if (ptw_clock_claim(ptw)) {
+		ptw_tick(ptw, f, tables > mark && !may_wait);
+		ptw_clock_release(ptw);
 	}
 }
 
 /* May a table go to the freelist of @gather? */
-static bool iopt_gathers(struct iopt *iopt, struct iopt_format f,
-			 struct iommu_iotlb_gather *gather)
+static bool ptw_gathers(struct ptw *ptw, struct ptw_format f,
+			struct iommu_iotlb_gather *gather)
 {
-	if (!gather || iopt->iop.cfg.alloc || iopt_granule(f) > PAGE_SIZE)
+	if (!gather || ptw->iop.cfg.alloc || ptw_granule(f) > PAGE_SIZE)
 		return false;
-	return iopt->owner_frees || iommu_iotlb_gather_queued(gather);
+	return ptw->owner_frees || iommu_iotlb_gather_queued(gather);
 }
 
 /* Give up tables that left the tree at @iova, behind an invalidation. */
-static void iopt_retire(struct iopt *iopt, struct iopt_format f, u64 iova,
-			unsigned int height, struct list_head *list)
+static void ptw_retire(struct ptw *ptw, struct ptw_format f, u64 iova,
+		       unsigned int height, struct list_head *list)
 {
-	iopt_flush_walk(iopt, f, iova, height);
-	iopt_to_limbo(iopt, list);
+	ptw_flush_walk(ptw, f, iova, height);
+	ptw_to_limbo(ptw, list);
 }
 
 /* Take the empty table out that *@slot, at @height, refers to. */
-static bool iopt_detach(struct iopt *iopt, struct iopt_format f, u64 *slot,
-			u64 iova, unsigned int height,
-			struct iommu_iotlb_gather *gather)
+static bool ptw_detach(struct ptw *ptw, struct ptw_format f, u64 *slot,
+		       u64 iova, unsigned int height,
+		       struct iommu_iotlb_gather *gather)
 {
-	bool gathers = iopt_gathers(iopt, f, gather);
-	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
+	bool gathers = ptw_gathers(ptw, f, gather);
+	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
 	u64 entry, *table = NULL;
 	unsigned long flags;
 	LIST_HEAD(list);
 	bool taking;
 
-	spin_lock_irqsave(&iopt->lock, flags);
+	spin_lock_irqsave(&ptw->lock, flags);
 	entry = READ_ONCE(*slot);
 	/* Pairs with who has done with the slots that he noted. */
-	taking = smp_load_acquire(&iopt->taking);
-	if (iopt_is_table(f, entry, height) && (height == 1 || !taking) &&
-	    iopt_replace(iopt, slot, entry, 0)) {
-		table = iopt_table(f, entry);
-		iopt_count_out(iopt, entry);
+	taking = smp_load_acquire(&ptw->taking);
+	if (ptw_is_table(f, entry, height) && (height == 1 || !taking) &&
+	    ptw_replace(ptw, slot, entry, 0)) {
+		table = ptw_table(f, entry);
+		ptw_count_out(ptw, entry);
 	}
-	spin_unlock_irqrestore(&iopt->lock, flags);
+	spin_unlock_irqrestore(&ptw->lock, flags);
 	if (!table)
 		return false;
 
 	if (cfg->alloc) {
-		iopt_flush_walk(iopt, f, iova, height);
-		iopt_free(cfg, iopt->iop.cookie, table, iopt_granule(f));
+		ptw_flush_walk(ptw, f, iova, height);
+		ptw_free(cfg, ptw->iop.cookie, table, ptw_granule(f));
 	} else if (gathers) {
 		if (!cfg->coherent_walk)
-			iopt_table_retire(cfg, table, iopt_granule(f));
+			ptw_table_retire(cfg, table, ptw_granule(f));
 		list_add_tail(&virt_to_page(table)->lru, &gather->freelist);
 	} else {
 		list_add_tail(&virt_to_page(table)->lru, &list);
-		iopt_retire(iopt, f, iova, height, &list);
+		ptw_retire(ptw, f, iova, height, &list);
 	}
 	return true;
 }
 
 /**
- * iopt_covered - see what becomes of a table that an unmap has emptied
- * @iopt: the page table
+ * ptw_covered - see what becomes of a table that an unmap has emptied
+ * @ptw: the page table
  * @f: its format
  * @iova: an address in it
  * @height: of the entries that were cleared, all that the table has
@@ -610,15 +610,15 @@ static bool iopt_detach(struct iopt *iopt, struct iopt_format f, u64 *slot,
  *
  * Context: any, in an RCU read-side section since the entries were cleared.
  */
-static noinline void iopt_covered(struct iopt *iopt, struct iopt_format f,
-				  u64 iova, unsigned int height, u64 first,
-				  u64 last, struct iommu_iotlb_gather *gather)
+static noinline void ptw_covered(struct ptw *ptw, struct ptw_format f,
+				 u64 iova, unsigned int height, u64 first,
+				 u64 last, struct iommu_iotlb_gather *gather)
 {
-	u64 end = iova | ((1ULL << iopt_shift(f, height + 1)) - 1);
+	u64 end = iova | ((1ULL << ptw_shift(f, height + 1)) - 1);
 	unsigned int up;
 
-	for (up = height + 1; up <= iopt->top; up++) {
-		u64 size = 1ULL << iopt_shift(f, up);
+	for (up = height + 1; up <= ptw->top; up++) {
+		u64 size = 1ULL << ptw_shift(f, up);
 		u64 begin = iova & ~(size - 1);
 		u64 *slot, entry;
 
@@ -627,22 +627,22 @@ static noinline void iopt_covered(struct iopt *iopt, struct iopt_format f,
 		/* One that is above is done with its last table, if at all. */
 		if (up > height + 1 && end != begin + (size - 1))
 			return;
-		slot = iopt_slot(iopt, f, iova, up);
+		slot = ptw_slot(ptw, f, iova, up);
 		if (!slot)
 			return;
 		/* The clock may have been here before. */
 		entry = READ_ONCE(*slot);
-		if (!iopt_is_table(f, entry, up))
+		if (!ptw_is_table(f, entry, up))
 			return;
 		if (up > height + 1 &&
-		    !iopt_is_zero(f, iopt_table(f, entry)))
+		    !ptw_is_zero(f, ptw_table(f, entry)))
 			return;
-		if (!iopt->iop.cfg.alloc &&
-		    atomic_read(&iopt->closed) < IOPT_RESERVE) {
-			iopt_close(iopt, slot, entry);
+		if (!ptw->iop.cfg.alloc &&
+		    atomic_read(&ptw->closed) < PTW_RESERVE) {
+			ptw_close(ptw, slot, entry);
 			return;
 		}
-		if (!iopt_detach(iopt, f, slot, iova, up, gather))
+		if (!ptw_detach(ptw, f, slot, iova, up, gather))
 			return;
 	}
 }
@@ -651,31 +651,31 @@ static noinline void iopt_covered(struct iopt *iopt, struct iopt_format f,
  * Give up @table and all below it, to @list or, without one, at once.
  * Recursion ends at the last level.
  */
-static void iopt_drop(struct iopt *iopt, struct iopt_format f, u64 *table,
-		      size_t entries, unsigned int height,
-		      struct list_head *list)
+static void ptw_drop(struct ptw *ptw, struct ptw_format f, u64 *table,
+		     size_t entries, unsigned int height,
+		     struct list_head *list)
 {
 	size_t i;
 
 	for (i = 0; height && i < entries; i++) {
 		u64 entry = READ_ONCE(table[i]);
 
-		if (!iopt_is_table(f, entry, height))
+		if (!ptw_is_table(f, entry, height))
 			continue;
-		iopt_count_out(iopt, entry);
-		iopt_drop(iopt, f, iopt_table(f, entry), 1UL << iopt_bits(f),
-			  height - 1, list);
+		ptw_count_out(ptw, entry);
+		ptw_drop(ptw, f, ptw_table(f, entry), 1UL << ptw_bits(f),
+			 height - 1, list);
 	}
 	if (list)
 		list_add_tail(&virt_to_page(table)->lru, list);
 	else
-		iopt_free(&iopt->iop.cfg, iopt->iop.cookie, table,
-			  entries * sizeof(*table));
+		ptw_free(&ptw->iop.cfg, ptw->iop.cookie, table,
+			 entries * sizeof(*table));
 }
 
 /**
- * iopt_make_room - make a hole for a block
- * @iopt: the page table
+ * ptw_make_room - make a hole for a block
+ * @ptw: the page table
  * @f: its format
  * @slot: where the block goes, which is no hole
  * @iova: its address
@@ -684,48 +684,48 @@ static void iopt_drop(struct iopt *iopt, struct iopt_format f, u64 *table,
  * Context: any, in an RCU read-side section since @slot was found.
  * Return: 0, or -EEXIST when something is mapped there.
  */
-static noinline int iopt_make_room(struct iopt *iopt, struct iopt_format f,
-				   u64 *slot, u64 iova, unsigned int height)
+static noinline int ptw_make_room(struct ptw *ptw, struct ptw_format f,
+				  u64 *slot, u64 iova, unsigned int height)
 {
 	u64 entry = READ_ONCE(*slot), *table;
 	unsigned long flags;
 	LIST_HEAD(list);
 	bool mine;
 
-	if (height && entry == IOPT_BUSY) {
-		iopt_settle(iopt, f, slot, iova, height);
-		iopt_replace(iopt, slot, IOPT_BUSY, 0);
+	if (height && entry == PTW_BUSY) {
+		ptw_settle(ptw, f, slot, iova, height);
+		ptw_replace(ptw, slot, PTW_BUSY, 0);
 		return 0;
 	}
 	/* A hole: the clock was faster. */
 	if (!entry)
 		return 0;
 	/* The range is the caller's: what maps nothing will not begin to. */
-	if (!height || !iopt_is_table(f, entry, height) ||
-	    !iopt_maps_nothing(f, iopt_table(f, entry), height - 1)) {
-		iopt_complain(f, "map finds a mapping", iova, height);
+	if (!height || !ptw_is_table(f, entry, height) ||
+	    !ptw_maps_nothing(f, ptw_table(f, entry), height - 1)) {
+		ptw_complain(f, "map finds a mapping", iova, height);
 		return -EEXIST;
 	}
-	table = iopt_table(f, entry);
-	if (iopt->iop.cfg.alloc) {
+	table = ptw_table(f, entry);
+	if (ptw->iop.cfg.alloc) {
 		WRITE_ONCE(*slot, 0);
-		if (!iopt->iop.cfg.coherent_walk)
-			iopt_write_back(&iopt->iop.cfg, slot, 1);
-		iopt_count_out(iopt, entry);
-		iopt_flush_walk(iopt, f, iova, height);
-		iopt_drop(iopt, f, table, 1UL << iopt_bits(f), height - 1, NULL);
+		if (!ptw->iop.cfg.coherent_walk)
+			ptw_write_back(&ptw->iop.cfg, slot, 1);
+		ptw_count_out(ptw, entry);
+		ptw_flush_walk(ptw, f, iova, height);
+		ptw_drop(ptw, f, table, 1UL << ptw_bits(f), height - 1, NULL);
 		return 0;
 	}
 
-	spin_lock_irqsave(&iopt->lock, flags);
-	mine = iopt_replace(iopt, slot, entry, 0);
+	spin_lock_irqsave(&ptw->lock, flags);
+	mine = ptw_replace(ptw, slot, entry, 0);
 	if (mine) {
-		iopt_count_out(iopt, entry);
-		iopt_drop(iopt, f, table, 1UL << iopt_bits(f), height - 1, &list);
+		ptw_count_out(ptw, entry);
+		ptw_drop(ptw, f, table, 1UL << ptw_bits(f), height - 1, &list);
 	}
-	spin_unlock_irqrestore(&iopt->lock, flags);
+	spin_unlock_irqrestore(&ptw->lock, flags);
 	if (mine)
-		iopt_retire(iopt, f, iova, height, &list);
+		ptw_retire(ptw, f, iova, height, &list);
 	return 0;
 }
 

@@ -17,10 +17,10 @@
  * Ignored in entries that refer to a table.  None of the upper ignored bits:
  * they are in the way of those who read the tables without masking them.
  */
-#define IOPT_SYNCED	BIT_ULL(9)
+#define PTW_SYNCED	BIT_ULL(9)
 /* R of the second stage, P of the first */
-#define IOPT_LEAF	BIT_ULL(0)
-#define IOPT_GROUPED	0
+#define PTW_LEAF	BIT_ULL(0)
+#define PTW_GROUPED	0
 
 #include "walk.h"
 
@@ -29,46 +29,46 @@
 
 enum { VTD_BITS = 9, VTD_GRANULE_SHIFT = 12 };
 
-static inline u64 iopt_encode(struct iopt_format f, phys_addr_t phys)
+static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys)
 {
 	return phys;
 }
 
-static inline phys_addr_t iopt_phys(struct iopt_format f, u64 entry)
+static inline phys_addr_t ptw_phys(struct ptw_format f, u64 entry)
 {
 	return entry & VTD_ADDR;
 }
 
-static inline u64 iopt_advance(struct iopt_format f, u64 entry, u64 size)
+static inline u64 ptw_advance(struct ptw_format f, u64 entry, u64 size)
 {
 	return entry + size;
 }
 
-static inline unsigned int iopt_group(struct iopt_format f, unsigned int height)
+static inline unsigned int ptw_group(struct ptw_format f, unsigned int height)
 {
 	return 1;
 }
 
-static inline int iopt_level(struct iopt_format f, unsigned int height)
+static inline int ptw_level(struct ptw_format f, unsigned int height)
 {
 	return height + 1;
 }
 
-static inline void iopt_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
-				   size_t entries)
+static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
+				  size_t entries)
 {
 	clflush_cache_range(slot, entries * sizeof(*slot));
 }
 
-static inline int iopt_table_expose(struct io_pgtable_cfg *cfg, void *table,
-				    size_t size)
+static inline int ptw_table_expose(struct io_pgtable_cfg *cfg, void *table,
+				   size_t size)
 {
 	clflush_cache_range(table, size);
 	return 0;
 }
 
-static inline void iopt_table_retire(struct io_pgtable_cfg *cfg, void *table,
-				     size_t size)
+static inline void ptw_table_retire(struct io_pgtable_cfg *cfg, void *table,
+				    size_t size)
 {
 }
 
@@ -76,13 +76,13 @@ static inline void iopt_table_retire(struct io_pgtable_cfg *cfg, void *table,
  * Tables of the fewest levels, at least @least and what the owner wants and at
  * most 5, for the addresses of @cfg.
  */
-static inline struct io_pgtable *vtd_create(struct iopt_format f,
+static inline struct io_pgtable *vtd_create(struct ptw_format f,
 					    struct io_pgtable_cfg *cfg,
 					    void *cookie, unsigned int least,
 					    const struct io_pgtable_ops *ops)
 {
 	unsigned int levels;
-	struct iopt *iopt;
+	struct ptw *ptw;
 
 	cfg->pgsize_bitmap &= SZ_4K | SZ_2M | SZ_1G;
 	if (cfg->quirks || !(cfg->pgsize_bitmap & SZ_4K))
@@ -95,15 +95,15 @@ static inline struct io_pgtable *vtd_create(struct iopt_format f,
 		return NULL;
 
 	/* A whole page, of which a narrow space uses the beginning. */
-	iopt = iopt_create(f, cfg, cookie, cfg->vtd_cfg.nid, levels - 1,
-			   VTD_BITS, cfg->flush_in_map);
-	if (!iopt)
+	ptw = ptw_create(f, cfg, cookie, cfg->vtd_cfg.nid, levels - 1,
+			 VTD_BITS, cfg->flush_in_map);
+	if (!ptw)
 		return NULL;
-	iopt->owner_frees = true;
-	iopt->iop.ops = *ops;
+	ptw->owner_frees = true;
+	ptw->iop.ops = *ops;
 	cfg->vtd_cfg.levels = levels;
-	cfg->vtd_cfg.root = virt_to_phys(iopt->root);
-	return &iopt->iop;
+	cfg->vtd_cfg.root = virt_to_phys(ptw->root);
+	return &ptw->iop;
 }
 
 #endif

@@ -26,27 +26,27 @@
 #define FS_A		BIT_ULL(5)
 #define FS_D		BIT_ULL(6)
 
-static const struct iopt_format vtd_fs = IOPT_FORMAT(VTD_BITS, 0);
+static const struct ptw_format vtd_fs = PTW_FORMAT(VTD_BITS, 0);
 
-static inline bool iopt_is_table(struct iopt_format f, u64 entry,
-				 unsigned int height)
+static inline bool ptw_is_table(struct ptw_format f, u64 entry,
+				unsigned int height)
 {
 	return (entry & (FS_P | VTD_PS)) == FS_P;
 }
 
-static inline bool iopt_is_leaf(struct iopt_format f, u64 entry,
-				unsigned int height)
+static inline bool ptw_is_leaf(struct ptw_format f, u64 entry,
+			       unsigned int height)
 {
 	return entry & FS_P && (!height || entry & VTD_PS);
 }
 
-static inline u64 iopt_leaf_type(struct iopt_format f, unsigned int height)
+static inline u64 ptw_leaf_type(struct ptw_format f, unsigned int height)
 {
 	return height ? FS_P | VTD_PS : FS_P;
 }
 
-static inline u64 iopt_table_entry(struct iopt_format f, struct iopt *iopt,
-				   phys_addr_t phys)
+static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
+				  phys_addr_t phys)
 {
 	return phys | FS_P | FS_RW | FS_US | FS_A;
 }
@@ -62,8 +62,8 @@ static int vtd_fs_map(struct io_pgtable_ops *ops, unsigned long iova,
 {
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
-	return iopt_map(iopt_of(ops), vtd_fs, iova, paddr, pgsize, pgcount,
-			vtd_fs_attributes(prot), gfp, mapped);
+	return ptw_map(ptw_of(ops), vtd_fs, iova, paddr, pgsize, pgcount,
+		       vtd_fs_attributes(prot), gfp, mapped);
 }
 
 static int vtd_fs_map_runs(struct io_pgtable_ops *ops, unsigned long iova,
@@ -72,21 +72,21 @@ static int vtd_fs_map_runs(struct io_pgtable_ops *ops, unsigned long iova,
 {
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
-	return iopt_map_runs(iopt_of(ops), vtd_fs, iova, runs, count,
-			     vtd_fs_attributes(prot), gfp, mapped);
+	return ptw_map_runs(ptw_of(ops), vtd_fs, iova, runs, count,
+			    vtd_fs_attributes(prot), gfp, mapped);
 }
 
 static size_t vtd_fs_unmap(struct io_pgtable_ops *ops, unsigned long iova,
 			   size_t pgsize, size_t pgcount,
 			   struct iommu_iotlb_gather *gather)
 {
-	return iopt_unmap(iopt_of(ops), vtd_fs, iova, pgsize, pgcount, gather);
+	return ptw_unmap(ptw_of(ops), vtd_fs, iova, pgsize, pgcount, gather);
 }
 
 static phys_addr_t vtd_fs_iova_to_phys(struct io_pgtable_ops *ops,
 				       unsigned long iova)
 {
-	return iopt_iova_to_phys(iopt_of(ops), vtd_fs, iova);
+	return ptw_iova_to_phys(ptw_of(ops), vtd_fs, iova);
 }
 
 static const struct io_pgtable_ops vtd_fs_ops = {
@@ -104,7 +104,7 @@ static struct io_pgtable *vtd_fs_create(struct io_pgtable_cfg *cfg,
 
 static void vtd_fs_destroy(struct io_pgtable *iop)
 {
-	iopt_destroy(container_of(iop, struct iopt, iop), vtd_fs);
+	ptw_destroy(container_of(iop, struct ptw, iop), vtd_fs);
 }
 
 struct io_pgtable_init_fns io_pgtable_vtd_fs_init_fns = {

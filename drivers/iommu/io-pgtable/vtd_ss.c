@@ -29,72 +29,72 @@
 #define SS_D_BIT	9
 #define SS_SNP		BIT_ULL(11)
 
-static const struct iopt_format vtd_ss = IOPT_FORMAT(VTD_BITS, 0);
+static const struct ptw_format vtd_ss = PTW_FORMAT(VTD_BITS, 0);
 
-static inline bool iopt_is_table(struct iopt_format f, u64 entry,
-				 unsigned int height)
+static inline bool ptw_is_table(struct ptw_format f, u64 entry,
+				unsigned int height)
 {
 	return (entry & (SS_R | VTD_PS)) == SS_R;
 }
 
-static inline bool iopt_is_leaf(struct iopt_format f, u64 entry,
-				unsigned int height)
+static inline bool ptw_is_leaf(struct ptw_format f, u64 entry,
+			       unsigned int height)
 {
 	return entry & SS_R && (!height || entry & VTD_PS);
 }
 
-static inline u64 iopt_leaf_type(struct iopt_format f, unsigned int height)
+static inline u64 ptw_leaf_type(struct ptw_format f, unsigned int height)
 {
 	return height ? VTD_PS : 0;
 }
 
-static inline u64 iopt_table_entry(struct iopt_format f, struct iopt *iopt,
-				   phys_addr_t phys)
+static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
+				  phys_addr_t phys)
 {
 	return phys | SS_R | SS_W;
 }
 
-static inline u64 vtd_ss_attributes(const struct iopt *iopt, int prot)
+static inline u64 vtd_ss_attributes(const struct ptw *ptw, int prot)
 {
 	return SS_R | (prot & IOMMU_WRITE ? SS_W : 0) |
-	       (iopt->iop.cfg.vtd_cfg.snoop ? SS_SNP : 0);
+	       (ptw->iop.cfg.vtd_cfg.snoop ? SS_SNP : 0);
 }
 
 static int vtd_ss_map(struct io_pgtable_ops *ops, unsigned long iova,
 		      phys_addr_t paddr, size_t pgsize, size_t pgcount,
 		      int prot, gfp_t gfp, size_t *mapped)
 {
-	struct iopt *iopt = iopt_of(ops);
+	struct ptw *ptw = ptw_of(ops);
 
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
-	return iopt_map(iopt, vtd_ss, iova, paddr, pgsize, pgcount,
-			vtd_ss_attributes(iopt, prot), gfp, mapped);
+	return ptw_map(ptw, vtd_ss, iova, paddr, pgsize, pgcount,
+		       vtd_ss_attributes(ptw, prot), gfp, mapped);
 }
 
 static int vtd_ss_map_runs(struct io_pgtable_ops *ops, unsigned long iova,
 			   const struct iommu_run *runs, unsigned int count,
 			   int prot, gfp_t gfp, size_t *mapped)
 {
-	struct iopt *iopt = iopt_of(ops);
+	struct ptw *ptw = ptw_of(ops);
 
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
-	return iopt_map_runs(iopt, vtd_ss, iova, runs, count,
-			     vtd_ss_attributes(iopt, prot), gfp, mapped);
+	return ptw_map_runs(ptw, vtd_ss, iova, runs, count,
+			    vtd_ss_attributes(ptw, prot), gfp, mapped);
 }
 
 static size_t vtd_ss_unmap(struct io_pgtable_ops *ops, unsigned long iova,
 			   size_t pgsize, size_t pgcount,
 			   struct iommu_iotlb_gather *gather)
 {
-	return iopt_unmap(iopt_of(ops), vtd_ss, iova, pgsize, pgcount, gather);
+	return ptw_unmap(ptw_of(ops), vtd_ss, iova, pgsize, pgcount, gather);
 }
 
 static phys_addr_t vtd_ss_iova_to_phys(struct io_pgtable_ops *ops,
 				       unsigned long iova)
 {
-	return iopt_iova_to_phys(iopt_of(ops), vtd_ss, iova);
+	return ptw_iova_to_phys(ptw_of(ops), vtd_ss, iova);
 }
 
 static bool vtd_ss_test_dirty(u64 *slot, bool clear)
@@ -110,12 +110,12 @@ static int vtd_ss_dirty(struct io_pgtable_ops *ops, unsigned long iova,
 			size_t size, unsigned long flags,
 			struct iommu_dirty_bitmap *dirty)
 {
-	struct iopt *iopt = iopt_of(ops);
+	struct ptw *ptw = ptw_of(ops);
 
-	if (WARN_ON(!size || !iopt_in_range(iopt, iova, size)))
+	if (WARN_ON(!size || !ptw_in_range(ptw, iova, size)))
 		return -EINVAL;
-	return iopt_dirty_walk(iopt, vtd_ss, iova, size, true,
-			       vtd_ss_test_dirty, flags, dirty);
+	return ptw_dirty_walk(ptw, vtd_ss, iova, size, true,
+			      vtd_ss_test_dirty, flags, dirty);
 }
 
 static const struct io_pgtable_ops vtd_ss_ops = {
@@ -134,7 +134,7 @@ static struct io_pgtable *vtd_ss_create(struct io_pgtable_cfg *cfg,
 
 static void vtd_ss_destroy(struct io_pgtable *iop)
 {
-	iopt_destroy(container_of(iop, struct iopt, iop), vtd_ss);
+	ptw_destroy(container_of(iop, struct ptw, iop), vtd_ss);
 }
 
 struct io_pgtable_init_fns io_pgtable_vtd_ss_init_fns = {

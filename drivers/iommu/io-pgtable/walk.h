@@ -16,14 +16,14 @@
  * 2. A format is a source file that includes this one, once, and defines the
  *    functions declared below as its own: what its entries look like and how
  *    its hardware comes to see them.  All that is constant to a format is in
- *    struct iopt_format, handed down by value to functions that are always
+ *    struct ptw_format, handed down by value to functions that are always
  *    inlined: the compiler makes a walker for each format and granule.
  *
  * 3. Mapping goes down from the root once for each table that it fills, and
  *    goes on over as many tables as one call names.  A table that is missing
  *    is allocated and put in its place with cmpxchg(), after a barrier that
  *    makes the zeroes in it visible first; whoever loses that race takes the
- *    other's.  All that is not a plain walk down happens in iopt_link().
+ *    other's.  All that is not a plain walk down happens in ptw_link().
  *
  * 4. Unmapping clears leaves that lie in the range, in order, up to the first
  *    thing that it cannot: a hole, or a block that begins before the range or
@@ -45,7 +45,7 @@
  *    whole, have one writer.  Each walk is an RCU read-side section: a table
  *    that others may be on their way into is freed after a grace period.
  *
- * 7. An entry that refers to a table has the bit IOPT_SYNCED while the table
+ * 7. An entry that refers to a table has the bit PTW_SYNCED while the table
  *    may be mapped in.  Whoever means to map there and meets the entry without
  *    it sets the bit, with cmpxchg(), or begins anew if the entry is another by
  *    then; that is how a table can be taken away from under no one (reclaim.h).
@@ -56,7 +56,7 @@
  *
  * 8. A format may have groups: adjacent leaves of one table that translate
  *    adjacent memory, all aligned to the size of the group, and that hardware
- *    keeps as one translation if it likes, since each of them has IOPT_GROUPED.
+ *    keeps as one translation if it likes, since each of them has PTW_GROUPED.
  *    A group is a page size of its own here, as a block is.  It is written as a
  *    whole, into holes, when a caller maps a page of that size; and it is
  *    cleared as a whole.  So no entry of a group changes while another one of it
@@ -87,32 +87,32 @@
 #include "../iommu-pages.h"
 
 /**
- * struct iopt_format - what is constant to a format
- * @id: made by IOPT_FORMAT(); one number, which compilers follow best
+ * struct ptw_format - what is constant to a format
+ * @id: made by PTW_FORMAT(); one number, which compilers follow best
  */
-struct iopt_format {
+struct ptw_format {
 	unsigned int id;
 };
 
 /**
- * IOPT_FORMAT - name a format
+ * PTW_FORMAT - name a format
  * @bits: of an IOVA that a level resolves; a table has two to that entries
  * @variant: for the format's own use
  */
-#define IOPT_FORMAT(bits, variant)	{ (bits) | (variant) << 8 }
+#define PTW_FORMAT(bits, variant)	{ (bits) | (variant) << 8 }
 
-static __always_inline unsigned int iopt_bits(struct iopt_format f)
+static __always_inline unsigned int ptw_bits(struct ptw_format f)
 {
 	return f.id & 0xff;
 }
 
-static __always_inline unsigned int iopt_variant(struct iopt_format f)
+static __always_inline unsigned int ptw_variant(struct ptw_format f)
 {
 	return f.id >> 8;
 }
 
 /**
- * struct iopt - a page table
+ * struct ptw - a page table
  * @iop: what the owner knows of it
  * @root: the tables where a walk begins
  * @root_shift: log2 of the bytes that an entry of @root maps
@@ -126,7 +126,7 @@ static __always_inline unsigned int iopt_variant(struct iopt_format f)
  * @owner_frees: whoever calls unmap_pages() frees the gather's freelist after
  *               an invalidation that includes walk caches, in strict mode too
  * @tables: in the tree, without the root
- * @closed: entries that refer to one of them and are without IOPT_SYNCED
+ * @closed: entries that refer to one of them and are without PTW_SYNCED
  * @mark: how many tables there may be before empty ones are looked for
  * @lock: held to take tables out of the tree; protects @limbo
  * @clock: 1 while somebody moves the hands, who has what follows for himself
@@ -136,12 +136,12 @@ static __always_inline unsigned int iopt_variant(struct iopt_format f)
  * @turned: what @front went over since @mark was set
  * @used: tables that it found in use meanwhile
  * @sealed_at: RCU state that has passed before @rear may go to @sealed
- * @taking: somebody has noted slots that hold IOPT_BUSY
+ * @taking: somebody has noted slots that hold PTW_BUSY
  * @unfinished: hands are apart, or there are tables in @limbo
  * @limbo: tables out of the tree, each with the RCU state to wait for
  * @waiting: held by who waits for grace periods
  */
-struct iopt {
+struct ptw {
 	struct io_pgtable iop;
 	u64 *root;
 	unsigned int root_shift;
@@ -172,125 +172,125 @@ struct iopt {
 };
 
 /*
- * What a format defines, besides IOPT_SYNCED; IOPT_LEAF, a bit that all leaves
- * have; and IOPT_GROUPED, which is 0 where there are no groups.  Heights and
+ * What a format defines, besides PTW_SYNCED; PTW_LEAF, a bit that all leaves
+ * have; and PTW_GROUPED, which is 0 where there are no groups.  Heights and
  * entries are those of one entry; where @height is 0 the entry is never asked to
  * be a table.
  */
 
 /* Does @entry refer to a table? */
-static inline bool iopt_is_table(struct iopt_format f, u64 entry,
-				 unsigned int height);
-/* Is @entry a page or block? */
-static inline bool iopt_is_leaf(struct iopt_format f, u64 entry,
+static inline bool ptw_is_table(struct ptw_format f, u64 entry,
 				unsigned int height);
+/* Is @entry a page or block? */
+static inline bool ptw_is_leaf(struct ptw_format f, u64 entry,
+			       unsigned int height);
 /* An entry that refers to the table at @phys. */
-static inline u64 iopt_table_entry(struct iopt_format f, struct iopt *iopt,
-				   phys_addr_t phys);
+static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
+				  phys_addr_t phys);
 /* The bits that make an entry a leaf at @height. */
-static inline u64 iopt_leaf_type(struct iopt_format f, unsigned int height);
+static inline u64 ptw_leaf_type(struct ptw_format f, unsigned int height);
 /* An address as it stands in an entry, and back. */
-static inline u64 iopt_encode(struct iopt_format f, phys_addr_t phys);
-static inline phys_addr_t iopt_phys(struct iopt_format f, u64 entry);
+static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys);
+static inline phys_addr_t ptw_phys(struct ptw_format f, u64 entry);
 /* The same leaf for what lies @size further on. */
-static inline u64 iopt_advance(struct iopt_format f, u64 entry, u64 size);
+static inline u64 ptw_advance(struct ptw_format f, u64 entry, u64 size);
 /* Leaves of a group, a power of two and a multiple of 4, or 1: there are none. */
-static inline unsigned int iopt_group(struct iopt_format f,
-				      unsigned int height);
+static inline unsigned int ptw_group(struct ptw_format f,
+				     unsigned int height);
 /* What the specification calls the level of @height. */
-static inline int iopt_level(struct iopt_format f, unsigned int height);
+static inline int ptw_level(struct ptw_format f, unsigned int height);
 /* Let a walker that does not snoop caches see a new table, or not even that. */
-static inline int iopt_table_expose(struct io_pgtable_cfg *cfg, void *table,
+static inline int ptw_table_expose(struct io_pgtable_cfg *cfg, void *table,
+				   size_t size);
+static inline void ptw_table_retire(struct io_pgtable_cfg *cfg, void *table,
 				    size_t size);
-static inline void iopt_table_retire(struct io_pgtable_cfg *cfg, void *table,
-				     size_t size);
 /* Let such a walker see entries that changed. */
-static inline void iopt_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
-				   size_t entries);
+static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
+				  size_t entries);
 
-static inline struct iopt *iopt_of(struct io_pgtable_ops *ops)
+static inline struct ptw *ptw_of(struct io_pgtable_ops *ops)
 {
-	return container_of(io_pgtable_ops_to_pgtable(ops), struct iopt, iop);
+	return container_of(io_pgtable_ops_to_pgtable(ops), struct ptw, iop);
 }
 
-static __always_inline size_t iopt_granule(struct iopt_format f)
+static __always_inline size_t ptw_granule(struct ptw_format f)
 {
-	return sizeof(u64) << iopt_bits(f);
+	return sizeof(u64) << ptw_bits(f);
 }
 
 /* log2 of the bytes that an entry maps. */
-static __always_inline unsigned int iopt_shift(struct iopt_format f,
-					       unsigned int height)
+static __always_inline unsigned int ptw_shift(struct ptw_format f,
+					      unsigned int height)
 {
-	return iopt_bits(f) * (height + 1) + ilog2(sizeof(u64));
+	return ptw_bits(f) * (height + 1) + ilog2(sizeof(u64));
 }
 
-static __always_inline unsigned int iopt_index(struct iopt_format f, u64 iova,
-					       unsigned int shift)
+static __always_inline unsigned int ptw_index(struct ptw_format f, u64 iova,
+					      unsigned int shift)
 {
-	return (iova >> shift) & ((1U << iopt_bits(f)) - 1);
+	return (iova >> shift) & ((1U << ptw_bits(f)) - 1);
 }
 
-static __always_inline u64 *iopt_root_slot(struct iopt *iopt,
-					   struct iopt_format f, u64 iova,
-					   unsigned int shift)
+static __always_inline u64 *ptw_root_slot(struct ptw *ptw,
+					  struct ptw_format f, u64 iova,
+					  unsigned int shift)
 {
-	return iopt->root + ((iova >> shift) & iopt->root_mask);
+	return ptw->root + ((iova >> shift) & ptw->root_mask);
 }
 
-static __always_inline u64 *iopt_table(struct iopt_format f, u64 entry)
+static __always_inline u64 *ptw_table(struct ptw_format f, u64 entry)
 {
-	return phys_to_virt(iopt_phys(f, entry & ~IOPT_SYNCED));
+	return phys_to_virt(ptw_phys(f, entry & ~PTW_SYNCED));
 }
 
 /* Entries from @slot to the end of its table; in a root, of its table's worth. */
-static __always_inline size_t iopt_room(struct iopt_format f, u64 *slot)
+static __always_inline size_t ptw_room(struct ptw_format f, u64 *slot)
 {
-	unsigned long offset = (unsigned long)slot & (iopt_granule(f) - 1);
+	unsigned long offset = (unsigned long)slot & (ptw_granule(f) - 1);
 
-	return (iopt_granule(f) - offset) / sizeof(u64);
+	return (ptw_granule(f) - offset) / sizeof(u64);
 }
 
 /* The height of the leaves, or the leaf, of a page of @pgsize. */
-static __always_inline unsigned int iopt_height(struct iopt_format f,
-						size_t pgsize)
+static __always_inline unsigned int ptw_height(struct ptw_format f,
+					       size_t pgsize)
 {
 	unsigned int height = 0;
 
-	pgsize >>= iopt_shift(f, 0);
-	while (pgsize >>= iopt_bits(f))
+	pgsize >>= ptw_shift(f, 0);
+	while (pgsize >>= ptw_bits(f))
 		height++;
 	return height;
 }
 
 /* Is the leaf @entry one of a group? */
-static __always_inline bool iopt_grouped(struct iopt_format f, u64 entry)
+static __always_inline bool ptw_grouped(struct ptw_format f, u64 entry)
 {
-	return iopt_group(f, 0) > 1 && entry & IOPT_GROUPED;
+	return ptw_group(f, 0) > 1 && entry & PTW_GROUPED;
 }
 
-static __always_inline bool iopt_has_size(struct io_pgtable_cfg *cfg,
-					  size_t pgsize)
+static __always_inline bool ptw_has_size(struct io_pgtable_cfg *cfg,
+					 size_t pgsize)
 {
 	return pgsize & cfg->pgsize_bitmap && !(pgsize & (pgsize - 1));
 }
 
 /* Does [@iova, @iova + @size) lie in what the table translates? */
-static __always_inline bool iopt_in_range(const struct iopt *iopt, u64 iova,
-					  u64 size)
+static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
+					 u64 size)
 {
 	u64 last = iova + size - 1;
 
-	return !(((iova ^ iopt->upper) | (last ^ iopt->upper)) &
-		 iopt->iova_outside);
+	return !(((iova ^ ptw->upper) | (last ^ ptw->upper)) &
+		 ptw->iova_outside);
 }
 
 /* The first time with a backtrace, since who called matters most. */
-static noinline __maybe_unused void iopt_complain(struct iopt_format f,
-						  const char *what, u64 iova,
-						  unsigned int height)
+static noinline __maybe_unused void ptw_complain(struct ptw_format f,
+						 const char *what, u64 iova,
+						 unsigned int height)
 {
-	int level = iopt_level(f, height);
+	int level = ptw_level(f, height);
 	static bool warned;
 
 	if (!READ_ONCE(warned)) {
@@ -303,8 +303,8 @@ static noinline __maybe_unused void iopt_complain(struct iopt_format f,
 	}
 }
 
-static void *iopt_alloc(struct io_pgtable_cfg *cfg, void *cookie, int nid,
-			size_t size, gfp_t gfp)
+static void *ptw_alloc(struct io_pgtable_cfg *cfg, void *cookie, int nid,
+		       size_t size, gfp_t gfp)
 {
 	void *table;
 
@@ -314,7 +314,7 @@ static void *iopt_alloc(struct io_pgtable_cfg *cfg, void *cookie, int nid,
 		table = iommu_alloc_pages_node(nid, gfp, get_order(size));
 	if (!table || cfg->coherent_walk)
 		return table;
-	if (!iopt_table_expose(cfg, table, size))
+	if (!ptw_table_expose(cfg, table, size))
 		return table;
 	if (cfg->free)
 		cfg->free(cookie, table, size);
@@ -323,11 +323,11 @@ static void *iopt_alloc(struct io_pgtable_cfg *cfg, void *cookie, int nid,
 	return NULL;
 }
 
-static void iopt_free(struct io_pgtable_cfg *cfg, void *cookie, void *table,
-		      size_t size)
+static void ptw_free(struct io_pgtable_cfg *cfg, void *cookie, void *table,
+		     size_t size)
 {
 	if (!cfg->coherent_walk)
-		iopt_table_retire(cfg, table, size);
+		ptw_table_retire(cfg, table, size);
 	if (cfg->free)
 		cfg->free(cookie, table, size);
 	else
@@ -341,81 +341,81 @@ static void iopt_free(struct io_pgtable_cfg *cfg, void *cookie, void *table,
  * in until the end of the RCU read-side section, which may be another one than
  * before. Returns the slot at @leaf, or ERR_PTR(-EEXIST) or ERR_PTR(-ENOMEM).
  */
-static noinline u64 *iopt_link(struct iopt *iopt, struct iopt_format f,
-			       u64 iova, unsigned int leaf, gfp_t gfp)
+static noinline u64 *ptw_link(struct ptw *ptw, struct ptw_format f,
+			      u64 iova, unsigned int leaf, gfp_t gfp)
 {
-	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
+	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
 	u64 *slot, *table = NULL, *ret;
 	unsigned int height, shift;
 	u64 entry, fresh;
 
 again:
-	height = iopt->top;
-	shift = iopt_shift(f, height);
-	slot = iopt_root_slot(iopt, f, iova, shift);
+	height = ptw->top;
+	shift = ptw_shift(f, height);
+	slot = ptw_root_slot(ptw, f, iova, shift);
 	while (height > leaf) {
 		entry = READ_ONCE(*slot);
-		if (!entry || entry == IOPT_BUSY) {
+		if (!entry || entry == PTW_BUSY) {
 			if (!table) {
 				rcu_read_unlock();
-				iopt_reclaim(iopt, f, gfp);
-				table = iopt_alloc(cfg, iopt->iop.cookie,
-						   iopt->nid, iopt_granule(f),
-						   gfp);
+				ptw_reclaim(ptw, f, gfp);
+				table = ptw_alloc(cfg, ptw->iop.cookie,
+						  ptw->nid, ptw_granule(f),
+						  gfp);
 				rcu_read_lock();
 				if (!table)
 					return ERR_PTR(-ENOMEM);
 				goto again;
 			}
 			if (entry)
-				iopt_settle(iopt, f, slot, iova, height);
-			fresh = iopt_table_entry(f, iopt, virt_to_phys(table));
+				ptw_settle(ptw, f, slot, iova, height);
+			fresh = ptw_table_entry(f, ptw, virt_to_phys(table));
 			if (cfg->coherent_walk)
-				fresh |= IOPT_SYNCED;
+				fresh |= PTW_SYNCED;
 			/* What the table holds, before what leads to it. */
 			dma_wmb();
 			if (cmpxchg64_relaxed(slot, entry, fresh) != entry)
 				continue;
-			iopt_count_in(iopt, fresh);
+			ptw_count_in(ptw, fresh);
 			table = NULL;
 			entry = fresh;
 		}
-		if (!iopt_is_table(f, entry, height)) {
-			iopt_complain(f, "map finds a mapping", iova, height);
+		if (!ptw_is_table(f, entry, height)) {
+			ptw_complain(f, "map finds a mapping", iova, height);
 			ret = ERR_PTR(-EEXIST);
 			goto out;
 		}
-		if (!(entry & IOPT_SYNCED) && !iopt_open(iopt, slot, entry))
+		if (!(entry & PTW_SYNCED) && !ptw_open(ptw, slot, entry))
 			continue;
 		height--;
-		shift -= iopt_bits(f);
-		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
+		shift -= ptw_bits(f);
+		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
 	}
 	ret = slot;
 out:
 	/* Not needed: somebody else has put one there. */
 	if (table)
-		iopt_free(cfg, iopt->iop.cookie, table, iopt_granule(f));
+		ptw_free(cfg, ptw->iop.cookie, table, ptw_granule(f));
 	return ret;
 }
 
 /* Write @count leaves, a multiple of four. */
-static __always_inline void iopt_write(struct iopt_format f, u64 *slot,
-				       size_t count, u64 leaf, u64 size)
+static __always_inline void ptw_write(struct ptw_format f, u64 *slot,
+				      size_t count, u64 leaf, u64 size)
 {
 	u64 *end = slot + count;
 
 	for (; slot != end; slot += 4) {
 		WRITE_ONCE(slot[0], leaf);
-		WRITE_ONCE(slot[1], iopt_advance(f, leaf, size));
-		WRITE_ONCE(slot[2], iopt_advance(f, leaf, 2 * size));
-		WRITE_ONCE(slot[3], iopt_advance(f, leaf, 3 * size));
-		leaf = iopt_advance(f, leaf, 4 * size);
+		WRITE_ONCE(slot[1], ptw_advance(f, leaf, size));
+		WRITE_ONCE(slot[2], ptw_advance(f, leaf, 2 * size));
+		WRITE_ONCE(slot[3], ptw_advance(f, leaf, 3 * size));
+		leaf = ptw_advance(f, leaf, 4 * size);
 	}
 }
 
 /* The first of @count entries, a multiple of four, that is no hole, or NULL. */
-static __always_inline u64 *iopt_obstacle(u64 *slot, size_t count)
+static __always_inline u64 *ptw_obstacle(u64 *slot, size_t count)
 {
 	u64 *end = slot + count;
 
@@ -431,8 +431,8 @@ static __always_inline u64 *iopt_obstacle(u64 *slot, size_t count)
 }
 
 /* Write @count leaves into holes; returns how many were before one was none. */
-static __always_inline size_t iopt_fill(struct iopt_format f, u64 *slot,
-					size_t count, u64 leaf, u64 size)
+static __always_inline size_t ptw_fill(struct ptw_format f, u64 *slot,
+				       size_t count, u64 leaf, u64 size)
 {
 	size_t i = 0;
 
@@ -444,64 +444,64 @@ static __always_inline size_t iopt_fill(struct iopt_format f, u64 *slot,
 			     READ_ONCE(s[2]) | READ_ONCE(s[3])))
 			break;
 		WRITE_ONCE(s[0], leaf);
-		WRITE_ONCE(s[1], iopt_advance(f, leaf, size));
-		WRITE_ONCE(s[2], iopt_advance(f, leaf, 2 * size));
-		WRITE_ONCE(s[3], iopt_advance(f, leaf, 3 * size));
-		leaf = iopt_advance(f, leaf, 4 * size);
+		WRITE_ONCE(s[1], ptw_advance(f, leaf, size));
+		WRITE_ONCE(s[2], ptw_advance(f, leaf, 2 * size));
+		WRITE_ONCE(s[3], ptw_advance(f, leaf, 3 * size));
+		leaf = ptw_advance(f, leaf, 4 * size);
 	}
 	for (; i < count && !READ_ONCE(slot[i]); i++) {
 		WRITE_ONCE(slot[i], leaf);
-		leaf = iopt_advance(f, leaf, size);
+		leaf = ptw_advance(f, leaf, size);
 	}
 	return i;
 }
 
 /* The slot of @iova at @leaf, behind tables that may be mapped in. */
-static __always_inline u64 *iopt_descend(struct iopt *iopt,
-					 struct iopt_format f, u64 iova,
-					 unsigned int leaf, gfp_t gfp)
+static __always_inline u64 *ptw_descend(struct ptw *ptw,
+					struct ptw_format f, u64 iova,
+					unsigned int leaf, gfp_t gfp)
 {
-	unsigned int shift = iopt->root_shift;
-	u64 *slot = iopt_root_slot(iopt, f, iova, shift);
+	unsigned int shift = ptw->root_shift;
+	u64 *slot = ptw_root_slot(ptw, f, iova, shift);
 
-	while (shift != iopt_shift(f, leaf)) {
+	while (shift != ptw_shift(f, leaf)) {
 		u64 entry = READ_ONCE(*slot);
 
-		if (unlikely(!(entry & IOPT_SYNCED) ||
-			     !iopt_is_table(f, entry, 1)))
-			return iopt_link(iopt, f, iova, leaf, gfp);
-		shift -= iopt_bits(f);
-		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
+		if (unlikely(!(entry & PTW_SYNCED) ||
+			     !ptw_is_table(f, entry, 1)))
+			return ptw_link(ptw, f, iova, leaf, gfp);
+		shift -= ptw_bits(f);
+		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
 	}
 	return slot;
 }
 
 /* Map pages, down from the root once for each last table, not for each piece. */
-static __always_inline int iopt_map_pages(struct iopt *iopt,
-					  struct iopt_format f, u64 iova,
-					  const struct iommu_run *run,
-					  unsigned int count, u64 attributes,
-					  gfp_t gfp, size_t *mapped)
+static __always_inline int ptw_map_pages(struct ptw *ptw,
+					 struct ptw_format f, u64 iova,
+					 const struct iommu_run *run,
+					 unsigned int count, u64 attributes,
+					 gfp_t gfp, size_t *mapped)
 {
-	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
+	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
 	u64 *written = NULL, *slot = NULL, begin = iova;
 	size_t room = 0;
 	int ret = 0;
 
-	attributes |= iopt_leaf_type(f, 0);
+	attributes |= ptw_leaf_type(f, 0);
 	rcu_read_lock();
 	for (; count; count--, run++) {
-		u64 leaf = attributes | iopt_encode(f, run->phys);
-		size_t left = run->size >> iopt_shift(f, 0);
+		u64 leaf = attributes | ptw_encode(f, run->phys);
+		size_t left = run->size >> ptw_shift(f, 0);
 
 		while (left) {
 			size_t some, filled;
 
 			if (!room) {
 				if (!cfg->coherent_walk && slot != written)
-					iopt_write_back(cfg, written,
-							slot - written);
-				slot = iopt_descend(iopt, f, iova, 0, gfp);
+					ptw_write_back(cfg, written,
+						       slot - written);
+				slot = ptw_descend(ptw, f, iova, 0, gfp);
 				if (IS_ERR(slot)) {
 					ret = PTR_ERR(slot);
 					slot = NULL;
@@ -509,27 +509,27 @@ static __always_inline int iopt_map_pages(struct iopt *iopt,
 					goto out;
 				}
 				written = slot;
-				room = iopt_room(f, slot);
+				room = ptw_room(f, slot);
 			}
 			/* Mostly it is one. */
 			if (likely(left == 1 && !READ_ONCE(*slot))) {
 				WRITE_ONCE(*slot++, leaf);
-				iova += iopt_granule(f);
+				iova += ptw_granule(f);
 				room--;
 				break;
 			}
 			some = min(left, room);
-			filled = iopt_fill(f, slot, some, leaf,
-					   iopt_granule(f));
+			filled = ptw_fill(f, slot, some, leaf,
+					  ptw_granule(f));
 			slot += filled;
-			iova += filled << iopt_shift(f, 0);
+			iova += filled << ptw_shift(f, 0);
 			room -= filled;
 			left -= filled;
 			if (unlikely(left))
-				leaf = iopt_advance(f, leaf, (u64)filled <<
-						    iopt_shift(f, 0));
+				leaf = ptw_advance(f, leaf, (u64)filled <<
+						   ptw_shift(f, 0));
 			if (unlikely(filled < some)) {
-				ret = iopt_make_room(iopt, f, slot, iova, 0);
+				ret = ptw_make_room(ptw, f, slot, iova, 0);
 				if (ret)
 					goto out;
 			}
@@ -537,24 +537,24 @@ static __always_inline int iopt_map_pages(struct iopt *iopt,
 	}
 out:
 	if (!cfg->coherent_walk && slot != written)
-		iopt_write_back(cfg, written, slot - written);
+		ptw_write_back(cfg, written, slot - written);
 	rcu_read_unlock();
 	*mapped += iova - begin;
 	return ret;
 }
 
 /* Map groups of one size: each of them into holes, or not at all. */
-static noinline int iopt_map_groups(struct iopt *iopt, struct iopt_format f,
-				    u64 iova, phys_addr_t paddr, size_t pgsize,
-				    size_t pgcount, u64 attributes, gfp_t gfp,
-				    size_t *mapped)
+static noinline int ptw_map_groups(struct ptw *ptw, struct ptw_format f,
+				   u64 iova, phys_addr_t paddr, size_t pgsize,
+				   size_t pgcount, u64 attributes, gfp_t gfp,
+				   size_t *mapped)
 {
-	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
-	unsigned int height = iopt_height(f, pgsize);
-	unsigned int shift = iopt_shift(f, height);
-	unsigned int group = iopt_group(f, height);
-	u64 leaf = attributes | iopt_leaf_type(f, height) | IOPT_GROUPED |
-		   iopt_encode(f, paddr);
+	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
+	unsigned int height = ptw_height(f, pgsize);
+	unsigned int shift = ptw_shift(f, height);
+	unsigned int group = ptw_group(f, height);
+	u64 leaf = attributes | ptw_leaf_type(f, height) | PTW_GROUPED |
+		   ptw_encode(f, paddr);
 	int ret = 0;
 
 	while (pgcount && !ret) {
@@ -562,30 +562,30 @@ static noinline int iopt_map_groups(struct iopt *iopt, struct iopt_format f,
 		size_t count;
 
 		rcu_read_lock();
-		begin = iopt_descend(iopt, f, iova, height, gfp);
+		begin = ptw_descend(ptw, f, iova, height, gfp);
 		if (IS_ERR(begin)) {
 			rcu_read_unlock();
 			return PTR_ERR(begin);
 		}
 		slot = begin;
-		count = min(pgcount, iopt_room(f, slot) / group);
+		count = min(pgcount, ptw_room(f, slot) / group);
 		pgcount -= count;
 		for (; count; count--, slot += group) {
-			obstacle = iopt_obstacle(slot, group);
+			obstacle = ptw_obstacle(slot, group);
 			if (unlikely(obstacle))
 				break;
-			iopt_write(f, slot, group, leaf, 1ULL << shift);
-			leaf = iopt_advance(f, leaf, pgsize);
+			ptw_write(f, slot, group, leaf, 1ULL << shift);
+			leaf = ptw_advance(f, leaf, pgsize);
 			iova += pgsize;
 			*mapped += pgsize;
 		}
 		if (!cfg->coherent_walk && slot != begin)
-			iopt_write_back(cfg, begin, slot - begin);
+			ptw_write_back(cfg, begin, slot - begin);
 		if (unlikely(obstacle)) {
 			pgcount += count;
-			ret = iopt_make_room(iopt, f, obstacle,
-					     iova + ((u64)(obstacle - slot) << shift),
-					     height);
+			ret = ptw_make_room(ptw, f, obstacle,
+					    iova + ((u64)(obstacle - slot) << shift),
+					    height);
 		}
 		rcu_read_unlock();
 	}
@@ -593,71 +593,71 @@ static noinline int iopt_map_groups(struct iopt *iopt, struct iopt_format f,
 }
 
 /* Map blocks, or groups, of one size. */
-static __always_inline int iopt_map_blocks(struct iopt *iopt,
-					   struct iopt_format f, u64 iova,
-					   phys_addr_t paddr, size_t pgsize,
-					   size_t pgcount, u64 attributes,
-					   gfp_t gfp, size_t *mapped)
+static __always_inline int ptw_map_blocks(struct ptw *ptw,
+					  struct ptw_format f, u64 iova,
+					  phys_addr_t paddr, size_t pgsize,
+					  size_t pgcount, u64 attributes,
+					  gfp_t gfp, size_t *mapped)
 {
-	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
-	unsigned int height = iopt_height(f, pgsize);
-	u64 leaf = attributes | iopt_leaf_type(f, height) |
-		   iopt_encode(f, paddr);
+	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
+	unsigned int height = ptw_height(f, pgsize);
+	u64 leaf = attributes | ptw_leaf_type(f, height) |
+		   ptw_encode(f, paddr);
 	int ret = 0;
 
-	if (iopt_group(f, 0) > 1 && pgsize != 1ULL << iopt_shift(f, height))
-		return iopt_map_groups(iopt, f, iova, paddr, pgsize, pgcount,
-				       attributes, gfp, mapped);
+	if (ptw_group(f, 0) > 1 && pgsize != 1ULL << ptw_shift(f, height))
+		return ptw_map_groups(ptw, f, iova, paddr, pgsize, pgcount,
+				      attributes, gfp, mapped);
 	while (pgcount && !ret) {
 		size_t count, filled;
 		u64 *slot;
 
 		rcu_read_lock();
-		slot = iopt_descend(iopt, f, iova, height, gfp);
+		slot = ptw_descend(ptw, f, iova, height, gfp);
 		if (IS_ERR(slot)) {
 			rcu_read_unlock();
 			return PTR_ERR(slot);
 		}
-		count = min(pgcount, iopt_room(f, slot));
-		filled = iopt_fill(f, slot, count, leaf, pgsize);
+		count = min(pgcount, ptw_room(f, slot));
+		filled = ptw_fill(f, slot, count, leaf, pgsize);
 		if (!cfg->coherent_walk && filled)
-			iopt_write_back(cfg, slot, filled);
-		leaf = iopt_advance(f, leaf, filled * pgsize);
+			ptw_write_back(cfg, slot, filled);
+		leaf = ptw_advance(f, leaf, filled * pgsize);
 		iova += filled * pgsize;
 		*mapped += filled * pgsize;
 		pgcount -= filled;
 		if (unlikely(filled < count))
-			ret = iopt_make_room(iopt, f, slot + filled, iova,
-					     height);
+			ret = ptw_make_room(ptw, f, slot + filled, iova,
+					    height);
 		rcu_read_unlock();
 	}
 	return ret;
 }
 
-static noinline int iopt_map_range(struct iopt *iopt, struct iopt_format f,
-				   u64 iova, phys_addr_t paddr, size_t pgsize,
-				   size_t pgcount, u64 attributes, gfp_t gfp,
-				   size_t *mapped)
+static noinline int ptw_map_range(struct ptw *ptw, struct ptw_format f,
+				  u64 iova, phys_addr_t paddr, size_t pgsize,
+				  size_t pgcount, u64 attributes, gfp_t gfp,
+				  size_t *mapped)
 {
 	size_t size = pgsize * pgcount;
 	struct iommu_run run = { .phys = paddr, .size = size };
 
-	if (WARN_ON_ONCE(!iopt_has_size(&iopt->iop.cfg, pgsize) ||
+	if (WARN_ON_ONCE(!ptw_has_size(&ptw->iop.cfg, pgsize) ||
 			 (iova | paddr) & (pgsize - 1)))
 		return -EINVAL;
-	if (WARN_ON_ONCE(!iopt_in_range(iopt, iova, size) ||
-			 (paddr + size - 1) & iopt->phys_outside))
+	if (WARN_ON_ONCE(!ptw_in_range(ptw, iova, size) ||
+			 (paddr + size - 1) & ptw->phys_outside))
 		return -ERANGE;
-	if (pgsize == iopt_granule(f))
-		return iopt_map_pages(iopt, f, iova, &run, 1, attributes, gfp,
-				      mapped);
-	return iopt_map_blocks(iopt, f, iova, paddr, pgsize, pgcount,
-			       attributes, gfp, mapped);
+	if (pgsize == ptw_granule(f))
+		return ptw_map_pages(ptw, f, iova, &run, 1, attributes, gfp,
+				     mapped);
+	return ptw_map_blocks(ptw, f, iova, paddr, pgsize, pgcount,
+			      attributes, gfp, mapped);
 }
 
 /**
- * iopt_map - map a range of pages or blocks of one size
- * @iopt: the page table
+ * ptw_map - map a range of pages or blocks of one size
+ * @ptw: the page table
  * @f: its format
  * @iova: where, aligned to @pgsize
  * @paddr: what, aligned to @pgsize
@@ -672,44 +672,44 @@ static noinline int iopt_map_range(struct iopt *iopt, struct iopt_format f,
  * addresses, -ERANGE for addresses beyond what it translates, -EEXIST where
  * something is mapped already, -ENOMEM.
  */
-static __always_inline int iopt_map(struct iopt *iopt, struct iopt_format f,
-				    unsigned long iova, phys_addr_t paddr,
-				    size_t pgsize, size_t pgcount,
-				    u64 attributes, gfp_t gfp, size_t *mapped)
+static __always_inline int ptw_map(struct ptw *ptw, struct ptw_format f,
+				   unsigned long iova, phys_addr_t paddr,
+				   size_t pgsize, size_t pgcount,
+				   u64 attributes, gfp_t gfp, size_t *mapped)
 {
-	bool page = pgsize == iopt_granule(f) && pgcount == 1 &&
-		    !((iova | paddr) & (iopt_granule(f) - 1)) &&
-		    iopt_in_range(iopt, iova, iopt_granule(f)) &&
-		    !(paddr & iopt->phys_outside);
+	bool page = pgsize == ptw_granule(f) && pgcount == 1 &&
+		    !((iova | paddr) & (ptw_granule(f) - 1)) &&
+		    ptw_in_range(ptw, iova, ptw_granule(f)) &&
+		    !(paddr & ptw->phys_outside);
 
 	/* A page is what is mapped most. All else, and what fails, goes below. */
 	if (likely(page)) {
 		u64 *slot;
 
 		rcu_read_lock();
-		slot = iopt_descend(iopt, f, iova, 0, gfp);
+		slot = ptw_descend(ptw, f, iova, 0, gfp);
 		if (IS_ERR(slot)) {
 			rcu_read_unlock();
 			return PTR_ERR(slot);
 		}
 		if (likely(!READ_ONCE(*slot))) {
-			WRITE_ONCE(*slot, attributes | iopt_leaf_type(f, 0) |
-					  iopt_encode(f, paddr));
-			if (!iopt->iop.cfg.coherent_walk)
-				iopt_write_back(&iopt->iop.cfg, slot, 1);
+			WRITE_ONCE(*slot, attributes | ptw_leaf_type(f, 0) |
+					  ptw_encode(f, paddr));
+			if (!ptw->iop.cfg.coherent_walk)
+				ptw_write_back(&ptw->iop.cfg, slot, 1);
 			rcu_read_unlock();
-			*mapped += iopt_granule(f);
+			*mapped += ptw_granule(f);
 			return 0;
 		}
 		rcu_read_unlock();
 	}
-	return iopt_map_range(iopt, f, iova, paddr, pgsize, pgcount,
-			      attributes, gfp, mapped);
+	return ptw_map_range(ptw, f, iova, paddr, pgsize, pgcount,
+			     attributes, gfp, mapped);
 }
 
 /* Bytes of the largest page that fits, and how many of them in a row. */
-static size_t iopt_best_size(unsigned long sizes, unsigned long iova,
-			     phys_addr_t phys, size_t size, size_t *count)
+static size_t ptw_best_size(unsigned long sizes, unsigned long iova,
+			    phys_addr_t phys, size_t size, size_t *count)
 {
 	unsigned long fit = sizes & GENMASK(__fls(size), 0);
 	size_t best, next, before;
@@ -732,21 +732,21 @@ static size_t iopt_best_size(unsigned long sizes, unsigned long iova,
 }
 
 /* Map one piece with the largest pages that fit. */
-static noinline int iopt_map_piece(struct iopt *iopt, struct iopt_format f,
-				   u64 iova, const struct iommu_run *run,
-				   u64 attributes, gfp_t gfp, size_t *mapped)
+static noinline int ptw_map_piece(struct ptw *ptw, struct ptw_format f,
+				  u64 iova, const struct iommu_run *run,
+				  u64 attributes, gfp_t gfp, size_t *mapped)
 {
-	size_t left = run->size, granule = iopt_granule(f), size, count;
+	size_t left = run->size, granule = ptw_granule(f), size, count;
 	phys_addr_t phys = run->phys;
 	int ret;
 
 	if (WARN_ON_ONCE((iova | phys | left) & (granule - 1)))
 		return -EINVAL;
 	while (left) {
-		size = iopt_best_size(iopt->iop.cfg.pgsize_bitmap, iova, phys,
-				      left, &count);
-		ret = iopt_map_range(iopt, f, iova, phys, size, count,
-				     attributes, gfp, mapped);
+		size = ptw_best_size(ptw->iop.cfg.pgsize_bitmap, iova, phys,
+				     left, &count);
+		ret = ptw_map_range(ptw, f, iova, phys, size, count,
+				    attributes, gfp, mapped);
 		if (ret)
 			return ret;
 		iova += size * count;
@@ -757,8 +757,8 @@ static noinline int iopt_map_piece(struct iopt *iopt, struct iopt_format f,
 }
 
 /**
- * iopt_map_runs - map pieces of memory one behind the other
- * @iopt: the page table
+ * ptw_map_runs - map pieces of memory one behind the other
+ * @ptw: the page table
  * @f: its format
  * @iova: where
  * @runs: the pieces, of whole pages
@@ -768,18 +768,18 @@ static noinline int iopt_map_piece(struct iopt *iopt, struct iopt_format f,
  * @mapped: grows by the bytes that were mapped, also when it fails
  *
  * Context: any that @gfp allows. Others may map and unmap other ranges.
- * Return: 0, or as iopt_map(); -EINVAL for what is not of whole pages.
+ * Return: 0, or as ptw_map(); -EINVAL for what is not of whole pages.
  */
-static __always_inline int iopt_map_runs(struct iopt *iopt,
-					 struct iopt_format f,
-					 unsigned long iova,
-					 const struct iommu_run *runs,
-					 unsigned int count, u64 attributes,
-					 gfp_t gfp, size_t *mapped)
+static __always_inline int ptw_map_runs(struct ptw *ptw,
+					struct ptw_format f,
+					unsigned long iova,
+					const struct iommu_run *runs,
+					unsigned int count, u64 attributes,
+					gfp_t gfp, size_t *mapped)
 {
-	const u64 larger = iopt_granule(f) *
-			   (iopt_group(f, 0) > 1 ? iopt_group(f, 0) :
-						   1ULL << iopt_bits(f));
+	const u64 larger = ptw_granule(f) *
+			   (ptw_group(f, 0) > 1 ? ptw_group(f, 0) :
+						   1ULL << ptw_bits(f));
 	int ret = 0;
 
 	while (count && !ret) {
@@ -793,18 +793,18 @@ static __always_inline int iopt_map_runs(struct iopt *iopt,
 			total += runs[n].size;
 		}
 		if (unlikely(!n)) {
-			ret = iopt_map_piece(iopt, f, iova, runs, attributes,
-					     gfp, mapped);
+			ret = ptw_map_piece(ptw, f, iova, runs, attributes,
+					    gfp, mapped);
 			total = runs->size;
 			n = 1;
-		} else if (WARN_ON_ONCE(bits & (iopt_granule(f) - 1))) {
+		} else if (WARN_ON_ONCE(bits & (ptw_granule(f) - 1))) {
 			ret = -EINVAL;
-		} else if (WARN_ON_ONCE(!iopt_in_range(iopt, iova, total) ||
-					ends & iopt->phys_outside)) {
+		} else if (WARN_ON_ONCE(!ptw_in_range(ptw, iova, total) ||
+					ends & ptw->phys_outside)) {
 			ret = -ERANGE;
 		} else {
-			ret = iopt_map_pages(iopt, f, iova, runs, n, attributes,
-					     gfp, mapped);
+			ret = ptw_map_pages(ptw, f, iova, runs, n, attributes,
+					    gfp, mapped);
 		}
 		iova += total;
 		runs += n;
@@ -814,8 +814,8 @@ static __always_inline int iopt_map_runs(struct iopt *iopt,
 }
 
 /* Clear up to @count leaves; returns how many were before something else. */
-static __always_inline size_t iopt_clear(struct iopt_format f, u64 *slot,
-					 size_t count, unsigned int height)
+static __always_inline size_t ptw_clear(struct ptw_format f, u64 *slot,
+					size_t count, unsigned int height)
 {
 	u64 *s = slot, *end = slot + count, *eights = slot + (count & ~7UL);
 
@@ -824,7 +824,7 @@ static __always_inline size_t iopt_clear(struct iopt_format f, u64 *slot,
 		if (unlikely(!(READ_ONCE(s[0]) & READ_ONCE(s[1]) &
 			       READ_ONCE(s[2]) & READ_ONCE(s[3]) &
 			       READ_ONCE(s[4]) & READ_ONCE(s[5]) &
-			       READ_ONCE(s[6]) & READ_ONCE(s[7]) & IOPT_LEAF)))
+			       READ_ONCE(s[6]) & READ_ONCE(s[7]) & PTW_LEAF)))
 			break;
 		WRITE_ONCE(s[0], 0);
 		WRITE_ONCE(s[1], 0);
@@ -836,24 +836,24 @@ static __always_inline size_t iopt_clear(struct iopt_format f, u64 *slot,
 		WRITE_ONCE(s[7], 0);
 		s += 8;
 	}
-	for (; s != end && iopt_is_leaf(f, READ_ONCE(*s), height); s++)
+	for (; s != end && ptw_is_leaf(f, READ_ONCE(*s), height); s++)
 		WRITE_ONCE(*s, 0);
 	return s - slot;
 }
 
 /* Of @count entries, those before a group of which the range has only a part. */
-static noinline size_t iopt_whole_groups(struct iopt_format f, const u64 *slot,
-					 size_t count, unsigned int height)
+static noinline size_t ptw_whole_groups(struct ptw_format f, const u64 *slot,
+					size_t count, unsigned int height)
 {
-	size_t mask = iopt_group(f, height) - 1;
+	size_t mask = ptw_group(f, height) - 1;
 	size_t index = (unsigned long)slot / sizeof(*slot);
 	size_t beyond = (index + count) & mask;
 
 	if (!count)
 		return 0;
-	if (index & mask && iopt_grouped(f, READ_ONCE(*slot)))
+	if (index & mask && ptw_grouped(f, READ_ONCE(*slot)))
 		return 0;
-	if (beyond && iopt_grouped(f, READ_ONCE(slot[count - 1])))
+	if (beyond && ptw_grouped(f, READ_ONCE(slot[count - 1])))
 		count -= min(count, beyond);
 	return count;
 }
@@ -863,53 +863,53 @@ static noinline size_t iopt_whole_groups(struct iopt_format f, const u64 *slot,
  * to, for an owner who keeps the hardware out. Returns whether it is worth
  * looking there again.
  */
-static noinline bool iopt_split(struct iopt *iopt, struct iopt_format f,
-				u64 *slot, u64 entry, u64 iova,
-				unsigned int height)
+static noinline bool ptw_split(struct ptw *ptw, struct ptw_format f,
+			       u64 *slot, u64 entry, u64 iova,
+			       unsigned int height)
 {
-	struct io_pgtable_cfg *cfg = &iopt->iop.cfg;
-	u64 leaf = entry & ~iopt_leaf_type(f, height);
+	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
+	u64 leaf = entry & ~ptw_leaf_type(f, height);
 	u64 *table, fresh;
 
-	if (iopt_grouped(f, entry)) {
-		size_t count = iopt_group(f, height), i;
-		u64 size = (u64)count << iopt_shift(f, height);
+	if (ptw_grouped(f, entry)) {
+		size_t count = ptw_group(f, height), i;
+		u64 size = (u64)count << ptw_shift(f, height);
 
 		slot = (u64 *)ALIGN_DOWN((unsigned long)slot,
 					 count * sizeof(*slot));
 		for (i = 0; i < count; i++)
-			WRITE_ONCE(slot[i], READ_ONCE(slot[i]) & ~IOPT_GROUPED);
+			WRITE_ONCE(slot[i], READ_ONCE(slot[i]) & ~PTW_GROUPED);
 		if (!cfg->coherent_walk)
-			iopt_write_back(cfg, slot, count);
+			ptw_write_back(cfg, slot, count);
 		/* The entries before the invalidation. */
 		wmb();
-		io_pgtable_tlb_flush_walk(&iopt->iop, iova & ~(size - 1), size,
-					  iopt_granule(f));
+		io_pgtable_tlb_flush_walk(&ptw->iop, iova & ~(size - 1), size,
+					  ptw_granule(f));
 		return true;
 	}
 	if (!height)
 		return false;
-	table = iopt_alloc(cfg, iopt->iop.cookie, iopt->nid, iopt_granule(f),
-			   GFP_ATOMIC);
+	table = ptw_alloc(cfg, ptw->iop.cookie, ptw->nid, ptw_granule(f),
+			  GFP_ATOMIC);
 	if (!table)
 		return false;
-	iopt_write(f, table, 1UL << iopt_bits(f),
-		   leaf | iopt_leaf_type(f, height - 1),
-		   1ULL << iopt_shift(f, height - 1));
+	ptw_write(f, table, 1UL << ptw_bits(f),
+		  leaf | ptw_leaf_type(f, height - 1),
+		  1ULL << ptw_shift(f, height - 1));
 	if (!cfg->coherent_walk)
-		iopt_write_back(cfg, table, 1UL << iopt_bits(f));
-	fresh = iopt_table_entry(f, iopt, virt_to_phys(table));
+		ptw_write_back(cfg, table, 1UL << ptw_bits(f));
+	fresh = ptw_table_entry(f, ptw, virt_to_phys(table));
 	if (cfg->coherent_walk)
-		fresh |= IOPT_SYNCED;
+		fresh |= PTW_SYNCED;
 	/* What the table holds, before what leads to it. */
 	dma_wmb();
-	if (!iopt_replace(iopt, slot, entry, fresh)) {
+	if (!ptw_replace(ptw, slot, entry, fresh)) {
 		/* Somebody else unmaps another part, or it has become dirty. */
-		iopt_free(cfg, iopt->iop.cookie, table, iopt_granule(f));
+		ptw_free(cfg, ptw->iop.cookie, table, ptw_granule(f));
 		return true;
 	}
-	iopt_count_in(iopt, fresh);
-	iopt_flush_walk(iopt, f, iova, height);
+	ptw_count_in(ptw, fresh);
+	ptw_flush_walk(ptw, f, iova, height);
 	return true;
 }
 
@@ -918,19 +918,19 @@ static noinline bool iopt_split(struct iopt *iopt, struct iopt_format f,
  * does nothing else with it, so the rest of the run can be noted at once; one
  * that invalidates each page by itself has to be told of each.
  */
-static __always_inline void iopt_note(struct iopt *iopt,
-				      struct iommu_iotlb_gather *gather,
-				      unsigned long iova, size_t count,
-				      size_t pgsize)
+static __always_inline void ptw_note(struct ptw *ptw,
+				     struct iommu_iotlb_gather *gather,
+				     unsigned long iova, size_t count,
+				     size_t pgsize)
 {
-	const struct iommu_flush_ops *tlb = iopt->iop.cfg.tlb;
+	const struct iommu_flush_ops *tlb = ptw->iop.cfg.tlb;
 	size_t i;
 
 	if (!gather || iommu_iotlb_gather_queued(gather))
 		return;
 	if (!tlb || !tlb->tlb_add_page)
 		return;
-	tlb->tlb_add_page(gather, iova, pgsize, iopt->iop.cookie);
+	tlb->tlb_add_page(gather, iova, pgsize, ptw->iop.cookie);
 	if (count == 1)
 		return;
 	if (gather->pgsize == pgsize && gather->end == iova + pgsize - 1) {
@@ -939,90 +939,90 @@ static __always_inline void iopt_note(struct iopt *iopt,
 	}
 	for (i = 1; i < count; i++)
 		tlb->tlb_add_page(gather, iova + i * pgsize, pgsize,
-				  iopt->iop.cookie);
+				  ptw->iop.cookie);
 }
 
 /*
  * What could not be cleared at @iova, of which @slot holds @entry: say so, or
  * split it. Returns whether it is worth looking there again.
  */
-static noinline bool iopt_stuck(struct iopt *iopt, struct iopt_format f,
-				u64 *slot, u64 entry, u64 iova,
-				unsigned int height, bool may_split)
+static noinline bool ptw_stuck(struct ptw *ptw, struct ptw_format f,
+			       u64 *slot, u64 entry, u64 iova,
+			       unsigned int height, bool may_split)
 {
-	bool leaf = iopt_is_leaf(f, entry, height);
+	bool leaf = ptw_is_leaf(f, entry, height);
 
-	if (leaf && may_split && iopt_split(iopt, f, slot, entry, iova, height))
+	if (leaf && may_split && ptw_split(ptw, f, slot, entry, iova, height))
 		return true;
-	if (!iopt->iop.cfg.owner_reports)
-		iopt_complain(f, leaf ? "unmap of a part of a block" :
+	if (!ptw->iop.cfg.owner_reports)
+		ptw_complain(f, leaf ? "unmap of a part of a block" :
 				 "unmap finds no mapping", iova, height);
 	return false;
 }
 
 /* Clear what one table holds of [@iova, @last]; returns the bytes. */
-static __always_inline size_t iopt_unmap_table(struct iopt *iopt,
-					       struct iopt_format f, u64 first,
-					       u64 iova, u64 last,
-					       struct iommu_iotlb_gather *gather,
-					       bool groups)
+static __always_inline size_t ptw_unmap_table(struct ptw *ptw,
+					      struct ptw_format f, u64 first,
+					      u64 iova, u64 last,
+					      struct iommu_iotlb_gather *gather,
+					      bool groups)
 {
 	unsigned int shift, height;
 	u64 *slot, entry;
 	size_t count;
 
 again:
-	shift = iopt->root_shift;
-	slot = iopt_root_slot(iopt, f, iova, shift);
+	shift = ptw->root_shift;
+	slot = ptw_root_slot(ptw, f, iova, shift);
 	entry = READ_ONCE(*slot);
 	height = 0;
-	while (shift != iopt_shift(f, 0) && iopt_is_table(f, entry, 1)) {
-		shift -= iopt_bits(f);
-		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
+	while (shift != ptw_shift(f, 0) && ptw_is_table(f, entry, 1)) {
+		shift -= ptw_bits(f);
+		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
 		entry = READ_ONCE(*slot);
 	}
-	if (unlikely(shift != iopt_shift(f, 0)))
-		height = (shift - iopt_shift(f, 0)) / iopt_bits(f);
+	if (unlikely(shift != ptw_shift(f, 0)))
+		height = (shift - ptw_shift(f, 0)) / ptw_bits(f);
 
 	count = (last - iova + 1) >> shift;
 	if (groups)
-		count = iopt_whole_groups(f, slot, min(count, iopt_room(f, slot)),
-					  height);
-	if (unlikely(!iopt_is_leaf(f, entry, height) || !count ||
+		count = ptw_whole_groups(f, slot, min(count, ptw_room(f, slot)),
+					 height);
+	if (unlikely(!ptw_is_leaf(f, entry, height) || !count ||
 		     iova & ((1ULL << shift) - 1))) {
-		if (iopt_stuck(iopt, f, slot, entry, iova, height, !gather))
+		if (ptw_stuck(ptw, f, slot, entry, iova, height, !gather))
 			goto again;
 		return 0;
 	}
 	if (count == 1)
 		WRITE_ONCE(*slot, 0);	/* a block, mostly */
 	else
-		count = iopt_clear(f, slot, min(count, iopt_room(f, slot)),
-				   height);
-	if (!iopt->iop.cfg.coherent_walk)
-		iopt_write_back(&iopt->iop.cfg, slot, count);
-	iopt_note(iopt, gather, iova, count, 1UL << shift);
-	if (unlikely(count == 1UL << iopt_bits(f)))
-		iopt_covered(iopt, f, iova, height, first, last, gather);
+		count = ptw_clear(f, slot, min(count, ptw_room(f, slot)),
+				  height);
+	if (!ptw->iop.cfg.coherent_walk)
+		ptw_write_back(&ptw->iop.cfg, slot, count);
+	ptw_note(ptw, gather, iova, count, 1UL << shift);
+	if (unlikely(count == 1UL << ptw_bits(f)))
+		ptw_covered(ptw, f, iova, height, first, last, gather);
 	return count << shift;
 }
 
 static __always_inline size_t
-iopt_unmap_tables(struct iopt *iopt, struct iopt_format f, u64 iova,
-		  size_t pgsize, size_t pgcount,
-		  struct iommu_iotlb_gather *gather, bool groups)
+ptw_unmap_tables(struct ptw *ptw, struct ptw_format f, u64 iova,
+		 size_t pgsize, size_t pgcount,
+		 struct iommu_iotlb_gather *gather, bool groups)
 {
 	size_t size = pgsize * pgcount, done = 0;
 
-	if (WARN_ON_ONCE(!iopt_has_size(&iopt->iop.cfg, pgsize) || !pgcount ||
-			 !iopt_in_range(iopt, iova, size)))
+	if (WARN_ON_ONCE(!ptw_has_size(&ptw->iop.cfg, pgsize) || !pgcount ||
+			 !ptw_in_range(ptw, iova, size)))
 		return 0;
 	do {
 		size_t cleared;
 
 		rcu_read_lock();
-		cleared = iopt_unmap_table(iopt, f, iova, iova + done,
-					   iova + size - 1, gather, groups);
+		cleared = ptw_unmap_table(ptw, f, iova, iova + done,
+					  iova + size - 1, gather, groups);
 		rcu_read_unlock();
 		if (unlikely(!cleared))
 			break;
@@ -1032,25 +1032,25 @@ iopt_unmap_tables(struct iopt *iopt, struct iopt_format f, u64 iova,
 }
 
 /* One for formats with groups: they are not to cost the others anything. */
-static noinline size_t iopt_unmap_range(struct iopt *iopt,
-					struct iopt_format f, u64 iova,
-					size_t pgsize, size_t pgcount,
-					struct iommu_iotlb_gather *gather)
+static noinline size_t ptw_unmap_range(struct ptw *ptw,
+				       struct ptw_format f, u64 iova,
+				       size_t pgsize, size_t pgcount,
+				       struct iommu_iotlb_gather *gather)
 {
-	return iopt_unmap_tables(iopt, f, iova, pgsize, pgcount, gather, false);
+	return ptw_unmap_tables(ptw, f, iova, pgsize, pgcount, gather, false);
 }
 
 static noinline __maybe_unused size_t
-iopt_unmap_range_groups(struct iopt *iopt, struct iopt_format f, u64 iova,
-			size_t pgsize, size_t pgcount,
-			struct iommu_iotlb_gather *gather)
+ptw_unmap_range_groups(struct ptw *ptw, struct ptw_format f, u64 iova,
+		       size_t pgsize, size_t pgcount,
+		       struct iommu_iotlb_gather *gather)
 {
-	return iopt_unmap_tables(iopt, f, iova, pgsize, pgcount, gather, true);
+	return ptw_unmap_tables(ptw, f, iova, pgsize, pgcount, gather, true);
 }
 
 /**
- * iopt_unmap - unmap a range
- * @iopt: the page table
+ * ptw_unmap - unmap a range
+ * @ptw: the page table
  * @f: its format
  * @iova: where, aligned to @pgsize
  * @pgsize: bytes, one of the sizes of the page table; what is mapped there may
@@ -1065,84 +1065,84 @@ iopt_unmap_range_groups(struct iopt *iopt, struct iopt_format f, u64 iova,
  * than asked for, a warning has named the IOVA that comes next, unless the
  * owner reports by itself.
  */
-static __always_inline size_t iopt_unmap(struct iopt *iopt,
-					 struct iopt_format f,
-					 unsigned long iova, size_t pgsize,
-					 size_t pgcount,
-					 struct iommu_iotlb_gather *gather)
+static __always_inline size_t ptw_unmap(struct ptw *ptw,
+					struct ptw_format f,
+					unsigned long iova, size_t pgsize,
+					size_t pgcount,
+					struct iommu_iotlb_gather *gather)
 {
-	bool page = pgsize == iopt_granule(f) && pgcount == 1 &&
-		    !(iova & (iopt_granule(f) - 1)) &&
-		    iopt_in_range(iopt, iova, iopt_granule(f));
+	bool page = pgsize == ptw_granule(f) && pgcount == 1 &&
+		    !(iova & (ptw_granule(f) - 1)) &&
+		    ptw_in_range(ptw, iova, ptw_granule(f));
 
-	/* As in iopt_map(). */
+	/* As in ptw_map(). */
 	if (likely(page)) {
-		unsigned int shift = iopt->root_shift;
+		unsigned int shift = ptw->root_shift;
 		u64 *slot, entry;
 
 		rcu_read_lock();
-		slot = iopt_root_slot(iopt, f, iova, shift);
+		slot = ptw_root_slot(ptw, f, iova, shift);
 		entry = READ_ONCE(*slot);
-		while (shift != iopt_shift(f, 0) && iopt_is_table(f, entry, 1)) {
-			shift -= iopt_bits(f);
-			slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
+		while (shift != ptw_shift(f, 0) && ptw_is_table(f, entry, 1)) {
+			shift -= ptw_bits(f);
+			slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
 			entry = READ_ONCE(*slot);
 		}
-		page = shift == iopt_shift(f, 0) && iopt_is_leaf(f, entry, 0) &&
-		       !iopt_grouped(f, entry);
+		page = shift == ptw_shift(f, 0) && ptw_is_leaf(f, entry, 0) &&
+		       !ptw_grouped(f, entry);
 		if (likely(page)) {
 			WRITE_ONCE(*slot, 0);
-			if (!iopt->iop.cfg.coherent_walk)
-				iopt_write_back(&iopt->iop.cfg, slot, 1);
-			iopt_note(iopt, gather, iova, 1, iopt_granule(f));
+			if (!ptw->iop.cfg.coherent_walk)
+				ptw_write_back(&ptw->iop.cfg, slot, 1);
+			ptw_note(ptw, gather, iova, 1, ptw_granule(f));
 		}
 		rcu_read_unlock();
 		if (likely(page))
-			return iopt_granule(f);
+			return ptw_granule(f);
 	}
-	if (iopt_group(f, 0) > 1)
-		return iopt_unmap_range_groups(iopt, f, iova, pgsize, pgcount,
-					       gather);
-	return iopt_unmap_range(iopt, f, iova, pgsize, pgcount, gather);
+	if (ptw_group(f, 0) > 1)
+		return ptw_unmap_range_groups(ptw, f, iova, pgsize, pgcount,
+					      gather);
+	return ptw_unmap_range(ptw, f, iova, pgsize, pgcount, gather);
 }
 
 /**
- * iopt_iova_to_phys - look an address up
- * @iopt: the page table
+ * ptw_iova_to_phys - look an address up
+ * @ptw: the page table
  * @f: its format
  * @iova: any address
  *
  * Context: any.
  * Return: the physical address behind @iova, 0 where nothing is mapped.
  */
-static __always_inline phys_addr_t iopt_iova_to_phys(struct iopt *iopt,
-						     struct iopt_format f,
-						     unsigned long iova)
+static __always_inline phys_addr_t ptw_iova_to_phys(struct ptw *ptw,
+						    struct ptw_format f,
+						    unsigned long iova)
 {
-	unsigned int height = iopt->top;
-	unsigned int shift = iopt_shift(f, height);
+	unsigned int height = ptw->top;
+	unsigned int shift = ptw_shift(f, height);
 	u64 *slot, entry;
 
-	if (!iopt_in_range(iopt, iova, 1))
+	if (!ptw_in_range(ptw, iova, 1))
 		return 0;
-	slot = iopt_root_slot(iopt, f, iova, shift);
+	slot = ptw_root_slot(ptw, f, iova, shift);
 	rcu_read_lock();
 	entry = READ_ONCE(*slot);
-	while (height && iopt_is_table(f, entry, height)) {
+	while (height && ptw_is_table(f, entry, height)) {
 		height--;
-		shift -= iopt_bits(f);
-		slot = iopt_table(f, entry) + iopt_index(f, iova, shift);
+		shift -= ptw_bits(f);
+		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
 		entry = READ_ONCE(*slot);
 	}
 	rcu_read_unlock();
-	if (!iopt_is_leaf(f, entry, height))
+	if (!ptw_is_leaf(f, entry, height))
 		return 0;
-	return iopt_phys(f, entry) | (iova & ((1ULL << shift) - 1));
+	return ptw_phys(f, entry) | (iova & ((1ULL << shift) - 1));
 }
 
 /**
- * iopt_dirty_walk - report, and clear, which pages were written to
- * @iopt: the page table
+ * ptw_dirty_walk - report, and clear, which pages were written to
+ * @ptw: the page table
  * @f: its format
  * @iova: where to begin
  * @size: bytes
@@ -1155,33 +1155,33 @@ static __always_inline phys_addr_t iopt_iova_to_phys(struct iopt *iopt,
  * Return: 0, or -EINVAL at a hole unless @holes.
  */
 static __always_inline int
-iopt_dirty_walk(struct iopt *iopt, struct iopt_format f, unsigned long iova,
-		size_t size, bool holes, bool (*test)(u64 *slot, bool clear),
-		unsigned long flags, struct iommu_dirty_bitmap *dirty)
+ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
+	       size_t size, bool holes, bool (*test)(u64 *slot, bool clear),
+	       unsigned long flags, struct iommu_dirty_bitmap *dirty)
 {
 	u64 at = iova, end = at + size;
 	int ret = 0;
 
 	while (at < end && !ret) {
-		unsigned int height = iopt->top;
-		unsigned int shift = iopt_shift(f, height);
-		u64 *slot = iopt_root_slot(iopt, f, at, shift);
+		unsigned int height = ptw->top;
+		unsigned int shift = ptw_shift(f, height);
+		u64 *slot = ptw_root_slot(ptw, f, at, shift);
 		size_t room;
 		u64 entry;
 
 		rcu_read_lock();
 		entry = READ_ONCE(*slot);
-		while (height && iopt_is_table(f, entry, height)) {
+		while (height && ptw_is_table(f, entry, height)) {
 			height--;
-			shift -= iopt_bits(f);
-			slot = iopt_table(f, entry) + iopt_index(f, at, shift);
+			shift -= ptw_bits(f);
+			slot = ptw_table(f, entry) + ptw_index(f, at, shift);
 			entry = READ_ONCE(*slot);
 		}
-		for (room = iopt_room(f, slot); room && at < end; room--) {
+		for (room = ptw_room(f, slot); room && at < end; room--) {
 			entry = READ_ONCE(*slot);
-			if (height && iopt_is_table(f, entry, height))
+			if (height && ptw_is_table(f, entry, height))
 				break;
-			if (iopt_is_leaf(f, entry, height)) {
+			if (ptw_is_leaf(f, entry, height)) {
 				if (test(slot, !(flags & IOMMU_DIRTY_NO_CLEAR)))
 					iommu_dirty_bitmap_record(dirty, at,
 								  1UL << shift);
@@ -1198,7 +1198,7 @@ iopt_dirty_walk(struct iopt *iopt, struct iopt_format f, unsigned long iova,
 }
 
 /**
- * iopt_create - allocate a page table without a mapping
+ * ptw_create - allocate a page table without a mapping
  * @f: its format
  * @cfg: as its owner wants it
  * @cookie: the owner's
@@ -1210,47 +1210,47 @@ iopt_dirty_walk(struct iopt *iopt, struct iopt_format f, unsigned long iova,
  * Context: process, may sleep.
  * Return: the page table, its root visible to hardware, or NULL.
  */
-static struct iopt *iopt_create(struct iopt_format f,
-				struct io_pgtable_cfg *cfg, void *cookie,
-				int nid, unsigned int top,
-				unsigned int root_bits, bool clock)
+static struct ptw *ptw_create(struct ptw_format f,
+			      struct io_pgtable_cfg *cfg, void *cookie,
+			      int nid, unsigned int top,
+			      unsigned int root_bits, bool clock)
 {
-	struct iopt *iopt = kzalloc(sizeof(*iopt), GFP_KERNEL);
+	struct ptw *ptw = kzalloc(sizeof(*ptw), GFP_KERNEL);
 
-	if (!iopt)
+	if (!ptw)
 		return NULL;
-	iopt->nid = nid;
-	iopt->top = top;
-	iopt->root_shift = iopt_shift(f, top);
-	iopt->root_bits = root_bits;
-	iopt->root_mask = (1U << root_bits) - 1;
-	iopt->upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
-	iopt->iova_outside = cfg->ias < 64 ? ~0ULL << cfg->ias : 0;
-	iopt->phys_outside = ~0ULL << cfg->oas;
-	iopt_reclaim_init(iopt, clock && !cfg->alloc);
-	iopt->root = iopt_alloc(cfg, cookie, nid, sizeof(u64) << root_bits,
-				GFP_KERNEL);
-	if (!iopt->root) {
-		kfree(iopt);
+	ptw->nid = nid;
+	ptw->top = top;
+	ptw->root_shift = ptw_shift(f, top);
+	ptw->root_bits = root_bits;
+	ptw->root_mask = (1U << root_bits) - 1;
+	ptw->upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
+	ptw->iova_outside = cfg->ias < 64 ? ~0ULL << cfg->ias : 0;
+	ptw->phys_outside = ~0ULL << cfg->oas;
+	ptw_reclaim_init(ptw, clock && !cfg->alloc);
+	ptw->root = ptw_alloc(cfg, cookie, nid, sizeof(u64) << root_bits,
+			      GFP_KERNEL);
+	if (!ptw->root) {
+		kfree(ptw);
 		return NULL;
 	}
 	/* The empty root, before a register can lead to it. */
 	wmb();
-	return iopt;
+	return ptw;
 }
 
 /**
- * iopt_destroy - free a page table with all that it maps
- * @iopt: the page table, which no hardware walks any more
+ * ptw_destroy - free a page table with all that it maps
+ * @ptw: the page table, which no hardware walks any more
  * @f: its format
  *
  * Context: any.
  */
-static void iopt_destroy(struct iopt *iopt, struct iopt_format f)
+static void ptw_destroy(struct ptw *ptw, struct ptw_format f)
 {
-	iopt_free_list(iopt, f, &iopt->limbo);
-	iopt_drop(iopt, f, iopt->root, 1UL << iopt->root_bits, iopt->top, NULL);
-	kfree(iopt);
+	ptw_free_list(ptw, f, &ptw->limbo);
+	ptw_drop(ptw, f, ptw->root, 1UL << ptw->root_bits, ptw->top, NULL);
+	kfree(ptw);
 }
 
 #endif

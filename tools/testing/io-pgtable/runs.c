@@ -237,12 +237,12 @@ static void parts_of_pages_are_refused(void)
 	begin();
 	at = upper() + 5 * block;
 	add_scattered(3);
-	expect_refused(at + page / 2, -EINVAL, "iopt_granule");
+	expect_refused(at + page / 2, -EINVAL, "ptw_granule");
 	runs[1].phys += 8;
-	expect_refused(at, -EINVAL, "iopt_granule");
+	expect_refused(at, -EINVAL, "ptw_granule");
 	runs[1].phys -= 8;
 	runs[2].size -= page / 4;
-	expect_refused(at, -EINVAL, "iopt_granule");
+	expect_refused(at, -EINVAL, "ptw_granule");
 	nr = 0;
 	add(30 * block, 2 * block);
 	expect_refused(at + page / 2, -EINVAL, "granule");
@@ -277,8 +277,8 @@ static void beyond_what_there_is(void)
 	begin();
 	end = upper() + (1UL << t->ias);
 	add_scattered(3);
-	expect_refused(end, -ERANGE, "iopt_in_range");
-	expect_refused(end - 2 * page, -ERANGE, "iopt_in_range");
+	expect_refused(end, -ERANGE, "ptw_in_range");
+	expect_refused(end - 2 * page, -ERANGE, "ptw_in_range");
 	expect_hole(end - 2 * page);
 	expect_mapping(end - 9 * page);
 	if (t->oas < 52) {
@@ -290,13 +290,13 @@ static void beyond_what_there_is(void)
 	/* Pieces of blocks go one after the other: what fitted is told. */
 	nr = 0;
 	add(30 * block, 2 * block);
-	expect_refused(end - block, -ERANGE, "iopt_in_range");
+	expect_refused(end - block, -ERANGE, "ptw_in_range");
 	expect_hole(end - block);
 	nr = 0;
 	add(30 * block - page, page + 2 * block);
 	expect(map_runs(end - block - page, runs, nr, GFP_KERNEL, &mapped) ==
 	       -ERANGE && mapped == page, "mapped %#zx", mapped);
-	expect_warnings(1, "iopt_in_range");
+	expect_warnings(1, "ptw_in_range");
 	expect_runs(end - block - page, mapped);
 	expect_hole(end - block);
 	close_table();

@@ -58,23 +58,23 @@ static void limits(void)
 	iommu_iotlb_gather_init(&gather);
 	expect(map(end, page, page, 1, &mapped) == -ERANGE && !mapped,
 	       "mapped beyond the space");
-	expect_warnings(1, "iopt_in_range");
+	expect_warnings(1, "ptw_in_range");
 	expect(map(end - page, page, page, 2, &mapped) == -ERANGE && !mapped,
 	       "mapped across the end of the space");
-	expect_warnings(1, "iopt_in_range");
+	expect_warnings(1, "ptw_in_range");
 	if (t->oas < 52) {
 		expect(map(upper(), 1UL << cfg.oas, page, 1, &mapped) == -ERANGE,
 		       "mapped memory that cannot be there");
 		expect_warnings(1, "phys_outside");
 	}
 	expect(map(upper(), 0, page * 2, 1, &mapped) == -EINVAL, "odd size");
-	expect_warnings(1, "iopt_has_size");
+	expect_warnings(1, "ptw_has_size");
 	expect(map(upper(), page / 2, page, 1, &mapped) == -EINVAL, "misaligned");
-	expect_warnings(1, "iopt_has_size");
+	expect_warnings(1, "ptw_has_size");
 	expect(ops->map_pages(ops, upper(), 0, page, 1, IOMMU_NOEXEC, GFP_KERNEL,
 			      &mapped) == -EINVAL, "without access");
 	expect(!ops->unmap_pages(ops, end, page, 1, &gather), "unmap beyond");
-	expect_warnings(1, "iopt_in_range");
+	expect_warnings(1, "ptw_in_range");
 	expect(!ops->iova_to_phys(ops, end), "lookup beyond");
 	close_table();
 }

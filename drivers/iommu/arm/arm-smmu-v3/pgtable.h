@@ -133,7 +133,7 @@ arm_smmu_gathered_all(const struct arm_smmu_domain *smmu_domain,
  */
 static inline size_t arm_smmu_atc_part(unsigned long iova, size_t size)
 {
-	u64 line = iopt_inval_split(iova, iova + size - 1, 12, 52);
+	u64 line = inval_split(iova, iova + size - 1, 12, 52);
 
 	return line ? line - iova : 0;
 }
