@@ -59,7 +59,7 @@ static inline struct dmar_domain *intel_pgtbl_create(struct dmar_domain *domain)
 		.oas = 52,
 		.coherent_walk = domain->iommu_coherency,
 		.tlb = &intel_pgtbl_flush_ops,
-		.flush_in_map = true,
+		.reclaim = true,
 		.vtd_cfg = {
 			.levels = agaw_to_level(domain->agaw),
 			.nid = domain->nid,

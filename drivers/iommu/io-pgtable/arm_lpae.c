@@ -53,9 +53,9 @@
 
 #include "../io-pgtable-arm.h"
 /* Ignored in table descriptors, as bits 58:51 are. */
-#define PTW_SYNCED	BIT_ULL(55)
+#define PTW_OPEN	BIT_ULL(55)
 /* Valid */
-#define PTW_LEAF	BIT_ULL(0)
+#define PTW_VALID	BIT_ULL(0)
 /* Contiguous */
 #define PTW_GROUPED	BIT_ULL(52)
 
@@ -538,7 +538,7 @@ static struct io_pgtable *lpae_create(const struct shape *shape,
 {
 	int nid = cfg->alloc ? NUMA_NO_NODE : dev_to_node(cfg->iommu_dev);
 	struct ptw *ptw = ptw_create(shape->f, cfg, cookie, nid, shape->top,
-				     shape->root_bits, cfg->flush_in_map);
+				     shape->root_bits);
 
 	if (!ptw)
 		return NULL;
@@ -690,13 +690,7 @@ static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
 
 static void lpae_destroy(struct io_pgtable *iop)
 {
-	struct ptw *ptw = container_of(iop, struct ptw, iop);
-	unsigned int bits = __ffs(iop->cfg.pgsize_bitmap) - 3;
-	struct ptw_format f =
-		PTW_FORMAT(bits, iop->fmt == ARM_MALI_LPAE ? LPAE_MALI :
-							      LPAE_ARM);
-
-	ptw_destroy(ptw, f);
+	ptw_destroy(container_of(iop, struct ptw, iop));
 }
 
 #define LPAE_INIT_FNS(name, create)					\

@@ -1,87 +1,94 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which tables of a page table stay, and how empty ones are given back.
+ * How a page table gives empty tables back.
  *
  * Theory of operation
  * ===================
  *
- * 1. A table that has become empty is worth keeping: the next mapping goes
- *    there, and neither allocates nor waits for anything.  What must not be is
- *    that each IOVA which was ever used leaves a table behind.  Tables leave
- *    the tree in three ways: an unmap that covers one whole (2), a block in
- *    its place (3), and a clock that looks for empty ones (4).
+ * 1. An empty table is worth keeping for a while, because the next mapping in
+ *    its range then allocates nothing.  Three things take one out of the tree:
+ *    an unmap that covers all of its range (ptw_covered()), a block that is
+ *    mapped in its place (ptw_make_room()), and a worker that looks for empty
+ *    tables some time after something was unmapped (ptw_reclaim_work()).
+ *    Mapping does not look for empty tables, and does not wait.
  *
- * 2. Covered.  An unmap that has cleared every entry of a table of which its
- *    range covers all owns that table: nobody else has pages there.  It leaves
- *    up to PTW_RESERVE of them where they are; the others, and the tables
- *    above them once those are covered and empty too, go to the freelist of
- *    the gather, which its owner frees after the invalidation.  Where that
- *    cannot be (no gather; a caller that invalidates leaves alone; memory that
- *    is not single pages) the walk caches are invalidated on the spot, and the
- *    table goes to the limbo (5).
+ * 2. An entry above the last level is in one of five states.  Each change is
+ *    one cmpxchg(), so exactly one CPU makes it.
  *
- *    A table that stays is closed: the entry that refers to it loses
- *    PTW_SYNCED.  Whoever maps there again meets the entry without it, takes
- *    the slow path, and opens it.  So the number of closed entries says how
- *    many tables unmapping has left empty, and unmapping itself need know
- *    nothing of what happened to them since.
+ *      HOLE    zero
+ *      LEAF    maps a block
+ *      OPEN    refers to a table in which anybody may map
+ *      CLOSED  refers to a table that a mapper has to open first
+ *      HIDDEN  names a table, but is invalid to hardware
  *
- * 3. A block is mapped where a table is that maps nothing.  The slot becomes a
- *    hole, the walk caches are invalidated, then the block is written.
+ *      from      to       by                      condition
+ *      HOLE      OPEN     a mapper                coherent walker
+ *      HOLE      CLOSED   a mapper                other walkers
+ *      CLOSED    OPEN     a mapper                entry is written back
+ *      HIDDEN    CLOSED   a mapper
+ *      OPEN      CLOSED   the worker              table is unused
+ *      CLOSED    HIDDEN   the worker              a grace period later, table
+ *                                                 is empty
+ *      HIDDEN    HOLE     the worker              walk caches are invalidated
+ *      OPEN,     HOLE     an unmap of all of the  table is empty
+ *      CLOSED             table's range
+ *      OPEN,     HIDDEN   the mapper of a block   table maps nothing
+ *      CLOSED
+ *      HIDDEN    HOLE     the mapper of a block   walk caches are invalidated
+ *      HOLE      LEAF     the owner of the range
+ *      LEAF      HOLE     the owner of the range
+ *      LEAF      OPEN     ptw_split()
  *
- * 4. The clock.  Ranges come and go in a table without any of them covering
- *    it.  Nobody counts: that would cost every map and unmap.  Instead, who is
- *    about to allocate a table moves two hands around the IOVA space, when
- *    there are more tables than @mark, by a bounded piece of work.
+ *    The CPU that makes an entry a HOLE frees the table.
  *
- *    a) The front hand closes tables that are empty.  They may be used
- *       nevertheless, by somebody who saw them open; all that lasts no longer
- *       than an RCU read-side section.  So after a grace period whoever is in
- *       a table has opened it again.
+ * 3. Why this is safe.  A mapper is in an RCU read-side section from where it
+ *    sees an entry OPEN to where it has written its leaf below.  The worker
+ *    alone closes tables that others may be using, and waits for a grace period
+ *    before it hides one: then no mapper is left that saw the entry OPEN before,
+ *    and a mapper that comes later makes it OPEN again, so the worker's
+ *    cmpxchg() fails.  A table in which such an early mapper has left something
+ *    is not empty, and stays.
  *
- *    b) The rear hand follows after a grace period.  What is still closed, and
- *       still empty, is taken out: the entry that referred to it becomes
- *       PTW_BUSY, which is neither table nor leaf.  When a piece of work is
- *       done walk caches are invalidated, once; only then the entries become
- *       holes and the tables go to the limbo.  A closed table that was used in
- *       between is opened again.
+ *    Hardware may keep a pointer to a HIDDEN table until walk caches are
+ *    invalidated.  A mapper that needs a table there in the meantime makes the
+ *    same table valid again, so what hardware has kept is right, and the mapper
+ *    waits for nothing.
  *
- *       A mapping that meets PTW_BUSY must not put a table there while walk
- *       caches can lead to the old one.  It does not wait for the clock: it
- *       invalidates what it needs itself, and replaces the entry.
+ *    The checker in tools/testing/io-pgtable/states.pml tries all interleavings
+ *    of two mappers, unmaps, the worker and a hardware walker.
  *
- *    c) After a whole turn of the front hand @mark is put above the number of
- *       tables that it found in use, by PTW_RESERVE or 1/32 of them: while an
- *       address space grows each table in use is looked at 33 times at most,
- *       and not at all when it does not grow.
+ * 4. A table that is out of the tree is freed behind a grace period
+ *    (io_pgtable_put_tables()), because lookups and unmaps walk under RCU only.
+ *    It is given up behind an invalidation that reaches walk caches.  If an
+ *    unmap takes a table out, that is the invalidation of the unmapped range,
+ *    and the table waits on gather.freelist for it.  Where the freelist cannot
+ *    be used (no gather; an owner that does not look at it; tables that are not
+ *    single pages) walk caches are invalidated on the spot.
  *
- *    Who may sleep, and finds PTW_RESERVE more tables than @mark, makes a
- *    whole turn at once and waits for the grace periods.  Others never wait:
- *    they move the hands a piece each time.
+ * 5. The worker.  ptw.watch is set while there are more than PTW_RESERVE tables
+ *    and no unmap has been seen since the worker began its last run.  The next
+ *    unmap clears it and arms the worker.  So a page table that is idle, that is
+ *    small, or in which only mappings are added has no worker.  The worker looks
+ *    at each table under RCU, one table at a time, and takes no lock.  It leaves
+ *    PTW_RESERVE empty tables of the last level, those at the highest addresses,
+ *    where an allocator that works from the top takes the next ones.
  *
- *    All of this happens in the context of callers that map: there a device
- *    that has to be powered to invalidate is, and at the end there is nothing
- *    to cancel.  An owner for whom that does not hold has no clock.
+ *    A run costs a look at each table in use.  The next one begins a second
+ *    later at the earliest, four seconds later where runs find nothing, and not
+ *    before a hundred times of what the last one took: the worker takes one per
+ *    cent of a CPU at most.
  *
- * 5. The limbo is where tables are that left the tree behind an invalidation.
- *    Hardware cannot reach them; lookups, walks of others, and a clock that
- *    has noted a slot in them can, until a grace period has passed.  They are
- *    freed on the way to a later allocation, or with the page table.
+ *    A CPU reads ptw.watch after it has cleared a leaf, without a barrier.  So
+ *    the worker can miss a table whose last page is being unmapped while a run
+ *    begins; the next unmap makes up for it.
  *
- * 6. Locks.  @lock is held to take a table out of the tree and to look into
- *    one whose range is somebody else's, so what a table is reached through
- *    does not change meanwhile; it is not held over an invalidation.  @clock
- *    is set by who moves the hands.  Both are for short pieces of work, but
- *    @clock is also held while somebody waits for a grace period: nobody waits
- *    for @clock.  @waiting makes those who sleep do so one after another.
+ *    Owners set io_pgtable_cfg.reclaim if their tlb_flush_walk() works at any
+ *    time in process context.  Without it there is no worker, and an unmap gives
+ *    up all tables that it covers.
  *
- *    While @taking is set, somebody has slots noted that hold PTW_BUSY.  He is
- *    in an RCU read-side section, which keeps tables in the limbo but not ones
- *    in a freelist: so meanwhile no table above the last level goes there.
- *
- * 7. An owner with memory of its own (struct io_pgtable_cfg.alloc) counts it:
- *    covered tables return at once, behind an invalidation, and there is
- *    neither clock nor limbo.
+ * 6. An owner with memory of its own (io_pgtable_cfg.alloc) may count it, so it
+ *    gets tables back at once, behind an invalidation and without a grace
+ *    period.  Such an owner must not look up what it unmaps at the same time.
  */
 #ifndef _IO_PGTABLE_RECLAIM_H
 #define _IO_PGTABLE_RECLAIM_H
@@ -90,32 +97,11 @@
 #error "included by walk.h"
 #endif
 
-/* Empty tables that may stay, for each of the reasons above. */
-#define PTW_RESERVE		24
-
 /*
- * A piece of work: that many entries looked at.  A table counts for 8 of them
- * when it is in use, which is seen at its beginning mostly, and for 64 when it
- * is empty; so 16 tables change hands at most.
+ * Empty tables that may stay: 48 MiB of buffers in pages of 4 KiB, so that a
+ * driver whose buffers come and go does not allocate tables each time.
  */
-#define PTW_PIECE		1024
-#define PTW_COST_USED		8
-#define PTW_COST_EMPTY		64
-
-/* What stands where a table was, until walk caches know: invalid everywhere. */
-#define PTW_BUSY		PTW_SYNCED
-
-/* Into a page table that is being made; @clock: see point 4. */
-static void ptw_reclaim_init(struct ptw *ptw, bool clock)
-{
-	atomic_set(&ptw->tables, 0);
-	atomic_set(&ptw->closed, 0);
-	atomic_set(&ptw->clock, 0);
-	ptw->mark = clock ? PTW_RESERVE : INT_MAX;
-	spin_lock_init(&ptw->lock);
-	mutex_init(&ptw->waiting);
-	INIT_LIST_HEAD(&ptw->limbo);
-}
+#define PTW_RESERVE	24
 
 /* Does a table hold nothing but zeroes? */
 static bool ptw_is_zero(struct ptw_format f, u64 *table)
@@ -132,6 +118,23 @@ static bool ptw_is_zero(struct ptw_format f, u64 *table)
 	return true;
 }
 
+/* Has a table no leaf and no entry that is OPEN?  @height is that of entries. */
+static bool ptw_is_unused(struct ptw_format f, u64 *table, unsigned int height)
+{
+	size_t i;
+
+	if (!height)
+		return ptw_is_zero(f, table);
+	for (i = 0; i < 1UL << ptw_bits(f); i++) {
+		u64 entry = READ_ONCE(table[i]);
+
+		if (entry & PTW_VALID &&
+		    (!ptw_is_table(f, entry, height) || entry & PTW_OPEN))
+			return false;
+	}
+	return true;
+}
+
 /* Is nothing mapped below @table, by empty tables or none? */
 static bool ptw_maps_nothing(struct ptw_format f, u64 *table,
 			     unsigned int height)
@@ -143,70 +146,54 @@ static bool ptw_maps_nothing(struct ptw_format f, u64 *table,
 	for (i = 0; i < 1UL << ptw_bits(f); i++) {
 		u64 entry = READ_ONCE(table[i]);
 
-		if (ptw_is_leaf(f, entry, height))
-			return false;
-		if (ptw_is_table(f, entry, height) &&
-		    !ptw_maps_nothing(f, ptw_table(f, entry), height - 1))
+		if (entry & PTW_VALID &&
+		    (!ptw_is_table(f, entry, height) ||
+		     !ptw_maps_nothing(f, ptw_table(f, entry), height - 1)))
 			return false;
 	}
 	return true;
 }
 
-/* The slot of @iova at @height, if there are tables down to there. */
-static u64 *ptw_slot(struct ptw *ptw, struct ptw_format f, u64 iova,
-		     unsigned int height)
+/*
+ * The slot of @iova at *@height.  Where there are no tables down to there,
+ * returns NULL and leaves in *@height where the walk ended.
+ */
+static u64 *ptw_slot(struct ptw *ptw, u64 iova, unsigned int *height)
 {
-	unsigned int at = ptw->top, shift = ptw_shift(f, at);
-	u64 *slot = ptw_root_slot(ptw, f, iova, shift);
+	unsigned int at = ptw->top, shift = ptw_shift(ptw->f, at);
+	u64 *slot = ptw_root_slot(ptw, ptw->f, iova, shift);
 
-	for (; at > height; at--) {
+	for (; at > *height; at--) {
 		u64 entry = READ_ONCE(*slot);
 
-		if (!ptw_is_table(f, entry, at))
+		if (!ptw_is_table(ptw->f, entry, at)) {
+			*height = at;
 			return NULL;
-		shift -= ptw_bits(f);
-		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
+		}
+		shift -= ptw_bits(ptw->f);
+		slot = ptw_table(ptw->f, entry) +
+		       ptw_index(ptw->f, iova, shift);
 	}
 	return slot;
 }
 
-/* Entries of tables in the tree, and how many of them are closed. */
-static void ptw_count_in(struct ptw *ptw, u64 entry)
+/* A table has come into the tree. */
+static void ptw_count_table(struct ptw *ptw)
 {
-	atomic_inc(&ptw->tables);
-	if (!(entry & PTW_SYNCED))
-		atomic_inc(&ptw->closed);
+	if (atomic_inc_return(&ptw->tables) > PTW_RESERVE && ptw->iop.cfg.reclaim &&
+	    !READ_ONCE(ptw->watch))
+		WRITE_ONCE(ptw->watch, true);
 }
 
-static void ptw_count_out(struct ptw *ptw, u64 entry)
+/* The first unmap since the worker began its last run. */
+static noinline void ptw_wake(struct ptw *ptw)
 {
-	atomic_dec(&ptw->tables);
-	if (!(entry & PTW_SYNCED))
-		atomic_dec(&ptw->closed);
+	WRITE_ONCE(ptw->watch, false);
+	queue_delayed_work(system_unbound_wq, &ptw->reclaim,
+			   READ_ONCE(ptw->delay));
 }
 
-static void ptw_close(struct ptw *ptw, u64 *slot, u64 entry)
-{
-	if (entry & PTW_SYNCED &&
-	    cmpxchg64(slot, entry, entry & ~PTW_SYNCED) == entry)
-		atomic_inc(&ptw->closed);
-}
-
-/*
- * Let @entry, which refers to a table, be used, seen by hardware before. Fails
- * when it is no longer what stands in @slot.
- */
-static bool ptw_open(struct ptw *ptw, u64 *slot, u64 entry)
-{
-	if (!ptw->iop.cfg.coherent_walk)
-		ptw_write_back(&ptw->iop.cfg, slot, 1);
-	if (cmpxchg64(slot, entry, entry | PTW_SYNCED) != entry)
-		return false;
-	atomic_dec(&ptw->closed);
-	return true;
-}
-
-/* Empty @slot of @entry, which goes to @to; fails when it holds another. */
+/* Change *@slot from @entry; fails when it holds another. */
 static bool ptw_replace(struct ptw *ptw, u64 *slot, u64 entry, u64 to)
 {
 	if (cmpxchg64(slot, entry, to) != entry)
@@ -216,454 +203,56 @@ static bool ptw_replace(struct ptw *ptw, u64 *slot, u64 entry, u64 to)
 	return true;
 }
 
-/* Invalidate walk caches for what an entry at @height of @iova resolves. */
-static void ptw_flush_walk(struct ptw *ptw, struct ptw_format f, u64 iova,
-			   unsigned int height)
+/* Make the entry of a table invalid to hardware. */
+static bool ptw_hide(struct ptw *ptw, u64 *slot, u64 entry)
 {
-	u64 size = 1ULL << ptw_shift(f, height);
+	return ptw_replace(ptw, slot, entry,
+			   ptw_encode(ptw->f, ptw_phys(ptw->f, entry)) | PTW_OPEN);
+}
 
-	/* The entry before the invalidation. */
+/* Invalidate walk caches for [@iova, @iova + @size). */
+static void ptw_flush_walk(struct ptw *ptw, u64 iova, u64 size)
+{
+	/* The entries before the invalidation. */
 	wmb();
-	io_pgtable_tlb_flush_walk(&ptw->iop, iova & ~(size - 1), size,
-				  ptw_granule(f));
+	io_pgtable_tlb_flush_walk(&ptw->iop, iova, size, ptw_granule(ptw->f));
 }
 
-static void ptw_flush_all(struct ptw *ptw)
+/* Free the tables on @list, which hardware cannot reach any more. */
+static void ptw_put(struct ptw *ptw, struct list_head *list)
 {
-	/* As above. */
-	wmb();
-	io_pgtable_tlb_flush_all(&ptw->iop);
-}
-
-/*
- * Invalidate what PTW_BUSY in @slot stands for, instead of waiting for who
- * put it there, and who may not have written it back yet.
- */
-static void ptw_settle(struct ptw *ptw, struct ptw_format f, u64 *slot,
-		       u64 iova, unsigned int height)
-{
-	if (!ptw->iop.cfg.coherent_walk)
-		ptw_write_back(&ptw->iop.cfg, slot, 1);
-	ptw_flush_walk(ptw, f, iova, height);
-}
-
-static void ptw_free_list(struct ptw *ptw, struct ptw_format f,
-			  struct list_head *list)
-{
-	struct page *page, *next;
-
-	list_for_each_entry_safe(page, next, list, lru) {
-		list_del(&page->lru);
-		ptw_free(&ptw->iop.cfg, ptw->iop.cookie,
-			 page_address(page), ptw_granule(f));
-	}
-}
-
-/*
- * Have a grace period, of which poll_state_synchronize_rcu() tells the end.
- * Where nobody else wants one there would be none, and nothing freed. It may
- * take a wakeup, for which interrupts must be enabled; if they are not, who
- * comes later asks.
- */
-static unsigned long ptw_grace_period(void)
-{
-	return irqs_disabled() ? get_state_synchronize_rcu() :
-				 start_poll_synchronize_rcu();
-}
-
-/* Tables that hardware does not reach any more, to be freed when nobody does. */
-static void ptw_to_limbo(struct ptw *ptw, struct list_head *list)
-{
-	unsigned long flags, cookie = ptw_grace_period();
-	struct page *page;
-
-	list_for_each_entry(page, list, lru)
-		set_page_private(page, cookie);
-	spin_lock_irqsave(&ptw->lock, flags);
-	list_splice_tail_init(list, &ptw->limbo);
-	WRITE_ONCE(ptw->unfinished, true);
-	spin_unlock_irqrestore(&ptw->lock, flags);
-}
-
-/* Free what has been in the limbo for a grace period, in order, a piece. */
-static void ptw_leave_limbo(struct ptw *ptw, struct ptw_format f)
-{
-	unsigned int left = PTW_PIECE / PTW_COST_EMPTY;
-	unsigned long flags;
-	struct page *page;
-	LIST_HEAD(list);
-
-	spin_lock_irqsave(&ptw->lock, flags);
-	while (left-- && !list_empty(&ptw->limbo)) {
-		page = list_first_entry(&ptw->limbo, struct page, lru);
-		if (!poll_state_synchronize_rcu(page_private(page)))
-			break;
-		list_move_tail(&page->lru, &list);
-	}
-	spin_unlock_irqrestore(&ptw->lock, flags);
-	ptw_free_list(ptw, f, &list);
-}
-
-/**
- * struct ptw_sweep - a hand of the clock on its way
- * @at: where it is
- * @end: where it stops
- * @budget: how much it may still look at, see PTW_PIECE
- * @used: tables it found in use
- * @taken: of the rear hand: what it took, the slot of each in page_private()
- */
-struct ptw_sweep {
-	u64 at;
-	u64 end;
-	int budget;
-	int used;
-	struct list_head *taken;
-};
-
-/* The front hand closes, the rear one takes, or opens what it finds in use. */
-static void ptw_visit(struct ptw *ptw, struct ptw_format f,
-		      struct ptw_sweep *s, u64 *slot, u64 entry)
-{
-	u64 *table = ptw_table(f, entry);
-	struct page *page;
-
-	if (s->taken && entry & PTW_SYNCED)
-		return;
-	if (!ptw_is_zero(f, table)) {
-		s->budget -= PTW_COST_USED;
-		s->used++;
-		if (s->taken)
-			ptw_open(ptw, slot, entry);
-		return;
-	}
-	s->budget -= PTW_COST_EMPTY;
-	if (!s->taken) {
-		ptw_close(ptw, slot, entry);
-	} else if (ptw_replace(ptw, slot, entry, PTW_BUSY)) {
-		ptw_count_out(ptw, entry);
-		page = virt_to_page(table);
-		set_page_private(page, (unsigned long)slot);
-		list_add_tail(&page->lru, s->taken);
-	}
-}
-
-/*
- * Go on with @s in @table, of entries at @height, which begins at @base.  A
- * table comes after those below it.  Returns whether the end of @table was
- * reached.  Recursion ends above the last level.
- */
-static bool ptw_sweep(struct ptw *ptw, struct ptw_format f,
-		      struct ptw_sweep *s, u64 *table, size_t entries,
-		      unsigned int height, u64 base)
-{
-	unsigned int shift = ptw_shift(f, height);
-	size_t i;
-
-	for (i = (s->at - base) >> shift; i < entries; i++) {
-		u64 start = base + ((u64)i << shift);
-		u64 entry = READ_ONCE(table[i]);
-
-		if (s->budget <= 0 || s->at >= s->end)
-			return false;
-		s->budget--;
-		if (ptw_is_table(f, entry, height)) {
-			if (height > 1 &&
-			    !ptw_sweep(ptw, f, s, ptw_table(f, entry),
-				       1UL << ptw_bits(f), height - 1, start))
-				return false;
-			ptw_visit(ptw, f, s, table + i, entry);
-		}
-		s->at = start + (1ULL << shift);
-	}
-	return true;
-}
-
-/* Bytes of IOVA that the root resolves, a power of two: a whole turn. */
-static u64 ptw_space(struct ptw *ptw, struct ptw_format f)
-{
-	return 1ULL << (ptw_shift(f, ptw->top) + ptw->root_bits);
-}
-
-/*
- * Move a hand from @from on, not beyond @to, by a piece; returns how far.
- * Hands count on and on: what is beyond the space comes around again.
- */
-static u64 ptw_move(struct ptw *ptw, struct ptw_format f, u64 from, u64 to,
-		    struct list_head *taken, int *used)
-{
-	u64 space = ptw_space(ptw, f);
-	u64 begin = from & (space - 1);
-	struct ptw_sweep s = {
-		.at = begin,
-		.end = min(begin + (to - from), space),
-		.budget = PTW_PIECE,
-		.taken = taken,
-	};
-	unsigned long flags;
-
-	spin_lock_irqsave(&ptw->lock, flags);
-	ptw_sweep(ptw, f, &s, ptw->root, 1UL << ptw->root_bits, ptw->top,
-		  0);
-	if (taken && !list_empty(taken))
-		ptw->taking = true;
-	spin_unlock_irqrestore(&ptw->lock, flags);
-	*used += s.used;
-	return from + (s.at - begin);
-}
-
-/* The front hand: a piece, at most to a whole turn before the rear one. */
-static void ptw_move_front(struct ptw *ptw, struct ptw_format f)
-{
-	u64 space = ptw_space(ptw, f), from = ptw->front;
-
-	ptw->front = ptw_move(ptw, f, from, ptw->rear + space, NULL,
-			      &ptw->used);
-	ptw->turned += ptw->front - from;
-	if (ptw->turned < space)
-		return;
-	WRITE_ONCE(ptw->mark, ptw->used + max(ptw->used / 32, PTW_RESERVE));
-	ptw->turned = 0;
-	ptw->used = 0;
-}
-
-/* The rear hand: a piece, or all to where a grace period has passed. */
-static void ptw_move_rear(struct ptw *ptw, struct ptw_format f, bool all)
-{
-	struct page *page;
-	LIST_HEAD(taken);
-	int used = 0;
-
-	/* Keeps the slots that are noted. */
-	rcu_read_lock();
-	do {
-		ptw->rear = ptw_move(ptw, f, ptw->rear, ptw->sealed,
-				     &taken, &used);
-	} while (all && ptw->rear != ptw->sealed);
-	if (!list_empty(&taken)) {
-		ptw_flush_all(ptw);
-		list_for_each_entry(page, &taken, lru)
-			ptw_replace(ptw, (u64 *)page_private(page),
-				    PTW_BUSY, 0);
-		ptw_to_limbo(ptw, &taken);
-		/* After the last slot that was noted is done with. */
-		smp_store_release(&ptw->taking, false);
-	}
-	rcu_read_unlock();
-}
-
-/* Some of what there is to do; who may wait leaves the search to a turn. */
-static void ptw_tick(struct ptw *ptw, struct ptw_format f, bool search)
-{
-	if (ptw->rear == ptw->sealed && ptw->sealed != ptw->front) {
-		ptw->sealed_at = ptw_grace_period();
-		ptw->sealed = ptw->front;
-	}
-	if (ptw->rear != ptw->sealed &&
-	    poll_state_synchronize_rcu(ptw->sealed_at))
-		ptw_move_rear(ptw, f, false);
-	if (search && ptw->front - ptw->rear < ptw_space(ptw, f))
-		ptw_move_front(ptw, f);
-	ptw_leave_limbo(ptw, f);
-}
-
-/* A whole turn at once, and what comes of it freed. */
-static void ptw_turn(struct ptw *ptw, struct ptw_format f)
-{
-	u64 space = ptw_space(ptw, f);
-	unsigned long flags;
-	LIST_HEAD(list);
-
-	/* Tables may have become empty behind the front hand: once more. */
-	ptw->front = ptw->rear;
-	ptw->turned = 0;
-	ptw->used = 0;
-	while (ptw->front - ptw->rear < space)
-		ptw_move_front(ptw, f);
-	ptw->sealed = ptw->front;
-	synchronize_rcu_expedited();
-	ptw_move_rear(ptw, f, true);
-
-	spin_lock_irqsave(&ptw->lock, flags);
-	list_splice_init(&ptw->limbo, &list);
-	spin_unlock_irqrestore(&ptw->lock, flags);
-	if (list_empty(&list))
-		return;
-	synchronize_rcu_expedited();
-	ptw_free_list(ptw, f, &list);
-}
-
-/* Be the one who moves the hands; nobody waits for it. */
-static bool ptw_clock_claim(struct ptw *ptw)
-{
-	return !atomic_read(&ptw->clock) &&
-	       !atomic_cmpxchg(&ptw->clock, 0, 1);
-}
-
-static void ptw_clock_release(struct ptw *ptw)
-{
-	bool apart = ptw->rear != ptw->front;
-	unsigned long flags;
-
-	spin_lock_irqsave(&ptw->lock, flags);
-	WRITE_ONCE(ptw->unfinished, apart || !list_empty(&ptw->limbo));
-	spin_unlock_irqrestore(&ptw->lock, flags);
-	atomic_set_release(&ptw->clock, 0);
-}
-
-/**
- * ptw_reclaim - do what is due, on the way to allocate a table
- * @ptw: the page table
- * @f: its format
- * @gfp: of the allocation
- *
- * Context: any that @gfp allows, outside of RCU read-side sections of the page
- * table.
- */
-static noinline void ptw_reclaim(struct ptw *ptw, struct ptw_format f,
-				 gfp_t gfp)
-{
-	int tables = atomic_read(&ptw->tables), mark = READ_ONCE(ptw->mark);
-	bool may_wait = gfpflags_allow_blocking(gfp);
-
-	if (likely(tables <= mark && !READ_ONCE(ptw->unfinished)))
-		return;
-	if (tables - mark >= PTW_RESERVE && may_wait) {
-		mutex_lock(&ptw->waiting);
-		/* Whoever was first may have done it all. */
-		if (atomic_read(&ptw->tables) - READ_ONCE(ptw->mark) >=
-		    PTW_RESERVE && ptw_clock_claim(ptw)) {
-			ptw_turn(ptw, f);
-			ptw_clock_release(ptw);
-		}
-		mutex_unlock(&ptw->waiting);
-	} else if (ptw_clock_claim(ptw)) {
-		ptw_tick(ptw, f, tables > mark && !may_wait);
-		ptw_clock_release(ptw);
-	}
-}
-
-/* May a table go to the freelist of @gather? */
-static bool ptw_gathers(struct ptw *ptw, struct ptw_format f,
-			struct iommu_iotlb_gather *gather)
-{
-	if (!gather || ptw->iop.cfg.alloc || ptw_granule(f) > PAGE_SIZE)
-		return false;
-	return ptw->owner_frees || iommu_iotlb_gather_queued(gather);
-}
-
-/* Give up tables that left the tree at @iova, behind an invalidation. */
-static void ptw_retire(struct ptw *ptw, struct ptw_format f, u64 iova,
-		       unsigned int height, struct list_head *list)
-{
-	ptw_flush_walk(ptw, f, iova, height);
-	ptw_to_limbo(ptw, list);
-}
-
-/* Take the empty table out that *@slot, at @height, refers to. */
-static bool ptw_detach(struct ptw *ptw, struct ptw_format f, u64 *slot,
-		       u64 iova, unsigned int height,
-		       struct iommu_iotlb_gather *gather)
-{
-	bool gathers = ptw_gathers(ptw, f, gather);
 	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
-	u64 entry, *table = NULL;
-	unsigned long flags;
-	LIST_HEAD(list);
-	bool taking;
+	struct page *page;
 
-	spin_lock_irqsave(&ptw->lock, flags);
-	entry = READ_ONCE(*slot);
-	/* Pairs with who has done with the slots that he noted. */
-	taking = smp_load_acquire(&ptw->taking);
-	if (ptw_is_table(f, entry, height) && (height == 1 || !taking) &&
-	    ptw_replace(ptw, slot, entry, 0)) {
-		table = ptw_table(f, entry);
-		ptw_count_out(ptw, entry);
-	}
-	spin_unlock_irqrestore(&ptw->lock, flags);
-	if (!table)
-		return false;
-
-	if (cfg->alloc) {
-		ptw_flush_walk(ptw, f, iova, height);
-		ptw_free(cfg, ptw->iop.cookie, table, ptw_granule(f));
-	} else if (gathers) {
-		if (!cfg->coherent_walk)
-			ptw_table_retire(cfg, table, ptw_granule(f));
-		list_add_tail(&virt_to_page(table)->lru, &gather->freelist);
-	} else {
-		list_add_tail(&virt_to_page(table)->lru, &list);
-		ptw_retire(ptw, f, iova, height, &list);
-	}
-	return true;
-}
-
-/**
- * ptw_covered - see what becomes of a table that an unmap has emptied
- * @ptw: the page table
- * @f: its format
- * @iova: an address in it
- * @height: of the entries that were cleared, all that the table has
- * @first: where the unmap began
- * @last: the last address that it is to clear
- * @gather: takes note of tables to free
- *
- * Context: any, in an RCU read-side section since the entries were cleared.
- */
-static noinline void ptw_covered(struct ptw *ptw, struct ptw_format f,
-				 u64 iova, unsigned int height, u64 first,
-				 u64 last, struct iommu_iotlb_gather *gather)
-{
-	u64 end = iova | ((1ULL << ptw_shift(f, height + 1)) - 1);
-	unsigned int up;
-
-	for (up = height + 1; up <= ptw->top; up++) {
-		u64 size = 1ULL << ptw_shift(f, up);
-		u64 begin = iova & ~(size - 1);
-		u64 *slot, entry;
-
-		if (begin < first || begin + (size - 1) > last)
-			return;
-		/* One that is above is done with its last table, if at all. */
-		if (up > height + 1 && end != begin + (size - 1))
-			return;
-		slot = ptw_slot(ptw, f, iova, up);
-		if (!slot)
-			return;
-		/* The clock may have been here before. */
-		entry = READ_ONCE(*slot);
-		if (!ptw_is_table(f, entry, up))
-			return;
-		if (up > height + 1 &&
-		    !ptw_is_zero(f, ptw_table(f, entry)))
-			return;
-		if (!ptw->iop.cfg.alloc &&
-		    atomic_read(&ptw->closed) < PTW_RESERVE) {
-			ptw_close(ptw, slot, entry);
-			return;
-		}
-		if (!ptw_detach(ptw, f, slot, iova, up, gather))
-			return;
-	}
+	if (!cfg->coherent_walk)
+		list_for_each_entry(page, list, lru)
+			ptw_table_retire(cfg, page_address(page),
+					 ptw_granule(ptw->f));
+	io_pgtable_put_tables(list, get_order(ptw_granule(ptw->f)));
 }
 
 /*
- * Give up @table and all below it, to @list or, without one, at once.
- * Recursion ends at the last level.
+ * Give up @table and all below it: to @list, or, without one, to the owner's
+ * memory.  Nobody maps in its range.  Recursion ends at the last level.
  */
-static void ptw_drop(struct ptw *ptw, struct ptw_format f, u64 *table,
-		     size_t entries, unsigned int height,
-		     struct list_head *list)
+static void ptw_drop(struct ptw *ptw, u64 *table, size_t entries,
+		     unsigned int height, struct list_head *list)
 {
+	struct ptw_format f = ptw->f;
 	size_t i;
 
 	for (i = 0; height && i < entries; i++) {
 		u64 entry = READ_ONCE(table[i]);
 
-		if (!ptw_is_table(f, entry, height))
+		if (!entry || (entry & PTW_VALID && !ptw_is_table(f, entry, height)))
 			continue;
-		ptw_count_out(ptw, entry);
-		ptw_drop(ptw, f, ptw_table(f, entry), 1UL << ptw_bits(f),
+		if (cmpxchg64(&table[i], entry, 0) != entry) {
+			/* The worker is here, too: look again. */
+			i--;
+			continue;
+		}
+		atomic_dec(&ptw->tables);
+		ptw_drop(ptw, ptw_table(f, entry), 1UL << ptw_bits(f),
 			 height - 1, list);
 	}
 	if (list)
@@ -673,60 +262,271 @@ static void ptw_drop(struct ptw *ptw, struct ptw_format f, u64 *table,
 			 entries * sizeof(*table));
 }
 
+/* Make HIDDEN entries holes, after the invalidation, and free what they name. */
+static void ptw_sweep(struct ptw *ptw, u64 *slot, size_t count,
+		      unsigned int height)
+{
+	LIST_HEAD(list);
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		u64 entry = READ_ONCE(slot[i]);
+
+		if (!entry || entry & PTW_VALID ||
+		    !ptw_replace(ptw, slot + i, entry, 0))
+			continue;
+		atomic_dec(&ptw->tables);
+		ptw_drop(ptw, ptw_table(ptw->f, entry), 1UL << ptw_bits(ptw->f),
+			 height - 1, ptw->iop.cfg.alloc ? NULL : &list);
+	}
+	ptw_put(ptw, &list);
+}
+
 /**
- * ptw_make_room - make a hole for a block
+ * ptw_make_room - make holes for blocks
  * @ptw: the page table
- * @f: its format
- * @slot: where the block goes, which is no hole
- * @iova: its address
+ * @slot: where the first block goes
+ * @count: how many of them, in one table
+ * @iova: address of the first
  * @height: of @slot
  *
  * Context: any, in an RCU read-side section since @slot was found.
- * Return: 0, or -EEXIST when something is mapped there.
+ * Return: 0 if there is a hole at @slot now, -EEXIST if something is mapped
+ * there.
  */
-static noinline int ptw_make_room(struct ptw *ptw, struct ptw_format f,
-				  u64 *slot, u64 iova, unsigned int height)
+static noinline int ptw_make_room(struct ptw *ptw, u64 *slot, size_t count,
+				  u64 iova, unsigned int height)
 {
-	u64 entry = READ_ONCE(*slot), *table;
-	unsigned long flags;
-	LIST_HEAD(list);
-	bool mine;
+	unsigned int shift = ptw_shift(ptw->f, height);
+	struct ptw_format f = ptw->f;
+	size_t i;
 
-	if (height && entry == PTW_BUSY) {
-		ptw_settle(ptw, f, slot, iova, height);
-		ptw_replace(ptw, slot, PTW_BUSY, 0);
-		return 0;
+	for (i = 0; i < count; i++) {
+		u64 entry = READ_ONCE(slot[i]);
+
+		while (entry & PTW_VALID) {
+			if (!height || !ptw_is_table(f, entry, height) ||
+			    !ptw_maps_nothing(f, ptw_table(f, entry), height - 1))
+				goto flush;
+			ptw_hide(ptw, slot + i, entry);
+			entry = READ_ONCE(slot[i]);
+		}
 	}
-	/* A hole: the clock was faster. */
-	if (!entry)
-		return 0;
-	/* The range is the caller's: what maps nothing will not begin to. */
-	if (!height || !ptw_is_table(f, entry, height) ||
-	    !ptw_maps_nothing(f, ptw_table(f, entry), height - 1)) {
+flush:
+	if (!i) {
 		ptw_complain(f, "map finds a mapping", iova, height);
 		return -EEXIST;
 	}
-	table = ptw_table(f, entry);
-	if (ptw->iop.cfg.alloc) {
-		WRITE_ONCE(*slot, 0);
-		if (!ptw->iop.cfg.coherent_walk)
-			ptw_write_back(&ptw->iop.cfg, slot, 1);
-		ptw_count_out(ptw, entry);
-		ptw_flush_walk(ptw, f, iova, height);
-		ptw_drop(ptw, f, table, 1UL << ptw_bits(f), height - 1, NULL);
-		return 0;
-	}
-
-	spin_lock_irqsave(&ptw->lock, flags);
-	mine = ptw_replace(ptw, slot, entry, 0);
-	if (mine) {
-		ptw_count_out(ptw, entry);
-		ptw_drop(ptw, f, table, 1UL << ptw_bits(f), height - 1, &list);
-	}
-	spin_unlock_irqrestore(&ptw->lock, flags);
-	if (mine)
-		ptw_retire(ptw, f, iova, height, &list);
+	ptw_flush_walk(ptw, iova, (u64)i << shift);
+	ptw_sweep(ptw, slot, i, height);
 	return 0;
+}
+
+/* May a table go to the freelist of @gather? */
+static bool ptw_gathers(struct ptw *ptw, struct iommu_iotlb_gather *gather)
+{
+	if (!gather || ptw->iop.cfg.alloc || ptw_granule(ptw->f) > PAGE_SIZE)
+		return false;
+	return ptw->owner_frees || iommu_iotlb_gather_queued(gather);
+}
+
+/**
+ * ptw_covered - give up a table that an unmap has emptied
+ * @ptw: the page table
+ * @iova: an address in it
+ * @height: of the entries that were cleared, all that the table has
+ * @first: where the unmap began
+ * @last: the last address that it is to clear
+ * @gather: takes note of tables to free
+ *
+ * The first tables of an unmap stay for the worker, see PTW_RESERVE. The tables
+ * above go with the last one below them.
+ *
+ * Context: any, in an RCU read-side section since the entries were cleared.
+ */
+static noinline void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height,
+				 u64 first, u64 last,
+				 struct iommu_iotlb_gather *gather)
+{
+	u64 mask = (1ULL << ptw_shift(ptw->f, height + 1)) - 1, end = iova | mask;
+	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
+	struct ptw_format f = ptw->f;
+	unsigned int up;
+
+	if (cfg->reclaim && ((iova & ~mask) - first) / (mask + 1) < PTW_RESERVE)
+		return;
+	for (up = height + 1; up <= ptw->top; up++) {
+		unsigned int at = up;
+		u64 *slot, *table, entry;
+
+		mask = (1ULL << ptw_shift(f, up)) - 1;
+		if ((iova & ~mask) < first || (iova | mask) > last ||
+		    (iova | mask) != end)
+			return;
+		slot = ptw_slot(ptw, iova, &at);
+		entry = slot ? READ_ONCE(*slot) : 0;
+		if (!ptw_is_table(f, entry, up))
+			return;
+		table = ptw_table(f, entry);
+		if (!ptw_is_zero(f, table) || !ptw_replace(ptw, slot, entry, 0))
+			return;
+		atomic_dec(&ptw->tables);
+		if (ptw_gathers(ptw, gather)) {
+			if (!cfg->coherent_walk)
+				ptw_table_retire(cfg, table, ptw_granule(f));
+			list_add_tail(&virt_to_page(table)->lru,
+				      &gather->freelist);
+			continue;
+		}
+		ptw_flush_walk(ptw, iova & ~mask, mask + 1);
+		if (cfg->alloc) {
+			ptw_free(cfg, ptw->iop.cookie, table, ptw_granule(f));
+		} else {
+			LIST_HEAD(list);
+
+			list_add(&virt_to_page(table)->lru, &list);
+			ptw_put(ptw, &list);
+		}
+	}
+}
+
+/*
+ * struct ptw_run - a run of the worker
+ * @ptw: the page table
+ * @left: unused tables of the last level that may still be taken
+ * @took: whether there was anything to take
+ * @first: the first address of what is hidden since the last invalidation
+ * @end: the end of it, or 0
+ */
+struct ptw_run {
+	struct ptw *ptw;
+	long left;
+	bool took;
+	u64 first;
+	u64 end;
+};
+
+/* Close the table of @slot if it is unused, and count it. */
+static void ptw_close(struct ptw_run *run, u64 *slot, u64 iova,
+		      unsigned int height)
+{
+	struct ptw_format f = run->ptw->f;
+	u64 entry = READ_ONCE(*slot);
+
+	if (!ptw_is_table(f, entry, height) ||
+	    !ptw_is_unused(f, ptw_table(f, entry), height - 1))
+		return;
+	if (entry & PTW_OPEN)
+		cmpxchg64(slot, entry, entry & ~PTW_OPEN);
+	if (height == 1)
+		run->left++;
+}
+
+/* Hide the table of @slot if it has stayed closed and is empty. */
+static void ptw_take(struct ptw_run *run, u64 *slot, u64 iova,
+		     unsigned int height)
+{
+	struct ptw *ptw = run->ptw;
+	u64 entry = READ_ONCE(*slot);
+
+	if (entry & PTW_OPEN || !ptw_is_table(ptw->f, entry, height) ||
+	    (height == 1 && run->left <= 0) ||
+	    !ptw_is_zero(ptw->f, ptw_table(ptw->f, entry)) ||
+	    !ptw_hide(ptw, slot, entry))
+		return;
+	if (height == 1)
+		run->left--;
+	if (!run->end)
+		run->first = iova;
+	run->end = iova + (1ULL << ptw_shift(ptw->f, height));
+}
+
+/* Free the table that @slot names, if it is still HIDDEN. */
+static void ptw_release(struct ptw_run *run, u64 *slot, u64 iova,
+			unsigned int height)
+{
+	ptw_sweep(run->ptw, slot, 1, height);
+}
+
+/* Do @fn for each slot at @height of [@iova, @end) that there is a table for. */
+static void ptw_each_slot(struct ptw_run *run, u64 iova, u64 end,
+			  unsigned int height,
+			  void (*fn)(struct ptw_run *run, u64 *slot, u64 iova,
+				     unsigned int height))
+{
+	while (iova < end) {
+		unsigned int at = height;
+		u64 *slot;
+
+		rcu_read_lock();
+		slot = ptw_slot(run->ptw, iova, &at);
+		if (slot)
+			fn(run, slot, iova, height);
+		rcu_read_unlock();
+		cond_resched();
+		iova = (iova | ((1ULL << ptw_shift(run->ptw->f, at)) - 1)) + 1;
+	}
+}
+
+/*
+ * Take unused tables out, one parent's worth at a time: hide them, invalidate
+ * once, free them.
+ */
+static void ptw_take_all(struct ptw_run *run, u64 space, unsigned int height)
+{
+	struct ptw *ptw = run->ptw;
+	u64 size = 1ULL << ptw_shift(ptw->f, height + 1), iova;
+
+	if (height == ptw->top)
+		size = space;
+	for (iova = 0; iova < space; iova += size) {
+		unsigned int at = height;
+		bool there;
+
+		rcu_read_lock();
+		there = ptw_slot(ptw, iova, &at);
+		rcu_read_unlock();
+		if (!there) {
+			/* Nothing up to the end of the hole. */
+			iova |= (1ULL << ptw_shift(ptw->f, at)) - size;
+			continue;
+		}
+		run->end = 0;
+		ptw_each_slot(run, iova, iova + size, height, ptw_take);
+		if (!run->end)
+			continue;
+		run->took = true;
+		ptw_flush_walk(ptw, run->first | (ptw->upper & ~(space - 1)),
+			       run->end - run->first);
+		ptw_each_slot(run, run->first, run->end, height, ptw_release);
+	}
+}
+
+/* Give back empty tables; point 5. */
+static void ptw_reclaim_work(struct work_struct *work)
+{
+	struct ptw *ptw = container_of(to_delayed_work(work), struct ptw,
+				       reclaim);
+	u64 space = 1ULL << (ptw->root_shift + ptw->root_bits);
+	struct ptw_run run = { .ptw = ptw, .left = -PTW_RESERVE };
+	unsigned long spent, delay = 2 * ptw->delay;
+	ktime_t start = ktime_get();
+	unsigned int height;
+
+	WRITE_ONCE(ptw->watch, atomic_read(&ptw->tables) > PTW_RESERVE);
+	for (height = 1; height <= ptw->top; height++)
+		ptw_each_slot(&run, 0, space, height, ptw_close);
+	spent = ktime_us_delta(ktime_get(), start);
+	if (run.left > 0) {
+		/* No mapper is left that saw one of them OPEN. */
+		synchronize_rcu();
+		start = ktime_get();
+		for (height = 1; height <= ptw->top; height++)
+			ptw_take_all(&run, space, height);
+		spent += ktime_us_delta(ktime_get(), start);
+	}
+	delay = run.took ? HZ : min(delay, 4UL * HZ);
+	WRITE_ONCE(ptw->delay, max(delay, spent * HZ / (USEC_PER_SEC / 100)));
 }
 
 #endif

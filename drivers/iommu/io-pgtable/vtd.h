@@ -17,9 +17,9 @@
  * Ignored in entries that refer to a table.  None of the upper ignored bits:
  * they are in the way of those who read the tables without masking them.
  */
-#define PTW_SYNCED	BIT_ULL(9)
+#define PTW_OPEN	BIT_ULL(9)
 /* R of the second stage, P of the first */
-#define PTW_LEAF	BIT_ULL(0)
+#define PTW_VALID	BIT_ULL(0)
 #define PTW_GROUPED	0
 
 #include "walk.h"
@@ -96,7 +96,7 @@ static inline struct io_pgtable *vtd_create(struct ptw_format f,
 
 	/* A whole page, of which a narrow space uses the beginning. */
 	ptw = ptw_create(f, cfg, cookie, cfg->vtd_cfg.nid, levels - 1,
-			 VTD_BITS, cfg->flush_in_map);
+			 VTD_BITS);
 	if (!ptw)
 		return NULL;
 	ptw->owner_frees = true;

@@ -104,7 +104,7 @@ static struct io_pgtable *vtd_fs_create(struct io_pgtable_cfg *cfg,
 
 static void vtd_fs_destroy(struct io_pgtable *iop)
 {
-	ptw_destroy(container_of(iop, struct ptw, iop), vtd_fs);
+	ptw_destroy(container_of(iop, struct ptw, iop));
 }
 
 struct io_pgtable_init_fns io_pgtable_vtd_fs_init_fns = {

@@ -134,7 +134,7 @@ static struct io_pgtable *vtd_ss_create(struct io_pgtable_cfg *cfg,
 
 static void vtd_ss_destroy(struct io_pgtable *iop)
 {
-	ptw_destroy(container_of(iop, struct ptw, iop), vtd_ss);
+	ptw_destroy(container_of(iop, struct ptw, iop));
 }
 
 struct io_pgtable_init_fns io_pgtable_vtd_ss_init_fns = {

@@ -9,63 +9,61 @@
  *    resolves the same number of IOVA bits everywhere but in the root, which
  *    may be smaller than a table, or several tables side by side
  *    (concatenated).  An entry is a hole (zero), a leaf (a page, or a block
- *    above the last level) or refers to a table.  Levels are counted here by
- *    their height: 0 is the last one, which maps pages.  What a specification
- *    calls a level is used in messages only.
+ *    above the last level) or refers to a table.  The walker counts levels by
+ *    their height: 0 is the last one, which maps pages.  Messages use the
+ *    level numbers of the specification.
  *
  * 2. A format is a source file that includes this one, once, and defines the
- *    functions declared below as its own: what its entries look like and how
- *    its hardware comes to see them.  All that is constant to a format is in
- *    struct ptw_format, handed down by value to functions that are always
- *    inlined: the compiler makes a walker for each format and granule.
+ *    functions declared below: what its entries look like, and how its hardware
+ *    comes to see them.  The fast paths take struct ptw_format by value and are
+ *    inlined, so the compiler makes them for each format and granule; the slow
+ *    paths take it from struct ptw.
  *
- * 3. Mapping goes down from the root once for each table that it fills, and
- *    goes on over as many tables as one call names.  A table that is missing
- *    is allocated and put in its place with cmpxchg(), after a barrier that
- *    makes the zeroes in it visible first; whoever loses that race takes the
- *    other's.  All that is not a plain walk down happens in ptw_link().
+ * 3. Mapping goes down from the root once for each table that it fills.  A
+ *    missing table is allocated and installed with cmpxchg(), after a barrier
+ *    that makes its zeroes visible first; the CPU that loses that race uses the
+ *    winner's table.  ptw_link() does all that is not a plain walk down.
  *
  * 4. Unmapping clears leaves that lie in the range, in order, up to the first
- *    thing that it cannot: a hole, or a block that begins before the range or
- *    reaches beyond it.  It says so, unless its owner does (owner_reports), and
- *    returns what it cleared.  Nothing outside of the range is touched.
+ *    entry that it cannot clear: a hole, or a block that begins before the range
+ *    or ends behind it.  It warns of that, unless its owner does (owner_reports),
+ *    and returns the bytes that it cleared.  It changes nothing outside of the
+ *    range.
  *
- *    A block is split for those alone who unmap without a gather.  They are the
- *    drivers of GPUs: they keep the hardware out of the range until they have
- *    invalidated, and count on it that a part of a block can be unmapped.  All
- *    others may have devices at work on the part that would stay, and a table
- *    cannot take a block's place under them, nor pages that of a group (8),
- *    unless the hardware is known to bear it ("break-before-make").
+ *    A block is split only where there is no gather.  Drivers of GPUs unmap like
+ *    that: they keep the hardware out of the range until they have invalidated,
+ *    and they rely on unmapping a part of a block.  Elsewhere a device may be
+ *    using the part that would stay, and hardware need not bear that a table
+ *    takes a block's place under it, or pages a group's (8), without
+ *    break-before-make.
  *
- * 5. Tables that have become empty may stay, or leave the tree: see reclaim.h.
+ * 5. Empty tables: see reclaim.h.
  *
- * 6. Locks.  Whoever maps, unmaps or looks up takes none.  Callers map and
- *    unmap different ranges at the same time, in the same table too, but never
- *    the same range: so the leaves of a range, and the tables that it covers
- *    whole, have one writer.  Each walk is an RCU read-side section: a table
- *    that others may be on their way into is freed after a grace period.
+ * 6. Locks.  There are none.  Callers map and unmap different ranges at the same
+ *    time, in the same table too, but not the same range: so each leaf, and each
+ *    table that a range covers whole, has one writer.  Each walk is an RCU
+ *    read-side section, and tables are freed behind a grace period.  So a lookup
+ *    of a range that is being unmapped, and a wrong second unmap of it, find
+ *    memory that is a table still.
  *
- * 7. An entry that refers to a table has the bit PTW_SYNCED while the table
- *    may be mapped in.  Whoever means to map there and meets the entry without
- *    it sets the bit, with cmpxchg(), or begins anew if the entry is another by
- *    then; that is how a table can be taken away from under no one (reclaim.h).
- *    Where walkers do not snoop caches, entries are written back after they
- *    change, and a table has to be visible before the mapping call of another
- *    CPU that relies on it returns: there the entry is written back before the
- *    bit is set.  The bit is the format's, one that hardware ignores.
+ * 7. An entry that refers to a table has the bit PTW_OPEN while others may map
+ *    in that table.  A mapper that finds the entry without it sets the bit with
+ *    cmpxchg().  Where walkers do not snoop caches, entries are written back
+ *    after they change, and a table has to be visible before the mapping call of
+ *    another CPU that relies on it returns: there the entry is written back
+ *    before the bit is set.  The format chooses the bit, one that hardware
+ *    ignores.  reclaim.h has the states of an entry.
  *
  * 8. A format may have groups: adjacent leaves of one table that translate
- *    adjacent memory, all aligned to the size of the group, and that hardware
- *    keeps as one translation if it likes, since each of them has PTW_GROUPED.
- *    A group is a page size of its own here, as a block is.  It is written as a
- *    whole, into holes, when a caller maps a page of that size; and it is
- *    cleared as a whole.  So no entry of a group changes while another one of it
- *    is in use, which hardware may take badly, and what a caller mapped in
- *    smaller pages he can unmap in smaller pages, which groups that were made
- *    wherever they happen to fit would deny him.
+ *    adjacent memory, aligned to the size of the group.  Each has PTW_GROUPED,
+ *    and hardware may keep them as one translation.  A group is a page size of
+ *    its own, as a block is.  It is written as a whole, into holes, when a caller
+ *    maps a page of that size, and it is cleared as a whole.  So no entry of a
+ *    group changes while another one of it is in use, and callers that map small
+ *    pages can unmap small pages.
  *
- *    What is gathered are pages of the size of an entry: hardware need not have
- *    kept them as one.
+ *    The gather gets the leaves of a group, because hardware need not have kept
+ *    them as one.
  */
 #ifndef _IO_PGTABLE_WALK_H
 #define _IO_PGTABLE_WALK_H
@@ -74,15 +72,15 @@
 #include <linux/bits.h>
 #include <linux/bug.h>
 #include <linux/io-pgtable.h>
-#include <linux/irqflags.h>
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 #include "../iommu-pages.h"
 
@@ -117,29 +115,19 @@ static __always_inline unsigned int ptw_variant(struct ptw_format f)
  * @root: the tables where a walk begins
  * @root_shift: log2 of the bytes that an entry of @root maps
  * @root_mask: index bits of @root
- * @upper: what the bits of an IOVA are that are not translated, all 0 or 1
- * @iova_outside: those bits
- * @phys_outside: bits that no physical address has
+ * @upper: the bits of an IOVA that are not translated: all 0 or all 1
+ * @iova_outside: mask of those bits
+ * @phys_outside: mask of bits that no physical address has
  * @top: height of @root
  * @root_bits: of an IOVA that @root resolves
  * @nid: NUMA node to take tables from
- * @owner_frees: whoever calls unmap_pages() frees the gather's freelist after
- *               an invalidation that includes walk caches, in strict mode too
- * @tables: in the tree, without the root
- * @closed: entries that refer to one of them and are without PTW_SYNCED
- * @mark: how many tables there may be before empty ones are looked for
- * @lock: held to take tables out of the tree; protects @limbo
- * @clock: 1 while somebody moves the hands, who has what follows for himself
- * @front: hand that closes empty tables, in bytes of IOVA space it went over
- * @sealed: up to where tables were closed before @sealed_at
- * @rear: hand that takes out what stayed closed
- * @turned: what @front went over since @mark was set
- * @used: tables that it found in use meanwhile
- * @sealed_at: RCU state that has passed before @rear may go to @sealed
- * @taking: somebody has noted slots that hold PTW_BUSY
- * @unfinished: hands are apart, or there are tables in @limbo
- * @limbo: tables out of the tree, each with the RCU state to wait for
- * @waiting: held by who waits for grace periods
+ * @f: the format, for slow paths
+ * @owner_frees: callers of unmap_pages() free the gather's freelist after an
+ *               invalidation that reaches walk caches, in strict mode too
+ * @watch: the next unmap is to arm @reclaim
+ * @tables: tables in the tree, without the root
+ * @delay: jiffies from that unmap to the run of @reclaim
+ * @reclaim: gives empty tables back
  */
 struct ptw {
 	struct io_pgtable iop;
@@ -152,30 +140,20 @@ struct ptw {
 	unsigned int top;
 	unsigned int root_bits;
 	int nid;
+	struct ptw_format f;
 	bool owner_frees;
-
+	bool watch;
 	atomic_t tables;
-	atomic_t closed;
-	int mark;
-	spinlock_t lock;	/* to take tables out; of limbo */
-	atomic_t clock;
-	u64 front;
-	u64 sealed;
-	u64 rear;
-	u64 turned;
-	int used;
-	unsigned long sealed_at;
-	bool taking;
-	bool unfinished;
-	struct list_head limbo;
-	struct mutex waiting;	/* for grace periods, one at a time */
+	unsigned long delay;
+	struct delayed_work reclaim;
 };
 
 /*
- * What a format defines, besides PTW_SYNCED; PTW_LEAF, a bit that all leaves
- * have; and PTW_GROUPED, which is 0 where there are no groups.  Heights and
- * entries are those of one entry; where @height is 0 the entry is never asked to
- * be a table.
+ * What a format defines, besides PTW_OPEN; PTW_VALID, a bit that each leaf has
+ * and each entry that refers to a table, and without which hardware takes an
+ * entry for invalid if its other low bits are clear, too; and PTW_GROUPED, which
+ * is 0 where there are no groups.  @height is that of @entry; the functions that
+ * deal with tables are not called for height 0.
  */
 
 /* Does @entry refer to a table? */
@@ -240,7 +218,7 @@ static __always_inline u64 *ptw_root_slot(struct ptw *ptw,
 
 static __always_inline u64 *ptw_table(struct ptw_format f, u64 entry)
 {
-	return phys_to_virt(ptw_phys(f, entry & ~PTW_SYNCED));
+	return phys_to_virt(ptw_phys(f, entry));
 }
 
 /* Entries from @slot to the end of its table; in a root, of its table's worth. */
@@ -285,7 +263,7 @@ static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
 		 ptw->iova_outside);
 }
 
-/* The first time with a backtrace, since who called matters most. */
+/* The first time with a backtrace, because the caller is what matters. */
 static noinline __maybe_unused void ptw_complain(struct ptw_format f,
 						 const char *what, u64 iova,
 						 unsigned int height)
@@ -337,17 +315,20 @@ static void ptw_free(struct io_pgtable_cfg *cfg, void *cookie, void *table,
 #include "reclaim.h"
 
 /*
- * Find, make or open the tables on the way to @iova, so that they can be mapped
- * in until the end of the RCU read-side section, which may be another one than
- * before. Returns the slot at @leaf, or ERR_PTR(-EEXIST) or ERR_PTR(-ENOMEM).
+ * Install or open the tables on the way to @iova, so that the caller may map in
+ * them until the end of its RCU read-side section, which may be another one than
+ * before.  Returns the slot at @leaf, or ERR_PTR(-EEXIST) or ERR_PTR(-ENOMEM).
+ *
+ * Each turn of the loop moves an entry on by one state, see reclaim.h, or goes
+ * down from one that is OPEN.
  */
-static noinline u64 *ptw_link(struct ptw *ptw, struct ptw_format f,
-			      u64 iova, unsigned int leaf, gfp_t gfp)
+static noinline u64 *ptw_link(struct ptw *ptw, u64 iova, unsigned int leaf,
+			      gfp_t gfp)
 {
 	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
-	u64 *slot, *table = NULL, *ret;
+	struct ptw_format f = ptw->f;
+	u64 *slot, *table = NULL, entry;
 	unsigned int height, shift;
-	u64 entry, fresh;
 
 again:
 	height = ptw->top;
@@ -355,48 +336,45 @@ again:
 	slot = ptw_root_slot(ptw, f, iova, shift);
 	while (height > leaf) {
 		entry = READ_ONCE(*slot);
-		if (!entry || entry == PTW_BUSY) {
-			if (!table) {
-				rcu_read_unlock();
-				ptw_reclaim(ptw, f, gfp);
-				table = ptw_alloc(cfg, ptw->iop.cookie,
-						  ptw->nid, ptw_granule(f),
-						  gfp);
-				rcu_read_lock();
-				if (!table)
-					return ERR_PTR(-ENOMEM);
-				goto again;
-			}
-			if (entry)
-				ptw_settle(ptw, f, slot, iova, height);
-			fresh = ptw_table_entry(f, ptw, virt_to_phys(table));
+		if (!entry && !table) {
+			rcu_read_unlock();
+			table = ptw_alloc(cfg, ptw->iop.cookie, ptw->nid,
+					  ptw_granule(f), gfp);
+			rcu_read_lock();
+			if (!table)
+				return ERR_PTR(-ENOMEM);
+			goto again;
+		} else if (!entry) {
+			entry = ptw_table_entry(f, ptw, virt_to_phys(table));
 			if (cfg->coherent_walk)
-				fresh |= PTW_SYNCED;
+				entry |= PTW_OPEN;
 			/* What the table holds, before what leads to it. */
 			dma_wmb();
-			if (cmpxchg64_relaxed(slot, entry, fresh) != entry)
-				continue;
-			ptw_count_in(ptw, fresh);
-			table = NULL;
-			entry = fresh;
-		}
-		if (!ptw_is_table(f, entry, height)) {
+			if (!cmpxchg64_relaxed(slot, 0, entry)) {
+				ptw_count_table(ptw);
+				table = NULL;
+			}
+		} else if (!(entry & PTW_VALID)) {
+			cmpxchg64(slot, entry,
+				  ptw_table_entry(f, ptw, ptw_phys(f, entry)));
+		} else if (!ptw_is_table(f, entry, height)) {
 			ptw_complain(f, "map finds a mapping", iova, height);
-			ret = ERR_PTR(-EEXIST);
-			goto out;
+			slot = ERR_PTR(-EEXIST);
+			break;
+		} else if (!(entry & PTW_OPEN)) {
+			if (!cfg->coherent_walk)
+				ptw_write_back(cfg, slot, 1);
+			cmpxchg64(slot, entry, entry | PTW_OPEN);
+		} else {
+			height--;
+			shift -= ptw_bits(f);
+			slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
 		}
-		if (!(entry & PTW_SYNCED) && !ptw_open(ptw, slot, entry))
-			continue;
-		height--;
-		shift -= ptw_bits(f);
-		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
 	}
-	ret = slot;
-out:
-	/* Not needed: somebody else has put one there. */
+	/* Not needed: another CPU has installed one. */
 	if (table)
 		ptw_free(cfg, ptw->iop.cookie, table, ptw_granule(f));
-	return ret;
+	return slot;
 }
 
 /* Write @count leaves, a multiple of four. */
@@ -467,9 +445,8 @@ static __always_inline u64 *ptw_descend(struct ptw *ptw,
 	while (shift != ptw_shift(f, leaf)) {
 		u64 entry = READ_ONCE(*slot);
 
-		if (unlikely(!(entry & PTW_SYNCED) ||
-			     !ptw_is_table(f, entry, 1)))
-			return ptw_link(ptw, f, iova, leaf, gfp);
+		if (unlikely(!(entry & PTW_OPEN) || !ptw_is_table(f, entry, 1)))
+			return ptw_link(ptw, iova, leaf, gfp);
 		shift -= ptw_bits(f);
 		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
 	}
@@ -529,7 +506,7 @@ static __always_inline int ptw_map_pages(struct ptw *ptw,
 				leaf = ptw_advance(f, leaf, (u64)filled <<
 						   ptw_shift(f, 0));
 			if (unlikely(filled < some)) {
-				ret = ptw_make_room(ptw, f, slot, iova, 0);
+				ret = ptw_make_room(ptw, slot, 1, iova, 0);
 				if (ret)
 					goto out;
 			}
@@ -583,7 +560,8 @@ static noinline int ptw_map_groups(struct ptw *ptw, struct ptw_format f,
 			ptw_write_back(cfg, begin, slot - begin);
 		if (unlikely(obstacle)) {
 			pgcount += count;
-			ret = ptw_make_room(ptw, f, obstacle,
+			ret = ptw_make_room(ptw, obstacle,
+					    slot + group - obstacle,
 					    iova + ((u64)(obstacle - slot) << shift),
 					    height);
 		}
@@ -627,8 +605,8 @@ static __always_inline int ptw_map_blocks(struct ptw *ptw,
 		*mapped += filled * pgsize;
 		pgcount -= filled;
 		if (unlikely(filled < count))
-			ret = ptw_make_room(ptw, f, slot + filled, iova,
-					    height);
+			ret = ptw_make_room(ptw, slot + filled, count - filled,
+					    iova, height);
 		rcu_read_unlock();
 	}
 	return ret;
@@ -679,7 +657,7 @@ static __always_inline int ptw_map(struct ptw *ptw, struct ptw_format f,
 {
 	bool page = pgsize == ptw_granule(f) && pgcount == 1 &&
 		    !((iova | paddr) & (ptw_granule(f) - 1)) &&
-		    ptw_in_range(ptw, iova, ptw_granule(f)) &&
+		    ptw_in_range(ptw, iova, 1) &&
 		    !(paddr & ptw->phys_outside);
 
 	/* A page is what is mapped most. All else, and what fails, goes below. */
@@ -824,7 +802,7 @@ static __always_inline size_t ptw_clear(struct ptw_format f, u64 *slot,
 		if (unlikely(!(READ_ONCE(s[0]) & READ_ONCE(s[1]) &
 			       READ_ONCE(s[2]) & READ_ONCE(s[3]) &
 			       READ_ONCE(s[4]) & READ_ONCE(s[5]) &
-			       READ_ONCE(s[6]) & READ_ONCE(s[7]) & PTW_LEAF)))
+			       READ_ONCE(s[6]) & READ_ONCE(s[7]) & PTW_VALID)))
 			break;
 		WRITE_ONCE(s[0], 0);
 		WRITE_ONCE(s[1], 0);
@@ -860,20 +838,19 @@ static noinline size_t ptw_whole_groups(struct ptw_format f, const u64 *slot,
 
 /*
  * Put smaller pages in the place of one that @entry, at *@slot, is or belongs
- * to, for an owner who keeps the hardware out. Returns whether it is worth
- * looking there again.
+ * to, for an owner that keeps the hardware out.  Returns 0 if the caller is to
+ * look there again, -EINVAL where there is nothing to split, or -ENOMEM.
  */
-static noinline bool ptw_split(struct ptw *ptw, struct ptw_format f,
-			       u64 *slot, u64 entry, u64 iova,
-			       unsigned int height)
+static noinline int ptw_split(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
+			      unsigned int height)
 {
 	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
-	u64 leaf = entry & ~ptw_leaf_type(f, height);
+	struct ptw_format f = ptw->f;
+	u64 size = 1ULL << ptw_shift(f, height);
 	u64 *table, fresh;
 
 	if (ptw_grouped(f, entry)) {
 		size_t count = ptw_group(f, height), i;
-		u64 size = (u64)count << ptw_shift(f, height);
 
 		slot = (u64 *)ALIGN_DOWN((unsigned long)slot,
 					 count * sizeof(*slot));
@@ -881,36 +858,34 @@ static noinline bool ptw_split(struct ptw *ptw, struct ptw_format f,
 			WRITE_ONCE(slot[i], READ_ONCE(slot[i]) & ~PTW_GROUPED);
 		if (!cfg->coherent_walk)
 			ptw_write_back(cfg, slot, count);
-		/* The entries before the invalidation. */
-		wmb();
-		io_pgtable_tlb_flush_walk(&ptw->iop, iova & ~(size - 1), size,
-					  ptw_granule(f));
-		return true;
+		size *= count;
+		ptw_flush_walk(ptw, iova & ~(size - 1), size);
+		return 0;
 	}
 	if (!height)
-		return false;
+		return -EINVAL;
 	table = ptw_alloc(cfg, ptw->iop.cookie, ptw->nid, ptw_granule(f),
 			  GFP_ATOMIC);
 	if (!table)
-		return false;
+		return -ENOMEM;
 	ptw_write(f, table, 1UL << ptw_bits(f),
-		  leaf | ptw_leaf_type(f, height - 1),
-		  1ULL << ptw_shift(f, height - 1));
+		  (entry & ~ptw_leaf_type(f, height)) |
+		  ptw_leaf_type(f, height - 1), 1ULL << ptw_shift(f, height - 1));
 	if (!cfg->coherent_walk)
 		ptw_write_back(cfg, table, 1UL << ptw_bits(f));
 	fresh = ptw_table_entry(f, ptw, virt_to_phys(table));
 	if (cfg->coherent_walk)
-		fresh |= PTW_SYNCED;
+		fresh |= PTW_OPEN;
 	/* What the table holds, before what leads to it. */
 	dma_wmb();
 	if (!ptw_replace(ptw, slot, entry, fresh)) {
-		/* Somebody else unmaps another part, or it has become dirty. */
+		/* Another CPU unmaps another part, or it has become dirty. */
 		ptw_free(cfg, ptw->iop.cookie, table, ptw_granule(f));
-		return true;
+		return 0;
 	}
-	ptw_count_in(ptw, fresh);
-	ptw_flush_walk(ptw, f, iova, height);
-	return true;
+	ptw_count_table(ptw);
+	ptw_flush_walk(ptw, iova & ~(size - 1), size);
+	return 0;
 }
 
 /*
@@ -943,21 +918,22 @@ static __always_inline void ptw_note(struct ptw *ptw,
 }
 
 /*
- * What could not be cleared at @iova, of which @slot holds @entry: say so, or
- * split it. Returns whether it is worth looking there again.
+ * *@slot, of @iova, holds @entry, which cannot be cleared: split it, or warn.
+ * Returns whether the caller is to look there again.
  */
-static noinline bool ptw_stuck(struct ptw *ptw, struct ptw_format f,
-			       u64 *slot, u64 entry, u64 iova,
+static noinline bool ptw_stuck(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 			       unsigned int height, bool may_split)
 {
-	bool leaf = ptw_is_leaf(f, entry, height);
+	bool leaf = ptw_is_leaf(ptw->f, entry, height);
+	int ret = -EINVAL;
 
-	if (leaf && may_split && ptw_split(ptw, f, slot, entry, iova, height))
-		return true;
-	if (!ptw->iop.cfg.owner_reports)
-		ptw_complain(f, leaf ? "unmap of a part of a block" :
-				 "unmap finds no mapping", iova, height);
-	return false;
+	if (leaf && may_split)
+		ret = ptw_split(ptw, slot, entry, iova, height);
+	if (ret && !ptw->iop.cfg.owner_reports)
+		ptw_complain(ptw->f, ret == -ENOMEM ? "no memory to split a block" :
+			     leaf ? "unmap of a part of a block" :
+			     "unmap finds no mapping", iova, height);
+	return !ret;
 }
 
 /* Clear what one table holds of [@iova, @last]; returns the bytes. */
@@ -990,7 +966,7 @@ again:
 					 height);
 	if (unlikely(!ptw_is_leaf(f, entry, height) || !count ||
 		     iova & ((1ULL << shift) - 1))) {
-		if (ptw_stuck(ptw, f, slot, entry, iova, height, !gather))
+		if (ptw_stuck(ptw, slot, entry, iova, height, !gather))
 			goto again;
 		return 0;
 	}
@@ -1003,7 +979,7 @@ again:
 		ptw_write_back(&ptw->iop.cfg, slot, count);
 	ptw_note(ptw, gather, iova, count, 1UL << shift);
 	if (unlikely(count == 1UL << ptw_bits(f)))
-		ptw_covered(ptw, f, iova, height, first, last, gather);
+		ptw_covered(ptw, iova, height, first, last, gather);
 	return count << shift;
 }
 
@@ -1028,6 +1004,8 @@ ptw_unmap_tables(struct ptw *ptw, struct ptw_format f, u64 iova,
 			break;
 		done += cleared;
 	} while (done < size);
+	if (unlikely(READ_ONCE(ptw->watch)))
+		ptw_wake(ptw);
 	return done;
 }
 
@@ -1057,8 +1035,8 @@ ptw_unmap_range_groups(struct ptw *ptw, struct ptw_format f, u64 iova,
  *          be larger or smaller, as long as it lies in the range
  * @pgcount: how many of them
  * @gather: takes note of what to invalidate, and of tables to free then; NULL
- *          of an owner who keeps the hardware out of the range by himself, and
- *          for whom a block may be split
+ *          if the owner keeps the hardware out of the range and lets blocks be
+ *          split
  *
  * Context: any. Others may map and unmap other ranges.
  * Return: the bytes cleared, from @iova on without a gap. When that is less
@@ -1073,7 +1051,7 @@ static __always_inline size_t ptw_unmap(struct ptw *ptw,
 {
 	bool page = pgsize == ptw_granule(f) && pgcount == 1 &&
 		    !(iova & (ptw_granule(f) - 1)) &&
-		    ptw_in_range(ptw, iova, ptw_granule(f));
+		    ptw_in_range(ptw, iova, 1);
 
 	/* As in ptw_map(). */
 	if (likely(page)) {
@@ -1097,8 +1075,11 @@ static __always_inline size_t ptw_unmap(struct ptw *ptw,
 			ptw_note(ptw, gather, iova, 1, ptw_granule(f));
 		}
 		rcu_read_unlock();
-		if (likely(page))
+		if (likely(page)) {
+			if (unlikely(READ_ONCE(ptw->watch)))
+				ptw_wake(ptw);
 			return ptw_granule(f);
+		}
 	}
 	if (ptw_group(f, 0) > 1)
 		return ptw_unmap_range_groups(ptw, f, iova, pgsize, pgcount,
@@ -1112,7 +1093,8 @@ static __always_inline size_t ptw_unmap(struct ptw *ptw,
  * @f: its format
  * @iova: any address
  *
- * Context: any.
+ * Context: any. If the range is being mapped or unmapped, the answer is that of
+ * before or after. An owner with memory of its own must not let that happen.
  * Return: the physical address behind @iova, 0 where nothing is mapped.
  */
 static __always_inline phys_addr_t ptw_iova_to_phys(struct ptw *ptw,
@@ -1205,7 +1187,6 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
  * @nid: NUMA node to take tables from
  * @top: height of the root
  * @root_bits: of an IOVA that the root resolves
- * @clock: whether mapping may look for empty tables, see reclaim.h
  *
  * Context: process, may sleep.
  * Return: the page table, its root visible to hardware, or NULL.
@@ -1213,7 +1194,7 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 static struct ptw *ptw_create(struct ptw_format f,
 			      struct io_pgtable_cfg *cfg, void *cookie,
 			      int nid, unsigned int top,
-			      unsigned int root_bits, bool clock)
+			      unsigned int root_bits)
 {
 	struct ptw *ptw = kzalloc(sizeof(*ptw), GFP_KERNEL);
 
@@ -1227,7 +1208,11 @@ static struct ptw *ptw_create(struct ptw_format f,
 	ptw->upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
 	ptw->iova_outside = cfg->ias < 64 ? ~0ULL << cfg->ias : 0;
 	ptw->phys_outside = ~0ULL << cfg->oas;
-	ptw_reclaim_init(ptw, clock && !cfg->alloc);
+	ptw->f = f;
+	ptw->delay = HZ;
+	INIT_DELAYED_WORK(&ptw->reclaim, ptw_reclaim_work);
+	if (cfg->alloc)
+		cfg->reclaim = false;
 	ptw->root = ptw_alloc(cfg, cookie, nid, sizeof(u64) << root_bits,
 			      GFP_KERNEL);
 	if (!ptw->root) {
@@ -1242,14 +1227,14 @@ static struct ptw *ptw_create(struct ptw_format f,
 /**
  * ptw_destroy - free a page table with all that it maps
  * @ptw: the page table, which no hardware walks any more
- * @f: its format
  *
- * Context: any.
+ * Context: process if there is a worker (io_pgtable_cfg.reclaim), else any.
  */
-static void ptw_destroy(struct ptw *ptw, struct ptw_format f)
+static void ptw_destroy(struct ptw *ptw)
 {
-	ptw_free_list(ptw, f, &ptw->limbo);
-	ptw_drop(ptw, f, ptw->root, 1UL << ptw->root_bits, ptw->top, NULL);
+	if (ptw->iop.cfg.reclaim)
+		cancel_delayed_work_sync(&ptw->reclaim);
+	ptw_drop(ptw, ptw->root, 1UL << ptw->root_bits, ptw->top, NULL);
 	kfree(ptw);
 }
 

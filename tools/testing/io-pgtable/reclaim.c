@@ -3,12 +3,16 @@
  * Which tables stay when what they mapped is gone, which are given back, and
  * in what order things happen then.
  */
+#include <linux/jiffies.h>
 #include <linux/rcupdate.h>
 
+#include "shim.h"
 #include "targets.h"
 
 /* What a walk over IOVA space may leave, above what there was. */
 #define MOST_LEFT	64
+/* When: ten seconds after it ends. */
+#define A_WHILE		(10 * HZ)
 
 static void *hook_alloc(void *cookie, size_t size, gfp_t gfp)
 {
@@ -47,10 +51,10 @@ static size_t table_bytes(void)
 	return (1UL << t->granule) << (t->granule - 3);
 }
 
-/* Tables' worth of IOVA space there are, up to @most. */
+/* Tables' worth of IOVA space there are, up to @most pages of them. */
 static unsigned long tables_of_space(unsigned long most)
 {
-	return min(most, (1UL << t->ias) / table_bytes());
+	return min(most / pages_of_table(), (1UL << t->ias) / table_bytes());
 }
 
 static void map_live_tables(unsigned long n)
@@ -78,13 +82,23 @@ static void cycle(u64 base, u64 stride, unsigned long count, bool atomic)
 	}
 }
 
-/* One page at a time, all over the space: at the end, and without waiting. */
+static void expect_few_left(long before, const char *how)
+{
+	long left;
+
+	shim_run_works(A_WHILE);
+	rcu_barrier();
+	left = (shim_pages() - before) / pages_of_table();
+	expect(left <= MOST_LEFT, "%ld tables left, %s", left, how);
+}
+
+/* One page at a time, all over the space. */
 static void cycles_leave_few_tables(void)
 {
 	static const unsigned long live[] = { 0, 1000 };
-	unsigned long n = tables_of_space(32768), i;
+	unsigned long n = tables_of_space(4096), i;
 	unsigned int atomic;
-	long before, left;
+	long before;
 
 	for (atomic = 0; atomic < 2; atomic++) {
 		for (i = 0; i < ARRAY_SIZE(live) && live[i] < n / 2; i++) {
@@ -93,18 +107,16 @@ static void cycles_leave_few_tables(void)
 			before = shim_pages();
 			cycle(upper() + live[i] * table_bytes(), table_bytes(),
 			      n - live[i], atomic);
-			left = (shim_pages() - before) / pages_of_table();
-			expect(left <= MOST_LEFT, "%ld tables left of %lu, %lu live%s",
-			       left, n, live[i], atomic ? ", atomic" : "");
+			expect_few_left(before, atomic ? "atomic" : "");
 			close_table();
 		}
 	}
 }
 
-/* Each page of 8 GiB; bench does it with 64 GiB. */
+/* Each page of 2 GiB; bench does it with 64 GiB. */
 static void small_strides_leave_few_tables(void)
 {
-	unsigned long n = tables_of_space(4096) * 512;
+	unsigned long n = tables_of_space(1024) * 512;
 	long before;
 
 	if (t->granule != 12 || (t->b != &s1 && t->b != &vtd_ss))
@@ -112,8 +124,72 @@ static void small_strides_leave_few_tables(void)
 	open_table();
 	before = shim_pages();
 	cycle(upper(), SZ_4K, n, false);
-	expect(shim_pages() - before <= MOST_LEFT, "%ld tables left",
-	       shim_pages() - before);
+	expect_few_left(before, "");
+	close_table();
+}
+
+/* Nothing is mapped any more when the tables become empty. */
+static void unmapping_alone_leaves_few_tables(void)
+{
+	unsigned long n = tables_of_space(4000), i;
+	size_t page = 1UL << t->granule;
+	long before;
+
+	open_table();
+	before = shim_pages();
+	map_live_tables(n);
+	for (i = 0; i < n; i++)
+		expect(unmap(upper() + i * table_bytes(), page, 1) == page,
+		       "unmap");
+	expect_few_left(before, "");
+	close_table();
+}
+
+static void mapping_alone_runs_no_worker(void)
+{
+	unsigned long periods = shim_grace_periods;
+
+	open_table();
+	map_live_tables(tables_of_space(4000));
+	expect(!shim_queued_works(), "a worker is queued");
+	expect(!told.all && !told.walks && shim_grace_periods == periods,
+	       "%lu and %lu invalidations, %lu grace periods", told.all,
+	       told.walks, shim_grace_periods - periods);
+	close_table();
+}
+
+static void a_small_page_table_has_no_worker(void)
+{
+	open_table();
+	cycle(upper(), table_bytes(), RESERVE / 2, false);
+	expect(!shim_queued_works(), "a worker is queued");
+	close_table();
+}
+
+/* The worker neither runs on nor disables interrupts. */
+static void an_idle_page_table_has_no_worker(void)
+{
+	unsigned long n = tables_of_space(1000), off, periods;
+	unsigned int ran;
+
+	if (n < 2 * RESERVE)
+		return;
+	open_table();
+	cycle(upper(), table_bytes(), n, false);
+	expect(shim_queued_works() == 1, "%u works", shim_queued_works());
+	off = shim_irqs_off();
+	ran = shim_run_works(A_WHILE);
+	expect(ran == 1, "the worker ran %u times", ran);
+	expect(shim_irqs_off() == off, "interrupts off %lu times",
+	       shim_irqs_off() - off);
+	expect(!shim_queued_works(), "queued again");
+
+	/* Live tables only: it looks once, and waits for no grace period. */
+	map_live_tables(n);
+	periods = shim_grace_periods;
+	cycle(upper() + SZ_64K, 0, 1, false);
+	expect(shim_run_works(A_WHILE) == 1, "the worker did not run");
+	expect(shim_grace_periods == periods, "waited for nothing");
 	close_table();
 }
 
@@ -145,12 +221,14 @@ static void steady_cycles_allocate_nothing(void)
 		for (round = 0; round < 8; round++) {
 			steady_cycle(at);
 			steady_cycle(at + table_bytes() / 2);
+			shim_run_works(2 * HZ);
 		}
 		allocated = shim_pages_allocated();
 		pages = shim_pages();
 		for (round = 0; round < 20; round++) {
 			steady_cycle(at);
 			steady_cycle(at + table_bytes() / 2);
+			shim_run_works(2 * HZ);
 		}
 		expect(shim_pages_allocated() == allocated, "%lu tables allocated",
 		       shim_pages_allocated() - allocated);
@@ -200,35 +278,29 @@ static void large_unmap_returns_its_tables(void)
 /* The tables above, when nothing is left below them. */
 static void upper_tables_return_too(void)
 {
-	size_t page = 1UL << t->granule, per_table = page / 8, mapped;
-	u64 size = table_bytes() * per_table;
+	size_t page = 1UL << t->granule, n = page / 8, mapped;
+	u64 size = table_bytes() * n, at = upper() + 2 * size;
 	struct iommu_iotlb_gather gather;
 	long before;
-	u64 at;
 
 	if (t->granule != 12 || t->ias < 39 || t->b->kind == MALI)
 		return;
 	open_table();
-	/* Use the reserve up with tables of another range. */
-	at = upper() + 2 * size;
-	expect(!map(at, 0, page, RESERVE * per_table, &mapped), "map");
-	expect(unmap(at, page, RESERVE * per_table) == RESERVE * table_bytes(),
-	       "unmap");
 	before = shim_pages();
-	/* None of them is taken meanwhile. */
-	shim_rcu_stalled = true;
-	expect(!map_atomic(at + size, 0, page, per_table * per_table), "map");
+	expect(!map(at, 0, page, 2 * n * n, &mapped), "map");
 	iommu_iotlb_gather_init(&gather);
 	gather.queued = true;
-	expect(ops->unmap_pages(ops, at + size, 1UL << 30, 1, &gather) == 1UL << 30,
+	expect(ops->unmap_pages(ops, at, 1UL << 30, 2, &gather) == 2UL << 30,
 	       "unmap");
 	free_tables(&gather);
-	expect(shim_pages() == before, "%ld tables left", shim_pages() - before);
-	shim_rcu_stalled = false;
+	/* Those of the second GiB are gone, with the table above. */
+	expect(shim_pages() <= before + RESERVE + 4, "%ld tables left",
+	       shim_pages() - before);
+	expect_few_left(before, "");
 	close_table();
 }
 
-/* The flush as seen from inside of it. */
+/* The invalidation as seen from inside of it. */
 static struct {
 	u64 iova;		/* of an empty table */
 	bool armed, seen;
@@ -237,105 +309,90 @@ static struct {
 	const char *wrong;
 } flush;
 
-static void flush_seen(void *cookie)
+static void flush_all_seen(void *cookie)
 {
 	told.all++;
-	if (!flush.armed)
+	flush.wrong = "a whole domain is invalidated";
+}
+
+static void walk_seen(unsigned long iova, size_t size, size_t granule,
+		      void *cookie)
+{
+	told.walks++;
+	if (!flush.armed || flush.iova - iova >= size)
 		return;
 	flush.armed = false;
 	flush.seen = true;
 	if (hardware(flush.iova).valid || hardware(flush.iova).entry == 0)
 		flush.wrong = "the entry is not taken but not empty";
 	if (shim_pages() < flush.pages)
-		flush.wrong = "freed before the flush";
+		flush.wrong = "freed before the invalidation";
 	if (flush.meet)
 		flush.meet(flush.iova);
 }
 
-/* Until it is done no new table may stand there. */
-static void walk_seen(unsigned long iova, size_t size, size_t granule, void *cookie)
-{
-	told.walks++;
-	if (iova <= flush.iova && flush.iova - iova < size &&
-	    hardware(flush.iova).valid)
-		flush.wrong = "mapped before the flush";
-}
-
 static const struct iommu_flush_ops flush_ops = {
-	.tlb_flush_all = flush_seen,
+	.tlb_flush_all = flush_all_seen,
 	.tlb_flush_walk = walk_seen,
 	.tlb_add_page = told_page,
 };
 
-/* Leave @n empty tables from @at on, so many that the next makes a turn. */
-static void leave_empty_tables(u64 at, unsigned int n)
-{
-	size_t page = 1UL << t->granule;
-	unsigned int i;
-
-	shim_rcu_stalled = true;
-	for (i = 0; i < n; i++) {
-		expect(!map_atomic(at + i * table_bytes(), 0, page, 1), "map");
-		expect(unmap(at + i * table_bytes(), page, 1) == page, "unmap");
-	}
-	shim_rcu_stalled = false;
-}
-
 #define ENOUGH	(2 * RESERVE + 8)
 
-static bool open_with_empty_tables(u64 *at)
+/* Leave empty tables, and look at one of them, which the worker will take. */
+static u64 open_with_empty_tables(void)
 {
+	u64 at = upper();
+
 	open_table();
 	io_pgtable_ops_to_pgtable(ops)->cfg.tlb = &flush_ops;
-	*at = upper();
 	memset(&flush, 0, sizeof(flush));
-	leave_empty_tables(*at, ENOUGH);
-	flush.iova = *at + 2 * table_bytes();
+	cycle(at, table_bytes(), ENOUGH, false);
+	expect(!told.walks, "invalidated on the spot");
+	flush.iova = at + 2 * table_bytes();
 	flush.pages = shim_pages();
 	flush.armed = true;
-	return true;
+	return at;
 }
 
-static void make_turn(u64 at)
+static void let_the_worker_run(void)
 {
-	size_t mapped;
-
-	expect(!map(at + (ENOUGH + 1) * table_bytes(), 0, 1UL << t->granule, 1,
-		    &mapped), "map");
+	shim_run_works(A_WHILE);
+	rcu_barrier();
+	expect(flush.seen && !flush.wrong, "%s", flush.wrong ?: "no invalidation");
 }
 
-static void the_flush_comes_before_the_free(void)
+static void the_invalidation_comes_before_the_free(void)
 {
 	long before;
-	u64 at;
 
-	open_with_empty_tables(&at);
+	open_with_empty_tables();
 	before = shim_pages();
-	make_turn(at);
-	expect(flush.seen && !flush.wrong, "%s", flush.wrong ?: "no flush");
-	expect(told.all == 1 && !told.walks, "%lu flushes, %lu walks", told.all,
-	       told.walks);
-	expect(shim_pages() < before - RESERVE, "%ld tables", shim_pages());
+	let_the_worker_run();
+	expect(shim_pages() <= before - (ENOUGH - RESERVE) * pages_of_table(),
+	       "%ld tables", shim_pages());
 	expect(!hardware(flush.iova).entry, "the slot is not a hole");
+	expect(told.walks <= (t->granule == 12 ? 2 : 1), "%lu invalidations",
+	       told.walks);
 	close_table();
 }
 
 static void map_page_there(u64 iova)
 {
+	unsigned long allocated = shim_pages_allocated(), walks = told.walks;
+
 	expect(!map_atomic(iova, 0, 1UL << t->granule, 1), "map");
 	if (!hardware(iova).valid)
-		flush.wrong = "hardware does not see the new table";
+		flush.wrong = "hardware does not see the page";
+	if (shim_pages_allocated() != allocated || told.walks != walks)
+		flush.wrong = "not the same table";
 }
 
-static void a_page_takes_over_what_is_taken(void)
+static void a_page_takes_the_same_table_back(void)
 {
-	u64 at;
-
-	open_with_empty_tables(&at);
+	open_with_empty_tables();
 	flush.meet = map_page_there;
-	make_turn(at);
-	expect(flush.seen && !flush.wrong, "%s", flush.wrong ?: "no flush");
-	expect(told.walks == 1, "%lu walk flushes", told.walks);
+	let_the_worker_run();
 	expect_page(flush.iova, 0, 1UL << t->granule);
 	close_table();
 }
@@ -347,13 +404,9 @@ static void map_block_there(u64 iova)
 
 static void a_block_takes_over_what_is_taken(void)
 {
-	u64 at;
-
-	open_with_empty_tables(&at);
+	open_with_empty_tables();
 	flush.meet = map_block_there;
-	make_turn(at);
-	expect(flush.seen && !flush.wrong, "%s", flush.wrong ?: "no flush");
-	expect(told.walks == 1, "%lu walk flushes", told.walks);
+	let_the_worker_run();
 	expect_page(flush.iova, 0, table_bytes());
 	close_table();
 }
@@ -365,156 +418,147 @@ static void unmap_all_around(u64 iova)
 
 	if (t->granule != 12 || t->ias < 39)
 		return;
-	/* Use up the reserve, so that the table above would go, too. */
 	iova &= ~((1UL << 30) - 1);
-	expect(!map_atomic(iova + (1UL << 30), 0, page, RESERVE * n), "map");
-	expect(unmap(iova + (1UL << 30), table_bytes(), RESERVE) ==
-	       RESERVE * table_bytes(), "unmap");
-	/* A 1 GiB range whose tables are in part those being taken. */
-	expect(!map_atomic(iova, 0, page, n * n), "map");
-	expect(unmap(iova, table_bytes(), n) == 1UL << 30, "unmap");
+	expect(!map_atomic(iova, 0, page, 2 * n * n), "map");
+	expect(unmap(iova, table_bytes(), 2 * n) == 2UL << 30, "unmap");
 }
 
 static void an_unmap_around_what_is_taken(void)
 {
-	u64 at;
-
-	open_with_empty_tables(&at);
+	open_with_empty_tables();
 	flush.meet = unmap_all_around;
-	make_turn(at);
-	expect(flush.seen && !flush.wrong, "%s", flush.wrong ?: "no flush");
+	let_the_worker_run();
 	expect_hole(flush.iova);
 	close_table();
 }
 
-/* Between the hands: closed, not yet taken. */
+/* While the worker waits: closed, not yet taken. */
 static u64 between;
 
 static void map_between(void)
 {
-	if (between == ~0UL)
-		return;
 	expect(!map_atomic(between, 0, 1UL << t->granule, 1), "map");
-	between = ~0UL;
 }
 
-static void who_opens_a_table_keeps_it(void)
+static void a_mapper_that_opens_a_table_keeps_it(void)
 {
-	u64 at;
-
-	open_with_empty_tables(&at);
+	open_with_empty_tables();
 	between = flush.iova;
 	flush.iova += table_bytes();
 	shim_rcu_waits = map_between;
-	make_turn(at);
+	let_the_worker_run();
 	shim_rcu_waits = NULL;
-	expect(flush.seen && !flush.wrong, "%s", flush.wrong ?: "no flush");
-	expect(!told.walks, "%lu walk flushes", told.walks);
-	expect_page(flush.iova - table_bytes(), 0, 1UL << t->granule);
-	expect(unmap(flush.iova - table_bytes(), 1UL << t->granule, 1), "unmap");
-	close_table();
-}
-
-static u64 elsewhere;
-
-static void allocate_elsewhere(void)
-{
-	expect(!map_atomic(elsewhere, 0, 1UL << t->granule, 1), "map");
-}
-
-/* The clock takes a table between the look at its entry and the opening. */
-static void who_comes_too_late_begins_anew(void)
-{
-	u64 at;
-
-	if (t->coherent)
-		return;
-	open_with_empty_tables(&at);
-	elsewhere = at + (ENOUGH + 1) * table_bytes();
-	shim_at_write_back = allocate_elsewhere;
-	expect(!map_atomic(flush.iova, 0, 1UL << t->granule, 1), "map");
-	expect(!shim_at_write_back && flush.seen && !flush.wrong, "%s",
-	       flush.wrong ?: "no flush");
-	expect_page(flush.iova, 0, 1UL << t->granule);
+	expect_page(between, 0, 1UL << t->granule);
+	expect(unmap(between, 1UL << t->granule, 1), "unmap");
 	close_table();
 }
 
 static void block_between(void)
 {
-	if (between == ~0UL)
-		return;
+	/* It frees the table that it replaces. */
+	flush.pages -= pages_of_table();
 	expect(!map_atomic(between, 0, table_bytes(), 1), "map");
-	between = ~0UL;
 }
 
 static void a_block_replaces_a_closed_table(void)
 {
-	u64 at;
-
-	open_with_empty_tables(&at);
+	open_with_empty_tables();
 	between = flush.iova;
 	flush.iova += table_bytes();
 	shim_rcu_waits = block_between;
-	make_turn(at);
+	let_the_worker_run();
 	shim_rcu_waits = NULL;
-	expect(flush.seen && !flush.wrong, "%s", flush.wrong ?: "no flush");
-	expect(told.walks == 1, "%lu walk flushes", told.walks);
-	expect_page(flush.iova - table_bytes(), 0, table_bytes());
+	expect_page(between, 0, table_bytes());
 	close_table();
 }
 
-/* A reader that is in a table when it leaves the tree. */
-static void a_replaced_table_outlives_its_readers(void)
+/*
+ * The worker comes between the look at an entry and its opening.  It has waited
+ * for a grace period before that; the mapper has not seen the entry OPEN.
+ */
+static void worker_runs(void)
 {
-	size_t page = 1UL << t->granule;
-	long before;
-	u64 at;
+	shim_set_cpu(1);
+	shim_rcu_skipped = true;
+	shim_run_works(A_WHILE);
+	shim_rcu_skipped = false;
+	shim_set_cpu(0);
+	expect(!hardware(flush.iova).entry, "not taken");
+}
 
-	open_with_empty_tables(&at);
+static void the_worker_takes_what_a_mapper_is_about_to_open(void)
+{
+	if (t->coherent)
+		return;
+	open_with_empty_tables();
 	flush.armed = false;
-	shim_rcu_stalled = true;
-	before = shim_pages();
-	expect(!map_atomic(flush.iova, 0, table_bytes(), 1), "map");
-	expect(!map_atomic(at + (ENOUGH + 1) * table_bytes(), 0, page, 1), "map");
-	expect(shim_pages() == before + pages_of_table(),
-	       "%ld tables freed in spite of readers",
-	       before + pages_of_table() - shim_pages());
-	shim_rcu_stalled = false;
-	expect(!map_atomic(at + (ENOUGH + 2) * table_bytes(), 0, page, 1), "map");
-	expect(shim_pages() <= before + pages_of_table(), "not freed");
+	shim_run_works(A_WHILE);
+	/* The highest ones are left, and closed. */
+	flush.iova = upper() + (ENOUGH - 2) * table_bytes();
+	cycle(upper() + 2 * ENOUGH * table_bytes(), table_bytes(), ENOUGH, false);
+	flush.pages = shim_pages();
+	flush.armed = true;
+	shim_at_write_back = worker_runs;
+	expect(!map_atomic(flush.iova, 0, 1UL << t->granule, 1), "map");
+	expect(!shim_at_write_back && flush.seen && !flush.wrong, "%s",
+	       flush.wrong ?: "no invalidation");
+	expect_page(flush.iova, 0, 1UL << t->granule);
 	close_table();
 }
 
-static void no_memory_while_tables_are_taken(void)
+/* One flush for all the empty tables below a group of blocks, or a few blocks. */
+static void blocks_make_room_at_once(void)
 {
-	size_t page = 1UL << t->granule, mapped;
-	u64 at, there;
+	size_t mapped, n = 16;
+	u64 at = upper();
 
-	open_with_empty_tables(&at);
-	there = at + (ENOUGH + 1) * table_bytes();
-	shim_fail_nth(1, false);
-	expect(map(there, 0, page, 1, &mapped) == -ENOMEM && !mapped, "mapped");
-	shim_fail_nth(0, false);
-	expect(flush.seen && !flush.wrong, "%s", flush.wrong ?: "no flush");
-	expect_hole(there);
-	expect(!map(there, 0, page, 1, &mapped), "map");
-	expect_page(there, 0, page);
+	open_table();
+	cycle(at, table_bytes(), n, false);
+	told = (struct told){};
+	expect(!map(at, 0, table_bytes(), n, &mapped), "map");
+	expect(told.walks == 1 && told.walked == n * table_bytes(),
+	       "%lu invalidations, the last of %#lx", told.walks,
+	       (long)told.walked);
+	expect_page(at + (n - 1) * table_bytes(), (n - 1) * table_bytes(),
+		    table_bytes());
 	close_table();
 }
 
-/* The end, with hands apart and tables in the limbo. */
+/* A lookup that is in a table when it leaves the tree. */
+static void a_table_outlives_its_readers(void)
+{
+	size_t page = 1UL << t->granule, n = page / 8 * (RESERVE + 1), mapped;
+	struct iommu_iotlb_gather gather;
+	long before;
+
+	open_table();
+	expect(!map(upper(), 0, page, n, &mapped), "map");
+	before = shim_pages();
+	rcu_read_lock();
+	iommu_iotlb_gather_init(&gather);
+	gather.queued = true;
+	expect(ops->unmap_pages(ops, upper(), page, n, &gather) == n * page,
+	       "unmap");
+	free_tables(&gather);
+	expect(!map_atomic(upper(), 0, table_bytes(), 1), "map");
+	expect(shim_pages() == before, "%ld tables freed in spite of readers",
+	       before - shim_pages());
+	rcu_read_unlock();
+	rcu_barrier();
+	expect(shim_pages() <= before - 2 * pages_of_table(), "not freed");
+	close_table();
+}
+
+/* The end, with the worker queued and tables that wait for readers. */
 static void closing_frees_all(void)
 {
-	u64 at;
-
-	open_with_empty_tables(&at);
+	open_with_empty_tables();
 	flush.armed = false;
-	expect(!map_atomic(flush.iova, 0, table_bytes(), 1), "map");
 	shim_rcu_stalled = true;
-	expect(!map_atomic(at + (ENOUGH + 1) * table_bytes(), 0, 1UL << t->granule, 1),
-	       "map");
+	expect(!map_atomic(flush.iova, 0, table_bytes(), 1), "map");
 	shim_rcu_stalled = false;
 	close_table();
+	expect(!shim_queued_works(), "the worker is queued");
 }
 
 /* An owner's own memory comes back at once, and without a clock. */
@@ -539,7 +583,8 @@ static void own_memory_returns_at_once(void)
 	expect(shim_pages() == before && told.walks == 1, "%ld tables stay, %lu walks",
 	       shim_pages() - before, told.walks);
 	cycle(at, table_bytes(), ENOUGH, false);
-	expect(!told.all, "%lu flushes", told.all);
+	expect(!told.all && !shim_queued_works(), "%lu flushes, %u works",
+	       told.all, shim_queued_works());
 	close_table();
 	cfg.alloc = NULL;
 }
@@ -552,21 +597,25 @@ int main(void)
 		t = &targets[i];
 		run_for_target(cycles_leave_few_tables);
 		run_for_target(small_strides_leave_few_tables);
+		run_for_target(unmapping_alone_leaves_few_tables);
+		run_for_target(mapping_alone_runs_no_worker);
+		run_for_target(a_small_page_table_has_no_worker);
+		run_for_target(an_idle_page_table_has_no_worker);
 		run_for_target(steady_cycles_allocate_nothing);
 		run_for_target(large_unmap_returns_its_tables);
 		run_for_target(upper_tables_return_too);
 		run_for_target(own_memory_returns_at_once);
-		if (tables_of_space(2 * ENOUGH) < 2 * ENOUGH)
+		if ((1UL << t->ias) / table_bytes() < 4 * ENOUGH)
 			continue;
-		run_for_target(the_flush_comes_before_the_free);
-		run_for_target(a_page_takes_over_what_is_taken);
+		run_for_target(the_invalidation_comes_before_the_free);
+		run_for_target(a_page_takes_the_same_table_back);
 		run_for_target(a_block_takes_over_what_is_taken);
 		run_for_target(an_unmap_around_what_is_taken);
-		run_for_target(who_opens_a_table_keeps_it);
-		run_for_target(who_comes_too_late_begins_anew);
+		run_for_target(a_mapper_that_opens_a_table_keeps_it);
 		run_for_target(a_block_replaces_a_closed_table);
-		run_for_target(a_replaced_table_outlives_its_readers);
-		run_for_target(no_memory_while_tables_are_taken);
+		run_for_target(the_worker_takes_what_a_mapper_is_about_to_open);
+		run_for_target(blocks_make_room_at_once);
+		run_for_target(a_table_outlives_its_readers);
 		run_for_target(closing_frees_all);
 	}
 	return tests_failed ? 1 : 0;

@@ -64,7 +64,7 @@ static inline struct io_pgtable_ops *table_open(struct io_pgtable_init_fns *fns,
 
 	cfg->tlb = &told_ops;
 	cfg->iommu_dev = &table_device;
-	cfg->flush_in_map = true;
+	cfg->reclaim = true;
 	iop = fns->alloc(cfg, told);
 	if (!iop)
 		return NULL;

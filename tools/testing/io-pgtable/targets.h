@@ -7,8 +7,10 @@
 #define _TARGETS_H
 
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 
 #include "tables.h"
+#include "../iommu-pages.h"
 
 enum kind { LPAE, MALI, SS, FS };
 
@@ -120,6 +122,7 @@ static void open_table(void)
 static void close_table(void)
 {
 	table_close(t->b->fns, ops);
+	rcu_barrier();
 	expect(!shim_pages(), "%ld pages left", shim_pages());
 	expect(!shim_pages_mapped(), "%ld pages mapped", shim_pages_mapped());
 }
@@ -159,12 +162,7 @@ static long pages_of_table(void)
 
 static void free_tables(struct iommu_iotlb_gather *gather)
 {
-	struct page *page, *next;
-
-	list_for_each_entry_safe(page, next, &gather->freelist, lru) {
-		list_del(&page->lru);
-		shim_free_pages(page, 0);
-	}
+	iommu_put_pages_list(&gather->freelist);
 }
 
 static int map(u64 iova, u64 phys, size_t size, size_t count, size_t *mapped)

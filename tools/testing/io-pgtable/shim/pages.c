@@ -25,7 +25,7 @@
 #endif
 
 #define PHYS_BASE	0x10000000UL
-#define NR_PAGES	0x10000UL
+#define NR_PAGES	0x40000UL
 #define MAX_ORDER	8
 #define BYTES		(NR_PAGES << PAGE_SHIFT)
 
@@ -146,14 +146,17 @@ void (*shim_at_write_back)(void);
 
 void shim_write_back(const void *p, size_t size)
 {
+	static pthread_mutex_t line = PTHREAD_MUTEX_INITIALIZER;
 	void (*then)(void) = shim_at_write_back;
 	u64 *to = (u64 *)(copy + ((const char *)p - memory));
 	const u64 *from = p;
 
-	/* By entries, which others may write meanwhile. */
+	/* By entries, which others may write; but an older value comes never later. */
+	pthread_mutex_lock(&line);
 	for (; size; size -= sizeof(*to), to++, from++)
 		__atomic_store_n(to, __atomic_load_n(from, __ATOMIC_RELAXED),
 				 __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&line);
 	if (then) {
 		shim_at_write_back = NULL;
 		then();

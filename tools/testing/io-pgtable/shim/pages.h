@@ -9,10 +9,15 @@
 #ifndef _SHIM_PAGES_H
 #define _SHIM_PAGES_H
 
+#include <linux/rcupdate.h>
 #include <linux/types.h>
 
 struct page {
-	struct list_head lru;
+	union {
+		struct list_head lru;
+		struct rcu_head rcu_head;
+	};
+	unsigned long index;
 	unsigned int order;
 	bool used;
 	bool dma_mapped;

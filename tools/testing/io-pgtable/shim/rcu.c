@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Read-copy update, by epochs: see linux/rcupdate.h. */
+#include <pthread.h>
 #include <sched.h>
 
 #include <linux/bug.h>
@@ -12,10 +13,49 @@ static struct {
 } __aligned(128) readers[SHIM_CPUS];
 
 static unsigned long epoch = 1;
-static unsigned long asked;	/* up to which epoch somebody waits */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct rcu_head *first, **last = &first;
 
 void (*shim_rcu_waits)(void);
-bool shim_rcu_stalled;
+bool shim_rcu_stalled, shim_rcu_skipped;
+unsigned long shim_grace_periods;
+
+static bool passed(unsigned long state)
+{
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < SHIM_CPUS; cpu++) {
+		unsigned long since =
+			__atomic_fetch_add(&readers[cpu].since, 0,
+					   __ATOMIC_SEQ_CST);
+
+		if (since && since < state)
+			return false;
+	}
+	return true;
+}
+
+/* Run the callbacks whose grace period has passed. */
+static void run_callbacks(void)
+{
+	struct rcu_head *head;
+
+	while (!__atomic_load_n(&shim_rcu_stalled, __ATOMIC_RELAXED)) {
+		pthread_mutex_lock(&lock);
+		head = first;
+		if (head && passed(head->state)) {
+			__atomic_store_n(&first, head->next, __ATOMIC_RELAXED);
+			if (!first)
+				last = &first;
+		} else {
+			head = NULL;
+		}
+		pthread_mutex_unlock(&lock);
+		if (!head)
+			return;
+		head->func(head);
+	}
+}
 
 void rcu_read_lock(void)
 {
@@ -39,55 +79,39 @@ void rcu_read_unlock(void)
 		return;
 #ifdef SHIM_SANITIZED
 	__atomic_store_n(&readers[cpu].since, 0, __ATOMIC_RELEASE);
+	if (__atomic_load_n(&first, __ATOMIC_RELAXED))
+		run_callbacks();
 #endif
 }
 
-unsigned long get_state_synchronize_rcu(void)
+void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 {
-	return __atomic_add_fetch(&epoch, 1, __ATOMIC_SEQ_CST);
+	head->func = func;
+	head->next = NULL;
+	pthread_mutex_lock(&lock);
+	head->state = __atomic_add_fetch(&epoch, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(last, head, __ATOMIC_RELAXED);
+	last = &head->next;
+	pthread_mutex_unlock(&lock);
+	run_callbacks();
 }
 
-/* There is a grace period only where somebody wants one. */
-unsigned long start_poll_synchronize_rcu(void)
+void rcu_barrier(void)
 {
-	unsigned long state = get_state_synchronize_rcu();
-	unsigned long was = __atomic_load_n(&asked, __ATOMIC_RELAXED);
-
-	while (was < state &&
-	       !__atomic_compare_exchange_n(&asked, &was, state, true,
-					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		;
-	return state;
-}
-
-static bool passed(unsigned long state)
-{
-	unsigned int cpu;
-
-	for (cpu = 0; cpu < SHIM_CPUS; cpu++) {
-		unsigned long since =
-			__atomic_fetch_add(&readers[cpu].since, 0,
-					   __ATOMIC_SEQ_CST);
-
-		if (since && since < state)
-			return false;
+	while (__atomic_load_n(&first, __ATOMIC_RELAXED)) {
+		run_callbacks();
+		sched_yield();
 	}
-	return true;
 }
 
-bool poll_state_synchronize_rcu(unsigned long state)
+void synchronize_rcu(void)
 {
-	return !shim_rcu_stalled &&
-	       __atomic_load_n(&asked, __ATOMIC_SEQ_CST) >= state && passed(state);
-}
-
-void synchronize_rcu_expedited(void)
-{
-	unsigned long state = start_poll_synchronize_rcu();
+	unsigned long state = __atomic_add_fetch(&epoch, 1, __ATOMIC_SEQ_CST);
 
 	BUG_ON(readers[shim_this_cpu->id].nesting);
+	shim_grace_periods++;
 	if (shim_rcu_waits)
 		shim_rcu_waits();
-	while (!passed(state))
+	while (!shim_rcu_skipped && !passed(state))
 		sched_yield();
 }

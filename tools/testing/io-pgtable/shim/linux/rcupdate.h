@@ -3,25 +3,40 @@
  * Read-copy update, by epochs.
  *
  * A reader notes the epoch in which its section began; a grace period has
- * passed when no reader of an earlier epoch is left, and somebody has asked for
- * one since.  A thread is on a CPU of its own (shim_set_cpu()).  The calls are
- * out of line, as they are in a preemptible kernel.
+ * passed when no reader of an earlier epoch is left.  Callbacks run as soon as
+ * that is so, in call_rcu() or at the end of a section.  A thread is on a CPU of
+ * its own (shim_set_cpu()).  The calls are out of line, as they are in a
+ * preemptible kernel.
  */
 #ifndef _SHIM_PGTABLE_RCUPDATE_H
 #define _SHIM_PGTABLE_RCUPDATE_H
 
 #include <stdbool.h>
 
+#include <linux/kernel.h>
+
+struct rcu_head {
+	struct rcu_head *next;
+	void (*func)(struct rcu_head *head);
+	unsigned long state;
+};
+
+#undef call_rcu
+#undef synchronize_rcu
+
 void rcu_read_lock(void);
 void rcu_read_unlock(void);
-unsigned long get_state_synchronize_rcu(void);
-unsigned long start_poll_synchronize_rcu(void);
-bool poll_state_synchronize_rcu(unsigned long state);
-void synchronize_rcu_expedited(void);
+void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
+void rcu_barrier(void);
+void synchronize_rcu(void);
 
-/* Called in synchronize_rcu_expedited() before it waits, for tests. */
+/* Called in synchronize_rcu() before it waits, for tests. */
 extern void (*shim_rcu_waits)(void);
-/* While set, no grace period passes but for who waits. */
+/* While set, no callback runs. */
 extern bool shim_rcu_stalled;
+/* While set, synchronize_rcu() does not wait. */
+extern bool shim_rcu_skipped;
+/* How often synchronize_rcu() was called. */
+extern unsigned long shim_grace_periods;
 
 #endif
