@@ -2,14 +2,22 @@
 /*
  * Stock and ours in one process, alternately: nanoseconds an operation.
  *
- * usage: bench [--loop stock|lpae|vtd JOB ROUNDS | --cycle]
+ * usage: bench [--loop stock|lpae|vtd JOB ROUNDS | --cycle | --grow | --look]
  *
  * --loop   does one job of one page table again and again, for callgrind
- * --cycle  maps and unmaps each page of 64 GiB, and says what that leaves
+ * --cycle  maps and unmaps each page of 64 GiB, and says what that leaves, at
+ *          once and ten seconds later
+ * --grow   only maps, with the worker that gives empty tables back and without
+ * --look   how long the worker looks at a table that is not in the cache
  */
 #include <time.h>
 
+#include <linux/jiffies.h>
+#include <linux/rcupdate.h>
+
+#include "shim.h"
 #include "tables.h"
+#include "../iommu-pages.h"
 
 struct job {
 	const char *name;
@@ -36,7 +44,6 @@ static double now(void)
 static void unmap(struct io_pgtable_ops *ops, u64 iova, const struct job *job)
 {
 	struct iommu_iotlb_gather gather;
-	struct page *page, *next;
 	size_t size = job->size, count = job->count;
 
 	if (count == 512) {
@@ -47,8 +54,7 @@ static void unmap(struct io_pgtable_ops *ops, u64 iova, const struct job *job)
 	gather.queued = true;
 	if (ops->unmap_pages(ops, iova, size, count, &gather) != size * count)
 		abort();
-	list_for_each_entry_safe(page, next, &gather.freelist, lru)
-		shim_free_pages(page, 0);
+	iommu_put_pages_list(&gather.freelist);
 }
 
 static void map(struct io_pgtable_ops *ops, u64 iova, const struct job *job)
@@ -147,10 +153,86 @@ static void cycle(const struct who *who, u64 stride)
 		map(ops, iova, &jobs[0]);
 		unmap(ops, iova, &jobs[0]);
 	}
-	printf("%-6s stride %7lu: %5ld tables left, %6lu flushes, %.1f ns each\n",
-	       who->name, (long)stride, shim_pages() - before, told.all,
-	       (now() - start) * stride / (64UL << 30));
+	start = now() - start;
+	printf("%-6s stride %7lu: %5ld tables left, ", who->name, (long)stride,
+	       shim_pages() - before);
+	shim_run_works(10 * HZ);
+	printf("%5ld after 10 s, %lu and %lu flushes, %.1f ns each\n",
+	       shim_pages() - before, told.all, told.walks,
+	       start * stride / (64UL << 30));
 	table_close(who->fns, ops);
+}
+
+/* Nanoseconds for a table, of @n that are mapped full. */
+static double grow(const struct who *who, unsigned long n, bool reclaim)
+{
+	struct told told = {};
+	struct io_pgtable_ops *ops = open_for(who, &told);
+	double start, end;
+	unsigned long i;
+
+	io_pgtable_ops_to_pgtable(ops)->cfg.reclaim = reclaim;
+	start = now();
+	for (i = 0; i < n; i++)
+		map(ops, i * SZ_2M, &jobs[4]);
+	end = now();
+	if (shim_queued_works() || told.all || told.walks)
+		abort();
+	table_close(who->fns, ops);
+	return (end - start) / n;
+}
+
+static void grow_both(const struct who *who, unsigned long n)
+{
+	double with = 0, without = 0, some;
+	unsigned int round;
+
+	shim_grace_periods = 0;
+	for (round = 0; round < 10; round++) {
+		some = grow(who, n, true);
+		with = with && with < some ? with : some;
+		some = grow(who, n, false);
+		without = without && without < some ? without : some;
+	}
+	printf("%-6s %6lu tables: %.0f ns a table without reclaim, %.0f with: %.3f, %lu grace periods\n",
+	       who->name, n, without, with, with / without, shim_grace_periods);
+}
+
+/* 512 tables in use at their end, which a top-down allocator makes, or empty. */
+static void look(unsigned int granule, bool empty)
+{
+	static char other[64 << 20];
+	size_t page = 1UL << granule, table = page / 8 * page, mapped = 0, i;
+	struct io_pgtable_cfg cfg = {
+		.pgsize_bitmap = page, .ias = 48, .oas = 48, .coherent_walk = true,
+	};
+	struct told told = {};
+	struct io_pgtable_ops *ops = table_open(&io_pgtable_arm_64_lpae_s1_init_fns,
+						ARM_64_LPAE_S1, &cfg, &told);
+	const size_t n = 512;
+	double start;
+
+	for (i = 0; i <= n; i++) {
+		struct iommu_iotlb_gather gather;
+		u64 at = (i + 1) * table - page;
+
+		iommu_iotlb_gather_init(&gather);
+		gather.queued = true;
+		if (ops->map_pages(ops, at, 0, page, 1, IOMMU_READ, GFP_ATOMIC,
+				   &mapped))
+			abort();
+		if (empty || i == n)
+			ops->unmap_pages(ops, at, page, 1, &gather);
+	}
+	for (i = 0; i < sizeof(other); i += 64)
+		other[i]++;
+	start = now();
+	if (shim_run_works(HZ) != 1)
+		abort();
+	printf("granule %2zu KiB, tables %s: %.2f us for a table, no interrupts disabled\n",
+	       page >> 10, empty ? "empty" : "in use at their end",
+	       (now() - start) / n / 1000);
+	table_close(&io_pgtable_arm_64_lpae_s1_init_fns, ops);
 }
 
 int main(int argc, char **argv)
@@ -161,6 +243,15 @@ int main(int argc, char **argv)
 		if (argc == 2 && !strcmp(argv[1], "--cycle")) {
 			cycle(&whos[w], SZ_2M);
 			cycle(&whos[w], SZ_4K);
+		} else if (argc == 2 && !strcmp(argv[1], "--grow") && w) {
+			grow_both(&whos[w], 1000);
+			grow_both(&whos[w], 10000);
+			grow_both(&whos[w], 100000);
+		} else if (argc == 2 && !strcmp(argv[1], "--look") && w == 1) {
+			for (j = 12; j <= 16; j += 2) {
+				look(j, false);
+				look(j, true);
+			}
 		} else if (argc == 5 && !strcmp(argv[2], whos[w].name)) {
 			loop(&whos[w], &jobs[atoi(argv[3]) % ARRAY_SIZE(jobs)],
 			     atol(argv[4]));
