@@ -5,28 +5,39 @@
  * Theory of operation
  * ===================
  *
- * 1. A paging domain that has dmar_domain.pgtbl maps and unmaps through it.
- *    dmar_domain.pgd is its root then.  Context and PASID entries are made of
- *    that.  Lookups and dirty tracking go through it too: tables that are empty
- *    may leave any time, under RCU.  debugfs walks by itself, under RCU.
+ * 1. A paging domain that has dmar_domain.pgtbl maps, unmaps, looks up and tracks
+ *    dirty pages through it.  dmar_domain.pgd is the root then: context and
+ *    PASID entries are made of that.  debugfs walks the tables by itself.
  *
- * 2. A table that is detached goes to the gather's freelist: the driver frees
+ * 2. A table that is detached goes to the gather's freelist.  The driver frees
  *    it after an invalidation without the leaf hint, or the flush queue does.
  *
- * 3. The number of levels is that of the remapping unit that a domain is made
- *    for.  A unit of fewer levels cannot take it.
+ * 3. The tables are made for one remapping unit: for its stage, page sizes,
+ *    levels, address width and coherency.  None of these change later.  A
+ *    device behind a unit that lacks one of them is refused at attach, and its
+ *    owner makes another domain (intel_pgtbl_fits()).
+ *
+ * 4. Snooping (SNP) can be enforced up to the first map.  dmar_domain.lock
+ *    orders the two.
  */
 #ifndef _INTEL_PGTABLE_H
 #define _INTEL_PGTABLE_H
 
 #include <linux/io-pgtable.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
 #include "iommu.h"
 
+static inline struct io_pgtable_cfg *
+intel_pgtbl_cfg(const struct dmar_domain *domain)
+{
+	return &io_pgtable_ops_to_pgtable(domain->pgtbl)->cfg;
+}
+
 static inline void intel_pgtbl_flush_all(void *cookie)
 {
-	/* Nothing at the end of a domain: nobody is attached to it then. */
+	/* Flushes nothing at the end of a domain: it has no devices then. */
 	cache_tag_flush_all(cookie);
 }
 
@@ -93,25 +104,65 @@ static inline void intel_pgtbl_destroy(struct dmar_domain *domain)
 	domain->pgd = NULL;
 }
 
-/* Before anything is mapped: what becomes known only with the devices. */
-static __always_inline int intel_pgtbl_prepare(struct dmar_domain *domain,
-					       int prot)
+/**
+ * intel_pgtbl_fits - can a remapping unit walk the tables of a domain?
+ * @domain: a domain with a page table
+ * @iommu: the unit
+ *
+ * Context: any.
+ * Return: whether @iommu has the stage, page sizes, levels and address width of
+ * the tables, and snoops CPU caches unless PTEs are written back.
+ */
+static inline bool intel_pgtbl_fits(const struct dmar_domain *domain,
+				    const struct intel_iommu *iommu)
 {
-	struct io_pgtable_cfg *cfg =
-		&io_pgtable_ops_to_pgtable(domain->pgtbl)->cfg;
+	const struct io_pgtable_cfg *cfg = intel_pgtbl_cfg(domain);
+	bool first = domain->use_first_level, scalable = sm_supported(iommu);
+	unsigned int superpages = cap_super_page_val(iommu->cap);
+	unsigned int width = min_t(unsigned int, cap_mgaw(iommu->cap),
+				   agaw_to_width(iommu->agaw));
+	/* 3 levels and more: VT-d specification, SAGAW */
+	unsigned long levels = cap_sagaw(iommu->cap) << 2;
 
-	if (unlikely(domain->nested_parent && !(prot & IOMMU_WRITE))) {
-		pr_err_ratelimited("no read-only mappings below a nested domain (ERRATA_772415_SPR17)\n");
+	if (first) {
+		if (!scalable || !ecap_flts(iommu->ecap))
+			return false;
+		superpages = cap_fl1gp_support(iommu->cap) ? 2 : 1;
+		levels = BIT(4) | cap_fl5lp_support(iommu->cap) << 5;
+	} else if (scalable && !ecap_slts(iommu->ecap)) {
+		return false;
+	}
+	if ((cfg->pgsize_bitmap & SZ_2M && superpages < 1) ||
+	    (cfg->pgsize_bitmap & SZ_1G && superpages < 2))
+		return false;
+	if (cfg->coherent_walk && !(scalable ? ecap_smpwc(iommu->ecap) :
+					       ecap_coherent(iommu->ecap)))
+		return false;
+	/* The driver programs no more levels than @iommu->agaw has. */
+	return levels & BIT(cfg->vtd_cfg.levels) &&
+	       cfg->vtd_cfg.levels <= agaw_to_level(iommu->agaw) &&
+	       cfg->ias + first <= width;
+}
+
+/* Most maps need nothing but the page table. */
+static __always_inline bool
+intel_pgtbl_prepared(const struct dmar_domain *domain)
+{
+	return domain->has_mappings && !domain->nested_parent;
+}
+
+static noinline int intel_pgtbl_prepare(struct dmar_domain *domain, int prot)
+{
+	unsigned long flags;
+
+	if (domain->nested_parent && !(prot & IOMMU_WRITE)) {
+		pr_err_ratelimited("Read-only mapping is disallowed below a nested domain (ERRATA_772415_SPR17)\n");
 		return -EINVAL;
 	}
-	if (unlikely(cfg->vtd_cfg.snoop != domain->set_pte_snp))
-		cfg->vtd_cfg.snoop = domain->set_pte_snp;
-	if (unlikely(cfg->coherent_walk != domain->iommu_coherency))
-		cfg->coherent_walk = domain->iommu_coherency;
-	if (unlikely(!domain->has_mappings)) {
+	if (!domain->has_mappings) {
+		spin_lock_irqsave(&domain->lock, flags);
 		domain->has_mappings = true;
-		cfg->owner_reports = IS_ENABLED(CONFIG_IOMMU_DMAMAP) &&
-				     iommu_is_dma_domain(&domain->domain);
+		spin_unlock_irqrestore(&domain->lock, flags);
 	}
 	return 0;
 }
@@ -135,12 +186,38 @@ static inline int intel_pgtbl_map(struct dmar_domain *domain,
 				  size_t pgsize, size_t pgcount, int prot,
 				  gfp_t gfp, size_t *mapped)
 {
-	int ret = intel_pgtbl_prepare(domain, prot);
+	int ret = 0;
 
+	if (unlikely(!intel_pgtbl_prepared(domain)))
+		ret = intel_pgtbl_prepare(domain, prot);
 	if (unlikely(ret))
 		return ret;
 	return domain->pgtbl->map_pages(domain->pgtbl, iova, paddr, pgsize,
 					pgcount, prot, gfp, mapped);
+}
+
+static noinline int intel_pgtbl_map_runs_slow(struct iommu_domain *domain,
+					      unsigned long iova,
+					      const struct iommu_run *runs,
+					      unsigned int count, int prot,
+					      gfp_t gfp, size_t *mapped)
+{
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	struct io_pgtable_ops *ops = dmar_domain->pgtbl;
+	int ret = 0;
+
+	if (ops) {
+		ret = intel_pgtbl_prepare(dmar_domain, prot);
+		return ret ?: ops->map_runs(ops, iova, runs, count, prot, gfp,
+					    mapped);
+	}
+	/* iommu_domain_alloc() is for a bus: the domain has stock tables. */
+	for (; count && !ret; count--, iova += runs++->size) {
+		ret = iommu_map(domain, iova, runs->phys, runs->size, prot, gfp);
+		if (!ret)
+			*mapped += runs->size;
+	}
+	return ret;
 }
 
 /* map_runs() of struct iommu_domain_ops. */
@@ -152,14 +229,10 @@ static inline int intel_pgtbl_map_runs(struct iommu_domain *domain,
 {
 	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
 	struct io_pgtable_ops *ops = dmar_domain->pgtbl;
-	int ret;
 
-	/* Of a bus, not of a device: made by the deprecated call for that. */
-	if (WARN_ON_ONCE(!ops))
-		return -EOPNOTSUPP;
-	ret = intel_pgtbl_prepare(dmar_domain, prot);
-	if (unlikely(ret))
-		return ret;
+	if (unlikely(!ops || !intel_pgtbl_prepared(dmar_domain)))
+		return intel_pgtbl_map_runs_slow(domain, iova, runs, count,
+						 prot, gfp, mapped);
 	return ops->map_runs(ops, iova, runs, count, prot, gfp, mapped);
 }
 
@@ -192,7 +265,7 @@ static inline size_t intel_pgtbl_unmap(struct dmar_domain *domain,
  * intel_pgtbl_read_and_clear_dirty - report which pages were written to
  * @domain: a domain with a page table, of the second stage
  * @iova: where to begin
- * @size: bytes, none where nothing is to be done
+ * @size: bytes, not 0
  * @flags: IOMMU_DIRTY_NO_CLEAR to leave the pages dirty
  * @dirty: takes the pages
  *
@@ -205,7 +278,7 @@ intel_pgtbl_read_and_clear_dirty(struct dmar_domain *domain,
 				 unsigned long flags,
 				 struct iommu_dirty_bitmap *dirty)
 {
-	/* Who stops to track cleans all, and has no bitmap then. */
+	/* To stop tracking the core cleans all pages, without a bitmap. */
 	if (!domain->dirty_tracking && dirty->bitmap)
 		return -EINVAL;
 	return domain->pgtbl->read_and_clear_dirty(domain->pgtbl, iova, size,
