@@ -469,10 +469,56 @@ static void what_is_too_much_for_a_block_is_parted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_1G, inval_split(0, SZ_2G - 1, 12, 18));
 }
 
+/* MAMV of a unit without page-selective invalidation, and of some with it. */
+static void what_is_too_much_for_two_blocks_is_not_parted(struct kunit *test)
+{
+	static const unsigned int most[] = { 0, 1, 4, 6, 9, 18 };
+	u64 from, to, line;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(most); i++) {
+		for (from = 0; from < PAGES; from++) {
+			for (to = from; to < PAGES; to++) {
+				line = inval_split(from << 12, to << 12, 12,
+						   most[i]) >> 12;
+				if (!line)
+					continue;
+				KUNIT_ASSERT_LE(test, block_around(from, line - 1),
+						BIT_ULL(most[i]));
+				KUNIT_ASSERT_LE(test, block_around(line, to),
+						BIT_ULL(most[i]));
+			}
+		}
+	}
+	KUNIT_EXPECT_EQ(test, 0, inval_split(0, SZ_4G - 1, 12, 18));
+	KUNIT_EXPECT_EQ(test, 0, inval_split(SZ_4K, SZ_4G - 1, 12, 18));
+	KUNIT_EXPECT_EQ(test, 0, inval_split(0, ULONG_MAX, 12, 18));
+}
+
+static void a_range_is_parted_wherever_two_blocks_do(struct kunit *test)
+{
+	u64 from, to, line;
+
+	for (from = 0; from < PAGES; from++) {
+		for (to = from; to < PAGES; to++) {
+			if (block_around(from, to) <= 16)
+				continue;
+			line = to & ~(block_around(from, to) / 2 - 1);
+			if (block_around(from, line - 1) <= 16 &&
+			    block_around(line, to) <= 16)
+				KUNIT_ASSERT_EQ(test, line << 12,
+						inval_split(from << 12, to << 12,
+							    12, 4));
+		}
+	}
+}
+
 static struct kunit_case inval_sum_cases[] = {
 	KUNIT_CASE(parts_cover_at_most_twice_the_range),
 	KUNIT_CASE(a_range_is_parted_only_where_that_is_less),
 	KUNIT_CASE(what_is_too_much_for_a_block_is_parted),
+	KUNIT_CASE(what_is_too_much_for_two_blocks_is_not_parted),
+	KUNIT_CASE(a_range_is_parted_wherever_two_blocks_do),
 	{}
 };
 
