@@ -20,9 +20,9 @@
  *    the 64 KiB granule bits 51:48 of an address are bits 15:12 of the
  *    descriptor.
  *
- * 4. Stage 2 tables that would begin on level 0 begin on level 1 when up to 16
- *    tables side by side there resolve as much ("Concatenated translation
- *    tables").
+ * 4. Stage 2 begins one level further down, with up to 16 tables side by side
+ *    ("Concatenated translation tables"), where the architecture demands it,
+ *    and instead of level 0 wherever it can.
  *
  * 5. The granule is a constant to the walker: there is one for each, and the
  *    ops of a page table are those of its granule.
@@ -596,6 +596,15 @@ static struct io_pgtable *lpae_create_s1(struct io_pgtable_cfg *cfg,
 	return iop;
 }
 
+/* May stage 2 begin at @level? Pseudocode of AArch64.S2InvalidSL(), no LPA2. */
+static bool stage2_may_begin(struct ptw_format f, int level, unsigned int oas)
+{
+	int least = ptw_bits(f) == BITS_4K ? 0 : 1;
+
+	return level > least ||
+	       (level == least && oas >= (ptw_bits(f) == BITS_16K ? 42 : 44));
+}
+
 static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 					 void *cookie)
 {
@@ -612,11 +621,14 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 		return NULL;
 
 	first = ptw_level(shape.f, shape.top);
-	if (!first && 1 << shape.root_bits <= MAX_CONCATENATED) {
+	if ((!first || !stage2_may_begin(shape.f, first, cfg->oas)) &&
+	    1 << shape.root_bits <= MAX_CONCATENATED) {
 		shape.root_bits += ptw_bits(shape.f);
 		shape.top--;
 		first++;
 	}
+	if (!stage2_may_begin(shape.f, first, cfg->oas))
+		return NULL;
 
 	regs->vtcr.sh = coherent ? ARM_LPAE_TCR_SH_IS : ARM_LPAE_TCR_SH_OS;
 	regs->vtcr.irgn = coherent ? ARM_LPAE_TCR_RGN_WBWA :

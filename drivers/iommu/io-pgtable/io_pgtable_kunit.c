@@ -47,6 +47,7 @@ static const struct format formats[] = {
 	{ "lpae s2 4K 48", ARM_64_LPAE_S2, LPAE, 12, 48, 48 },
 	{ "lpae s2 4K 40", ARM_64_LPAE_S2, LPAE, 12, 40, 40 },
 	{ "lpae s2 16K 48", ARM_64_LPAE_S2, LPAE, 14, 48, 48 },
+	{ "lpae s2 16K 40", ARM_64_LPAE_S2, LPAE, 14, 40, 40 },
 	{ "lpae s2 64K 42", ARM_64_LPAE_S2, LPAE, 16, 42, 48 },
 	{ "lpae32 s1", ARM_32_LPAE_S1, LPAE, 12, 32, 40 },
 	{ "lpae32 s2", ARM_32_LPAE_S2, LPAE, 12, 40, 40 },
@@ -480,13 +481,16 @@ static void limits_of_init(struct kunit *test)
 	cfg.ias = f->format->granule;
 	KUNIT_EXPECT_FALSE(test, can_make(f, &cfg));
 
+	/* Stage 2 has no start level for input much wider than output. */
 	most = most_bits(f->format, &clamps);
 	cfg = wishes(f);
 	cfg.ias = most;
+	cfg.oas = clamps ? most : cfg.oas;
 	KUNIT_EXPECT_TRUE(test, can_make(f, &cfg));
 	KUNIT_EXPECT_EQ(test, cfg.ias, most);
 	cfg = wishes(f);
 	cfg.ias = most + 1;
+	cfg.oas = clamps ? most : cfg.oas;
 	KUNIT_EXPECT_EQ(test, can_make(f, &cfg), clamps);
 	if (clamps)
 		KUNIT_EXPECT_EQ(test, cfg.ias, most);
@@ -495,6 +499,63 @@ static void limits_of_init(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, can_make(f, &cfg), clamps);
 	if (clamps)
 		KUNIT_EXPECT_EQ(test, cfg.oas, most);
+}
+
+/*
+ * Arm Architecture Reference Manual for A-profile, AArch64.S2InvalidSL() and
+ * AArch64.S2InconsistentSL(), without FEAT_LPA2: input address bits that a start
+ * level resolves, with up to 16 tables side by side, and output address bits that
+ * it takes at least.
+ */
+static const struct start {
+	unsigned int granule, level, min, max, oas;
+} starts[] = {
+	{ 12, 0, 40, 52, 44 }, { 12, 1, 31, 43, 0 }, { 12, 2, 22, 34, 0 },
+	{ 14, 1, 37, 51, 42 }, { 14, 2, 26, 40, 0 }, { 14, 3, 15, 29, 0 },
+	{ 16, 1, 43, 59, 44 }, { 16, 2, 30, 46, 0 }, { 16, 3, 17, 33, 0 },
+};
+
+/* Bit N is set where stage 2 may begin at level N. */
+static unsigned long start_levels(unsigned int granule, unsigned int ias,
+				  unsigned int oas)
+{
+	unsigned long levels = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(starts); i++)
+		if (starts[i].granule == granule && starts[i].min <= ias &&
+		    ias <= starts[i].max && starts[i].oas <= oas)
+			levels |= BIT(starts[i].level);
+	return levels;
+}
+
+static void stage2_begins_where_the_architecture_lets_it(struct kunit *test)
+{
+	static const unsigned int sizes[] = { 32, 36, 40, 42, 44, 48, 52 };
+	struct fixture *f = test->priv;
+	unsigned int granule = f->format->granule, ias, level, i;
+	struct io_pgtable_cfg cfg;
+	bool clamps;
+
+	if (f->format->fmt != ARM_64_LPAE_S2)
+		kunit_skip(test, "no stage 2 of the 64-bit Arm format");
+	for (ias = 25; ias <= most_bits(f->format, &clamps); ias++) {
+		for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+			unsigned long may = start_levels(granule, ias, sizes[i]);
+
+			cfg = wishes(f);
+			cfg.ias = ias;
+			cfg.oas = sizes[i];
+			KUNIT_EXPECT_EQ_MSG(test, can_make(f, &cfg), !!may,
+					    "ias %u oas %u", ias, sizes[i]);
+			level = (granule == 12 ? 2 : 3) -
+				cfg.arm_lpae_s2_cfg.vtcr.sl;
+			if (may)
+				KUNIT_EXPECT_TRUE_MSG(test, may & BIT(level & 3),
+						      "ias %u oas %u begins at %u",
+						      ias, sizes[i], level);
+		}
+	}
 }
 
 static void every_size_at_every_border(struct kunit *test)
@@ -1509,6 +1570,7 @@ static int io_pgtable_suite_init(struct kunit_suite *suite)
 
 static struct kunit_case io_pgtable_test_cases[] = {
 	FORMAT_CASE(limits_of_init),
+	FORMAT_CASE(stage2_begins_where_the_architecture_lets_it),
 	FORMAT_CASE(every_size_at_every_border),
 	FORMAT_CASE(runs_cross_tables),
 	FORMAT_CASE(pieces_map_in_the_largest_pages_that_fit),

@@ -71,6 +71,7 @@ static struct target targets[] = {
 	{ "s2 4K 40 concatenated", &s2, 12, 40, 40, true },
 	{ "s2 4K 42 noncoherent", &s2, 12, 42, 44, false },
 	{ "s2 16K 48 concatenated", &s2, 14, 48, 48, true },
+	{ "s2 16K 40 concatenated", &s2, 14, 40, 40, true },
 	{ "s2 64K 44", &s2, 16, 44, 48, true },
 	{ "32 s1", &s1_32, 12, 32, 40, true },
 	{ "32 s2", &s2_32, 12, 40, 40, true },
@@ -83,6 +84,7 @@ static struct target targets[] = {
 	{ "s1 64K 52 contiguous", &s1, 16, 52, 52, true, 0, true },
 	{ "s2 4K 40 contiguous", &s2, 12, 40, 40, true, 0, true },
 	{ "s2 16K 48 contiguous", &s2, 14, 48, 48, true, 0, true },
+	{ "s2 16K 40 contiguous noncoherent", &s2, 14, 40, 40, false, 0, true },
 	{ "s2 64K 44 contiguous noncoherent", &s2, 16, 44, 48, false, 0, true },
 	{ "32 s1 contiguous", &s1_32, 12, 32, 40, true, 0, true },
 	{ "32 s2 contiguous", &s2_32, 12, 40, 40, true, 0, true },
@@ -127,6 +129,12 @@ static void close_table(void)
 	expect(!shim_pages_mapped(), "%ld pages mapped", shim_pages_mapped());
 }
 
+/* VTCR.SL0: the level where stage 2 begins. */
+static unsigned int stage2_level(const struct io_pgtable_cfg *c)
+{
+	return ((c->pgsize_bitmap & SZ_4K ? 2 : 3) - c->arm_lpae_s2_cfg.vtcr.sl) & 3;
+}
+
 static struct translation hardware(u64 iova)
 {
 	unsigned int first, bits = t->granule - 3;
@@ -142,9 +150,8 @@ static struct translation hardware(u64 iova)
 		break;
 	}
 	if (t->b->fmt == ARM_64_LPAE_S2 || t->b->fmt == ARM_32_LPAE_S2) {
-		first = (t->granule == 12 ? 2 : 3) - cfg.arm_lpae_s2_cfg.vtcr.sl;
-		return walk_lpae(&cfg, cfg.arm_lpae_s2_cfg.vttbr, first, iova,
-				 false);
+		return walk_lpae(&cfg, cfg.arm_lpae_s2_cfg.vttbr,
+				 stage2_level(&cfg), iova, false);
 	}
 	first = 3 - (64 - cfg.arm_lpae_s1_cfg.tcr.tsz - t->granule - 1) / bits;
 	return walk_lpae(&cfg, cfg.arm_lpae_s1_cfg.ttbr, first, iova, false);
