@@ -213,6 +213,31 @@ static void what_was_cleared_before_a_hole_is_invalidated(struct kunit *test)
 			iommu_unmap(domain, REGION(13), 4 * SZ_4K));
 }
 
+/* As iommufd does it: hardware may keep a page as dirty, and not note it again. */
+static void pages_that_are_cleaned_are_invalidated(struct kunit *test)
+{
+	struct iommu_iotlb_gather gather;
+	struct iommu_dirty_bitmap dirty;
+
+	map(test, REGION(16), MEMORY, SZ_16K);
+	announce(test, REGION(16), SZ_16K, 1, 2);
+	iommu_dirty_bitmap_init(&dirty, NULL, &gather);
+	iommu_dirty_bitmap_record(&dirty, REGION(16), SZ_8K);
+	iommu_dirty_bitmap_record(&dirty, REGION(16) + SZ_8K, SZ_8K);
+	iommu_iotlb_sync(domain, &gather);
+}
+
+static void no_dirty_page_takes_none(struct kunit *test)
+{
+	struct iommu_iotlb_gather gather;
+	struct iommu_dirty_bitmap dirty;
+
+	map(test, REGION(17), MEMORY, SZ_16K);
+	announce(test, REGION(17), SZ_16K, 0, 2);
+	iommu_dirty_bitmap_init(&dirty, NULL, &gather);
+	iommu_iotlb_sync(domain, &gather);
+}
+
 static bool lazy(void)
 {
 	return iommu_get_domain_for_dev(&api_edu->dev)->type ==
@@ -400,6 +425,8 @@ static struct kunit_case inval_cases[] = {
 	KUNIT_CASE(unmaps_of_neighbours_take_one_each),
 	KUNIT_CASE(maps_take_none),
 	KUNIT_CASE(what_was_cleared_before_a_hole_is_invalidated),
+	KUNIT_CASE(pages_that_are_cleaned_are_invalidated),
+	KUNIT_CASE(no_dirty_page_takes_none),
 	KUNIT_CASE(dma_unmap_single_takes_one_unless_lazy),
 	KUNIT_CASE(dma_unmap_sg_takes_one_unless_lazy),
 	KUNIT_CASE(lazy_unmaps_take_a_flush_for_a_full_queue),

@@ -49,9 +49,25 @@ static void pages_of_several_sizes_are_gathered_together(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, arm_smmu_gather_page(&gather, SZ_8M, SZ_4K));
 }
 
+static void cleaned_pages_are_no_leaves_of_one_level(struct kunit *test)
+{
+	struct iommu_iotlb_gather gather;
+	struct iommu_dirty_bitmap dirty;
+
+	iommu_dirty_bitmap_init(&dirty, NULL, &gather);
+	KUNIT_EXPECT_TRUE(test, arm_smmu_gathered_none(&gather));
+	iommu_dirty_bitmap_record(&dirty, SZ_2M, SZ_2M);
+	KUNIT_EXPECT_FALSE(test, arm_smmu_gathered_none(&gather));
+	KUNIT_EXPECT_FALSE(test, arm_smmu_gathered_leaf(&gather));
+	iommu_dirty_bitmap_record(&dirty, 0, SZ_4K);
+	KUNIT_EXPECT_EQ(test, 0, gather.start);
+	KUNIT_EXPECT_EQ(test, SZ_4M - 1, gather.end);
+}
+
 static struct kunit_case arm_smmu_pgtable_cases[] = {
 	KUNIT_CASE(pages_one_by_one_up_to_a_table),
 	KUNIT_CASE(pages_of_several_sizes_are_gathered_together),
+	KUNIT_CASE(cleaned_pages_are_no_leaves_of_one_level),
 	{}
 };
 

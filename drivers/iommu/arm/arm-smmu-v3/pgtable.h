@@ -56,6 +56,20 @@ static inline bool arm_smmu_gather_page(struct iommu_iotlb_gather *gather,
 }
 
 /**
+ * arm_smmu_gathered_none - is there nothing to invalidate?
+ * @gather: what was unmapped, or cleaned: iommu_dirty_bitmap_record() leaves no
+ *          page size
+ *
+ * Context: any.
+ * Return: whether no range was noted.
+ */
+static inline bool
+arm_smmu_gathered_none(const struct iommu_iotlb_gather *gather)
+{
+	return gather->end < gather->start;
+}
+
+/**
  * arm_smmu_gathered_leaf - is it enough to invalidate leaves of one level?
  * @gather: what was unmapped
  *
