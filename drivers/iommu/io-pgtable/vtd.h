@@ -3,6 +3,7 @@
  * What the two table formats of Intel VT-d have in common: tables of 4 KiB,
  * 512 entries, addresses at their own bits, PS in blocks above the last level,
  * and, where the remapping hardware does not snoop, flushes of cache lines.
+ * Each is a source file that includes this one and defines its entries.
  *
  * Levels are numbered as in the Intel Virtualization Technology for Directed
  * I/O specification: 1 is the last one.
@@ -28,6 +29,11 @@
 #define VTD_ADDR	GENMASK_ULL(51, 12)
 
 enum { VTD_BITS = 9, VTD_GRANULE_SHIFT = 12 };
+
+static const struct ptw_format vtd_format = PTW_FORMAT(VTD_BITS, 0);
+
+/* Bits of a leaf: the format's. */
+static inline u64 vtd_attributes(const struct ptw *ptw, int prot);
 
 static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys)
 {
@@ -72,14 +78,51 @@ static inline void ptw_table_retire(struct io_pgtable_cfg *cfg, void *table,
 {
 }
 
+static int vtd_map(struct io_pgtable_ops *ops, unsigned long iova,
+		   phys_addr_t paddr, size_t pgsize, size_t pgcount, int prot,
+		   gfp_t gfp, size_t *mapped)
+{
+	struct ptw *ptw = ptw_of(ops);
+
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
+		return -EINVAL;
+	return ptw_map(ptw, vtd_format, iova, paddr, pgsize, pgcount,
+		       vtd_attributes(ptw, prot), gfp, mapped);
+}
+
+static int vtd_map_runs(struct io_pgtable_ops *ops, unsigned long iova,
+			const struct iommu_run *runs, unsigned int count,
+			int prot, gfp_t gfp, size_t *mapped)
+{
+	struct ptw *ptw = ptw_of(ops);
+
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
+		return -EINVAL;
+	return ptw_map_runs(ptw, vtd_format, iova, runs, count,
+			    vtd_attributes(ptw, prot), gfp, mapped);
+}
+
+static size_t vtd_unmap(struct io_pgtable_ops *ops, unsigned long iova,
+			size_t pgsize, size_t pgcount,
+			struct iommu_iotlb_gather *gather)
+{
+	return ptw_unmap(ptw_of(ops), vtd_format, iova, pgsize, pgcount,
+			 gather);
+}
+
+static phys_addr_t vtd_iova_to_phys(struct io_pgtable_ops *ops,
+				    unsigned long iova)
+{
+	return ptw_iova_to_phys(ptw_of(ops), vtd_format, iova);
+}
+
 /*
  * Tables of the fewest levels, at least @least and what the owner wants and at
  * most 5, for the addresses of @cfg.
  */
-static inline struct io_pgtable *vtd_create(struct ptw_format f,
-					    struct io_pgtable_cfg *cfg,
-					    void *cookie, unsigned int least,
-					    const struct io_pgtable_ops *ops)
+static struct io_pgtable *vtd_create(struct io_pgtable_cfg *cfg, void *cookie,
+				     unsigned int least,
+				     const struct io_pgtable_ops *ops)
 {
 	unsigned int levels;
 	struct ptw *ptw;
@@ -95,7 +138,7 @@ static inline struct io_pgtable *vtd_create(struct ptw_format f,
 		return NULL;
 
 	/* A whole page, of which a narrow space uses the beginning. */
-	ptw = ptw_create(f, cfg, cookie, cfg->vtd_cfg.nid, levels - 1,
+	ptw = ptw_create(vtd_format, cfg, cookie, cfg->vtd_cfg.nid, levels - 1,
 			 VTD_BITS);
 	if (!ptw)
 		return NULL;
@@ -104,6 +147,11 @@ static inline struct io_pgtable *vtd_create(struct ptw_format f,
 	cfg->vtd_cfg.levels = levels;
 	cfg->vtd_cfg.root = virt_to_phys(ptw->root);
 	return &ptw->iop;
+}
+
+static void vtd_destroy(struct io_pgtable *iop)
+{
+	ptw_destroy(container_of(iop, struct ptw, iop));
 }
 
 #endif

@@ -26,8 +26,6 @@
 #define FS_A		BIT_ULL(5)
 #define FS_D		BIT_ULL(6)
 
-static const struct ptw_format vtd_fs = PTW_FORMAT(VTD_BITS, 0);
-
 static inline bool ptw_is_table(struct ptw_format f, u64 entry,
 				unsigned int height)
 {
@@ -51,63 +49,25 @@ static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
 	return phys | FS_P | FS_RW | FS_US | FS_A;
 }
 
-static inline u64 vtd_fs_attributes(int prot)
+static inline u64 vtd_attributes(const struct ptw *ptw, int prot)
 {
 	return FS_US | FS_A | (prot & IOMMU_WRITE ? FS_RW | FS_D : 0);
 }
 
-static int vtd_fs_map(struct io_pgtable_ops *ops, unsigned long iova,
-		      phys_addr_t paddr, size_t pgsize, size_t pgcount,
-		      int prot, gfp_t gfp, size_t *mapped)
-{
-	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
-		return -EINVAL;
-	return ptw_map(ptw_of(ops), vtd_fs, iova, paddr, pgsize, pgcount,
-		       vtd_fs_attributes(prot), gfp, mapped);
-}
-
-static int vtd_fs_map_runs(struct io_pgtable_ops *ops, unsigned long iova,
-			   const struct iommu_run *runs, unsigned int count,
-			   int prot, gfp_t gfp, size_t *mapped)
-{
-	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
-		return -EINVAL;
-	return ptw_map_runs(ptw_of(ops), vtd_fs, iova, runs, count,
-			    vtd_fs_attributes(prot), gfp, mapped);
-}
-
-static size_t vtd_fs_unmap(struct io_pgtable_ops *ops, unsigned long iova,
-			   size_t pgsize, size_t pgcount,
-			   struct iommu_iotlb_gather *gather)
-{
-	return ptw_unmap(ptw_of(ops), vtd_fs, iova, pgsize, pgcount, gather);
-}
-
-static phys_addr_t vtd_fs_iova_to_phys(struct io_pgtable_ops *ops,
-				       unsigned long iova)
-{
-	return ptw_iova_to_phys(ptw_of(ops), vtd_fs, iova);
-}
-
 static const struct io_pgtable_ops vtd_fs_ops = {
-	.map_pages = vtd_fs_map,
-	.map_runs = vtd_fs_map_runs,
-	.unmap_pages = vtd_fs_unmap,
-	.iova_to_phys = vtd_fs_iova_to_phys,
+	.map_pages = vtd_map,
+	.map_runs = vtd_map_runs,
+	.unmap_pages = vtd_unmap,
+	.iova_to_phys = vtd_iova_to_phys,
 };
 
 static struct io_pgtable *vtd_fs_create(struct io_pgtable_cfg *cfg,
 					void *cookie)
 {
-	return vtd_create(vtd_fs, cfg, cookie, 4, &vtd_fs_ops);
-}
-
-static void vtd_fs_destroy(struct io_pgtable *iop)
-{
-	ptw_destroy(container_of(iop, struct ptw, iop));
+	return vtd_create(cfg, cookie, 4, &vtd_fs_ops);
 }
 
 struct io_pgtable_init_fns io_pgtable_vtd_fs_init_fns = {
 	.alloc = vtd_fs_create,
-	.free = vtd_fs_destroy,
+	.free = vtd_destroy,
 };

@@ -29,8 +29,6 @@
 #define SS_D_BIT	9
 #define SS_SNP		BIT_ULL(11)
 
-static const struct ptw_format vtd_ss = PTW_FORMAT(VTD_BITS, 0);
-
 static inline bool ptw_is_table(struct ptw_format f, u64 entry,
 				unsigned int height)
 {
@@ -54,47 +52,10 @@ static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
 	return phys | SS_R | SS_W;
 }
 
-static inline u64 vtd_ss_attributes(const struct ptw *ptw, int prot)
+static inline u64 vtd_attributes(const struct ptw *ptw, int prot)
 {
 	return SS_R | (prot & IOMMU_WRITE ? SS_W : 0) |
 	       (ptw->iop.cfg.vtd_cfg.snoop ? SS_SNP : 0);
-}
-
-static int vtd_ss_map(struct io_pgtable_ops *ops, unsigned long iova,
-		      phys_addr_t paddr, size_t pgsize, size_t pgcount,
-		      int prot, gfp_t gfp, size_t *mapped)
-{
-	struct ptw *ptw = ptw_of(ops);
-
-	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
-		return -EINVAL;
-	return ptw_map(ptw, vtd_ss, iova, paddr, pgsize, pgcount,
-		       vtd_ss_attributes(ptw, prot), gfp, mapped);
-}
-
-static int vtd_ss_map_runs(struct io_pgtable_ops *ops, unsigned long iova,
-			   const struct iommu_run *runs, unsigned int count,
-			   int prot, gfp_t gfp, size_t *mapped)
-{
-	struct ptw *ptw = ptw_of(ops);
-
-	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
-		return -EINVAL;
-	return ptw_map_runs(ptw, vtd_ss, iova, runs, count,
-			    vtd_ss_attributes(ptw, prot), gfp, mapped);
-}
-
-static size_t vtd_ss_unmap(struct io_pgtable_ops *ops, unsigned long iova,
-			   size_t pgsize, size_t pgcount,
-			   struct iommu_iotlb_gather *gather)
-{
-	return ptw_unmap(ptw_of(ops), vtd_ss, iova, pgsize, pgcount, gather);
-}
-
-static phys_addr_t vtd_ss_iova_to_phys(struct io_pgtable_ops *ops,
-				       unsigned long iova)
-{
-	return ptw_iova_to_phys(ptw_of(ops), vtd_ss, iova);
 }
 
 static bool vtd_ss_test_dirty(u64 *slot, bool clear)
@@ -114,30 +75,25 @@ static int vtd_ss_dirty(struct io_pgtable_ops *ops, unsigned long iova,
 
 	if (WARN_ON(!size || !ptw_in_range(ptw, iova, size)))
 		return -EINVAL;
-	return ptw_dirty_walk(ptw, vtd_ss, iova, size, true,
+	return ptw_dirty_walk(ptw, vtd_format, iova, size, true,
 			      vtd_ss_test_dirty, flags, dirty);
 }
 
 static const struct io_pgtable_ops vtd_ss_ops = {
-	.map_pages = vtd_ss_map,
-	.map_runs = vtd_ss_map_runs,
-	.unmap_pages = vtd_ss_unmap,
-	.iova_to_phys = vtd_ss_iova_to_phys,
+	.map_pages = vtd_map,
+	.map_runs = vtd_map_runs,
+	.unmap_pages = vtd_unmap,
+	.iova_to_phys = vtd_iova_to_phys,
 	.read_and_clear_dirty = vtd_ss_dirty,
 };
 
 static struct io_pgtable *vtd_ss_create(struct io_pgtable_cfg *cfg,
 					void *cookie)
 {
-	return vtd_create(vtd_ss, cfg, cookie, 3, &vtd_ss_ops);
-}
-
-static void vtd_ss_destroy(struct io_pgtable *iop)
-{
-	ptw_destroy(container_of(iop, struct ptw, iop));
+	return vtd_create(cfg, cookie, 3, &vtd_ss_ops);
 }
 
 struct io_pgtable_init_fns io_pgtable_vtd_ss_init_fns = {
 	.alloc = vtd_ss_create,
-	.free = vtd_ss_destroy,
+	.free = vtd_destroy,
 };
