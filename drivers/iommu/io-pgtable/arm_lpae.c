@@ -5,12 +5,11 @@
  * Theory of operation
  * ===================
  *
- * 1. What is here: VMSAv8-64 stage 1 and stage 2 with granules of 4, 16 and
- *    64 KiB (Arm Architecture Reference Manual for A-profile, chapter D8 "The
- *    AArch64 Virtual Memory System Architecture", section "Translation table
- *    descriptor formats"); the Long-descriptor format of VMSAv8-32, which has
- *    the same descriptors and the 4 KiB granule; and the variant of it that
- *    Mali GPUs of the Midgard architecture walk.
+ * 1. Formats: VMSAv8-64 stage 1 and stage 2 with granules of 4, 16 and 64 KiB
+ *    (Arm Architecture Reference Manual for A-profile, chapter D8, section
+ *    "Translation table descriptor formats"); the Long-descriptor format of
+ *    VMSAv8-32, with the same descriptors and the 4 KiB granule; and the variant
+ *    that Mali GPUs of the Midgard architecture walk.
  *
  * 2. Levels are 0 to 3, 3 has the pages.  A descriptor with bit 0 clear is
  *    invalid.  With bit 0 set, bit 1 tells a table (set) from a block (clear);
@@ -24,27 +23,17 @@
  *    ("Concatenated translation tables"), where the architecture demands it,
  *    and instead of level 0 wherever it can.
  *
- * 5. The granule is a constant to the walker: there is one for each, and the
- *    ops of a page table are those of its granule.
+ * 5. The granule is a constant to the walker: each granule has its own ops.
  *
- * 6. Contiguous.  Bit 52 of 16 adjacent leaves (4 KiB granule), 128 pages or 32
- *    blocks (16 KiB), or 32 leaves (64 KiB) says that together they are one
- *    translation of memory as adjacent and as aligned: 64 KiB or 32 MiB for one
- *    entry of a TLB instead of 16.  Where one entry of such a group changes and
- *    the others do not, all of it has to be invalid for a time ("break before
- *    make"; SMMU_IDR3.BBML says what less would do), and whatever a device
- *    reads or writes there meanwhile faults.  So groups are page sizes, as
- *    walk.h has it, and not set where adjacent pages happen to be mapped: who
- *    maps 64 KiB as a page gives it up as one.  A device can be at work on a
- *    part of a block no less than on a part of a group, so what goes for the
- *    one goes for the other.
- *
- *    Owners ask for it (io_pgtable_cfg.contiguous), since they find page sizes
- *    in pgsize_bitmap that they did not put there, and since other walkers are
- *    compiled for it: without it nothing takes an instruction more.  Hardware
- *    that keeps dirty state (IO_PGTABLE_QUIRK_ARM_HD) may do so in any one entry
- *    of a group, which is not what those want who track pages: there are none
- *    then.  Nor are there in Mali's variant, and of blocks of 4 TiB.
+ * 6. The Contiguous bit (52) of 16 adjacent leaves (4 KiB granule), 128 pages or
+ *    32 blocks (16 KiB), or 32 leaves (64 KiB) makes them one translation of
+ *    aligned memory, and one entry of a TLB.  One of them may change only while
+ *    all are invalid ("break before make"), and a device that is at work there
+ *    then faults.  So groups are page sizes, as walk.h has it, mapped and
+ *    unmapped whole like blocks, and only for owners that ask for them
+ *    (io_pgtable_cfg.contiguous).  Hardware that keeps dirty state
+ *    (IO_PGTABLE_QUIRK_ARM_HD) may keep it in any entry of a group, so there are
+ *    none then; nor in Mali's variant, nor of blocks of 4 TiB.
  */
 
 #include <linux/dma-mapping.h>
@@ -211,11 +200,6 @@ static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
 				   entries * sizeof(*slot), DMA_TO_DEVICE);
 }
 
-static inline bool is_stage1(enum io_pgtable_fmt fmt)
-{
-	return fmt == ARM_64_LPAE_S1 || fmt == ARM_32_LPAE_S1;
-}
-
 static u64 stage1_attributes(struct io_pgtable_cfg *cfg, int prot)
 {
 	u64 attributes = LPAE_NG | LPAE_AF;
@@ -269,7 +253,7 @@ static u64 lpae_attributes(struct io_pgtable *iop, int prot)
 {
 	u64 attributes;
 
-	if (is_stage1(iop->fmt))
+	if (iop->fmt == ARM_64_LPAE_S1 || iop->fmt == ARM_32_LPAE_S1)
 		attributes = stage1_attributes(&iop->cfg, prot);
 	else if (iop->fmt == ARM_MALI_LPAE)
 		attributes = mali_attributes(prot);
@@ -351,13 +335,13 @@ static __always_inline int lpae_dirty(struct io_pgtable_ops *ops,
 }
 
 #define LPAE_OPS(name, bits, variant)					\
+static const struct ptw_format name = PTW_FORMAT(bits, variant);	\
+									\
 static int name##_map(struct io_pgtable_ops *ops, unsigned long iova,	\
 		      phys_addr_t paddr, size_t pgsize, size_t pgcount,	\
 		      int prot, gfp_t gfp, size_t *mapped)		\
 {									\
-	const struct ptw_format f = PTW_FORMAT(bits, variant);		\
-									\
-	return lpae_map(ops, f, iova, paddr, pgsize, pgcount, prot,	\
+	return lpae_map(ops, name, iova, paddr, pgsize, pgcount, prot,	\
 			gfp, mapped);					\
 }									\
 									\
@@ -367,9 +351,7 @@ static int name##_map_runs(struct io_pgtable_ops *ops,			\
 			   unsigned int count, int prot, gfp_t gfp,	\
 			   size_t *mapped)				\
 {									\
-	const struct ptw_format f = PTW_FORMAT(bits, variant);		\
-									\
-	return lpae_map_runs(ops, f, iova, runs, count, prot, gfp,	\
+	return lpae_map_runs(ops, name, iova, runs, count, prot, gfp,	\
 			     mapped);					\
 }									\
 									\
@@ -378,27 +360,21 @@ static size_t name##_unmap(struct io_pgtable_ops *ops,			\
 			   size_t pgcount,				\
 			   struct iommu_iotlb_gather *gather)		\
 {									\
-	const struct ptw_format f = PTW_FORMAT(bits, variant);		\
-									\
-	return ptw_unmap(ptw_of(ops), f, iova, pgsize, pgcount,		\
+	return ptw_unmap(ptw_of(ops), name, iova, pgsize, pgcount,	\
 			 gather);					\
 }									\
 									\
 static phys_addr_t name##_iova_to_phys(struct io_pgtable_ops *ops,	\
 				       unsigned long iova)		\
 {									\
-	const struct ptw_format f = PTW_FORMAT(bits, variant);		\
-									\
-	return ptw_iova_to_phys(ptw_of(ops), f, iova);			\
+	return ptw_iova_to_phys(ptw_of(ops), name, iova);		\
 }									\
 									\
 static int name##_dirty(struct io_pgtable_ops *ops, unsigned long iova,	\
 			size_t size, unsigned long flags,		\
 			struct iommu_dirty_bitmap *dirty)		\
 {									\
-	const struct ptw_format f = PTW_FORMAT(bits, variant);		\
-									\
-	return lpae_dirty(ops, f, iova, size, flags, dirty);		\
+	return lpae_dirty(ops, name, iova, size, flags, dirty);		\
 }									\
 									\
 static const struct io_pgtable_ops name##_ops = {			\
@@ -431,18 +407,12 @@ static unsigned int choose_granule(unsigned long sizes)
 	return granules ? __ffs(granules) : 0;
 }
 
-/*
- * struct shape - what follows from the owner's wishes
- * @f: the format
- * @ops: its ops
- * @top: height of the root
- * @root_bits: that it resolves
- */
+/* What follows from the owner's wishes */
 struct shape {
 	struct ptw_format f;
 	const struct io_pgtable_ops *ops;
-	unsigned int top;
-	unsigned int root_bits;
+	unsigned int top;		/* height of the root */
+	unsigned int root_bits;		/* of an IOVA that it resolves */
 };
 
 /* The sizes of groups of pages of @sizes, as far as there is room for them. */
@@ -521,16 +491,16 @@ static int lpae_ps(unsigned int oas)
 	return -EINVAL;
 }
 
-static unsigned int tg0(struct ptw_format f)
+/* TCR.TG0 and TCR.TG1 encode the granule differently. */
+static unsigned int lpae_tg(struct ptw_format f, bool upper)
 {
-	return ptw_bits(f) == BITS_4K ? ARM_LPAE_TCR_TG0_4K :
-	       ptw_bits(f) == BITS_16K ? ARM_LPAE_TCR_TG0_16K : ARM_LPAE_TCR_TG0_64K;
-}
+	static const u8 tg[][2] = {
+		{ ARM_LPAE_TCR_TG0_4K, ARM_LPAE_TCR_TG1_4K },
+		{ ARM_LPAE_TCR_TG0_16K, ARM_LPAE_TCR_TG1_16K },
+		{ ARM_LPAE_TCR_TG0_64K, ARM_LPAE_TCR_TG1_64K },
+	};
 
-static unsigned int tg1(struct ptw_format f)
-{
-	return ptw_bits(f) == BITS_4K ? ARM_LPAE_TCR_TG1_4K :
-	       ptw_bits(f) == BITS_16K ? ARM_LPAE_TCR_TG1_16K : ARM_LPAE_TCR_TG1_64K;
+	return tg[(ptw_bits(f) - BITS_4K) / 2][upper];
 }
 
 static struct io_pgtable *lpae_create(const struct shape *shape,
@@ -581,8 +551,8 @@ static struct io_pgtable *lpae_create_s1(struct io_pgtable_cfg *cfg,
 				    ARM_LPAE_TCR_RGN_NC;
 	regs->tcr.orgn = coherent || outer_wbwa ? ARM_LPAE_TCR_RGN_WBWA :
 						  ARM_LPAE_TCR_RGN_NC;
-	regs->tcr.tg = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ?
-		       tg1(shape.f) : tg0(shape.f);
+	regs->tcr.tg = lpae_tg(shape.f,
+			       cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1);
 	regs->tcr.ips = ps;
 	regs->tcr.tsz = 64 - cfg->ias;
 	regs->mair = MAIR(INDX_NC, MAIR_NC) |
@@ -634,7 +604,7 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 	regs->vtcr.irgn = coherent ? ARM_LPAE_TCR_RGN_WBWA :
 				     ARM_LPAE_TCR_RGN_NC;
 	regs->vtcr.orgn = regs->vtcr.irgn;
-	regs->vtcr.tg = tg0(shape.f);
+	regs->vtcr.tg = lpae_tg(shape.f, false);
 	regs->vtcr.ps = ps;
 	regs->vtcr.tsz = 64 - cfg->ias;
 	/* SL0 counts upward from level 2 or, with larger granules, level 3. */
