@@ -5,25 +5,23 @@
  * Theory of operation
  * ===================
  *
- * 1. An unmap is one range, whatever pages it was mapped with: one
- *    invalidation is enough.  gather.pgsize is the sum of the page sizes in
- *    it.  Where that is one size, the commands tell the level of the leaves
- *    (TTL) and spare the walk caches (Leaf); where it is several there is no
- *    one level to tell, and they do neither.
+ * 1. An unmap is one range, whatever the sizes of its pages, and takes one
+ *    invalidation.  gather.pgsize is the sum of the page sizes.  If there is
+ *    one size, the commands tell the level of the leaves (TTL) and spare the
+ *    walk caches (Leaf).  If there are several, or none because only dirty bits
+ *    were cleared, they do neither.
  *
- * 2. Tables that were taken out wait in gather.freelist.  Then walk caches are
- *    invalidated, too, and the tables freed after that.
+ * 2. Tables that were taken out wait in gather.freelist.  If there are any,
+ *    walk caches are invalidated, too, and the tables freed after that.
  *
- * 3. Without range invalidation (SMMU_IDR3.RIL) each page takes a command.
- *    From as many as a table has entries on, the whole address space is
- *    invalidated instead, with one.
+ * 3. Without range invalidation (SMMU_IDR3.RIL) each page takes a command.  An
+ *    unmap of as many pages as a table has entries invalidates the whole
+ *    address space instead, with one command.
  *
- * 4. Pages may be groups of leaves with the Contiguous bit, which the page table
- *    offers as sizes of their own (contiguous, in struct io_pgtable_cfg).  A
- *    group is made and unmade whole, never changed, so SMMU_IDR3.BBML may say
- *    whatever it likes; and the driver has walked such entries before, in the
- *    CPU's tables, for devices that share them.  What is gathered of a group
- *    are its leaves: a TLB may hold them one by one.
+ * 4. Pages may be groups of leaves with the Contiguous bit, which the page
+ *    table offers as page sizes (contiguous, in struct io_pgtable_cfg).  A group
+ *    is mapped and unmapped whole, so SMMU_IDR3.BBML does not matter.  The
+ *    leaves of a group are gathered: a TLB may hold them one by one.
  */
 #ifndef _ARM_SMMU_V3_PGTABLE_H
 #define _ARM_SMMU_V3_PGTABLE_H
