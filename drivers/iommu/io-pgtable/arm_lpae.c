@@ -355,13 +355,20 @@ static int name##_map_runs(struct io_pgtable_ops *ops,			\
 			     mapped);					\
 }									\
 									\
+static noinline size_t name##_unmap_range(struct ptw *ptw, u64 iova,	\
+					  size_t pgsize, size_t pgcount,	\
+					  struct iommu_iotlb_gather *gather) \
+{									\
+	return ptw_unmap_range(ptw, name, iova, pgsize, pgcount, gather); \
+}									\
+									\
 static size_t name##_unmap(struct io_pgtable_ops *ops,			\
 			   unsigned long iova, size_t pgsize,		\
 			   size_t pgcount,				\
 			   struct iommu_iotlb_gather *gather)		\
 {									\
 	return ptw_unmap(ptw_of(ops), name, iova, pgsize, pgcount,	\
-			 gather);					\
+			 gather, name##_unmap_range);			\
 }									\
 									\
 static phys_addr_t name##_iova_to_phys(struct io_pgtable_ops *ops,	\

@@ -185,12 +185,18 @@ static void ptw_count_table(struct ptw *ptw)
 		WRITE_ONCE(ptw->watch, true);
 }
 
-/* The first unmap since the worker began its last run. */
 static noinline void ptw_wake(struct ptw *ptw)
 {
 	WRITE_ONCE(ptw->watch, false);
 	queue_delayed_work(system_unbound_wq, &ptw->reclaim,
 			   READ_ONCE(ptw->delay));
+}
+
+/* Arm the worker at the first unmap since it began its last run. */
+static __always_inline void ptw_notice_unmap(struct ptw *ptw)
+{
+	if (unlikely(data_race(ptw->watch)))
+		ptw_wake(ptw);
 }
 
 /* Change *@slot from @entry; fails when it holds another. */

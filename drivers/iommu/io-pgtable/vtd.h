@@ -102,12 +102,19 @@ static int vtd_map_runs(struct io_pgtable_ops *ops, unsigned long iova,
 			    vtd_attributes(ptw, prot), gfp, mapped);
 }
 
+static noinline size_t vtd_unmap_range(struct ptw *ptw, u64 iova, size_t pgsize,
+				       size_t pgcount,
+				       struct iommu_iotlb_gather *gather)
+{
+	return ptw_unmap_range(ptw, vtd_format, iova, pgsize, pgcount, gather);
+}
+
 static size_t vtd_unmap(struct io_pgtable_ops *ops, unsigned long iova,
 			size_t pgsize, size_t pgcount,
 			struct iommu_iotlb_gather *gather)
 {
-	return ptw_unmap(ptw_of(ops), vtd_format, iova, pgsize, pgcount,
-			 gather);
+	return ptw_unmap(ptw_of(ops), vtd_format, iova, pgsize, pgcount, gather,
+			 vtd_unmap_range);
 }
 
 static phys_addr_t vtd_iova_to_phys(struct io_pgtable_ops *ops,

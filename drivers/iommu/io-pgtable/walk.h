@@ -124,6 +124,7 @@ static __always_inline unsigned int ptw_variant(struct ptw_format f)
  * @f: the format, for slow paths
  * @owner_frees: callers of unmap_pages() free the gather's freelist after an
  *               invalidation that reaches walk caches, in strict mode too
+ * @notes: the owner has tlb_add_page()
  * @watch: the next unmap is to arm @reclaim
  * @tables: tables in the tree, without the root
  * @delay: jiffies from that unmap to the run of @reclaim
@@ -142,6 +143,7 @@ struct ptw {
 	int nid;
 	struct ptw_format f;
 	bool owner_frees;
+	bool notes;
 	bool watch;
 	atomic_t tables;
 	unsigned long delay;
@@ -889,32 +891,30 @@ static noinline int ptw_split(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 }
 
 /*
- * Tell the owner what to invalidate.  One that notes the page in the gather
- * does nothing else with it, so the rest of the run can be noted at once; one
- * that invalidates each page by itself has to be told of each.
+ * Tell the owner what to invalidate.  One that notes the page in the gather, and
+ * does nothing else with it, gets the rest of the range at once.
  */
 static __always_inline void ptw_note(struct ptw *ptw,
 				     struct iommu_iotlb_gather *gather,
 				     unsigned long iova, size_t count,
 				     size_t pgsize)
 {
-	const struct iommu_flush_ops *tlb = ptw->iop.cfg.tlb;
 	size_t i;
 
-	if (!gather || iommu_iotlb_gather_queued(gather))
+	if (!gather || iommu_iotlb_gather_queued(gather) || !ptw->notes)
 		return;
-	if (!tlb || !tlb->tlb_add_page)
-		return;
-	tlb->tlb_add_page(gather, iova, pgsize, ptw->iop.cookie);
-	if (count == 1)
-		return;
-	if (gather->pgsize == pgsize && gather->end == iova + pgsize - 1) {
-		iommu_iotlb_gather_add_range(gather, iova, count * pgsize);
-		return;
+	for (i = 0; i < count; i++, iova += pgsize) {
+		ptw->iop.cfg.tlb->tlb_add_page(gather, iova, pgsize,
+					       ptw->iop.cookie);
+		if (count == 1)
+			return;
+		if (!i && gather->pgsize == pgsize &&
+		    gather->end == iova + pgsize - 1) {
+			iommu_iotlb_gather_add_range(gather, iova,
+						     count * pgsize);
+			return;
+		}
 	}
-	for (i = 1; i < count; i++)
-		tlb->tlb_add_page(gather, iova + i * pgsize, pgsize,
-				  ptw->iop.cookie);
 }
 
 /*
@@ -940,8 +940,7 @@ static noinline bool ptw_stuck(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 static __always_inline size_t ptw_unmap_table(struct ptw *ptw,
 					      struct ptw_format f, u64 first,
 					      u64 iova, u64 last,
-					      struct iommu_iotlb_gather *gather,
-					      bool groups)
+					      struct iommu_iotlb_gather *gather)
 {
 	unsigned int shift, height;
 	u64 *slot, entry;
@@ -961,7 +960,7 @@ again:
 		height = (shift - ptw_shift(f, 0)) / ptw_bits(f);
 
 	count = (last - iova + 1) >> shift;
-	if (groups)
+	if (ptw_group(f, 0) > 1)
 		count = ptw_whole_groups(f, slot, min(count, ptw_room(f, slot)),
 					 height);
 	if (unlikely(!ptw_is_leaf(f, entry, height) || !count ||
@@ -983,10 +982,16 @@ again:
 	return count << shift;
 }
 
-static __always_inline size_t
-ptw_unmap_tables(struct ptw *ptw, struct ptw_format f, u64 iova,
-		 size_t pgsize, size_t pgcount,
-		 struct iommu_iotlb_gather *gather, bool groups)
+/**
+ * ptw_unmap_range - unmap what is not a single page
+ *
+ * A format makes a function of it that is not inlined, with the arguments of
+ * ptw_unmap() but for @f, and gives it to ptw_unmap().
+ */
+static __always_inline size_t ptw_unmap_range(struct ptw *ptw,
+					      struct ptw_format f, u64 iova,
+					      size_t pgsize, size_t pgcount,
+					      struct iommu_iotlb_gather *gather)
 {
 	size_t size = pgsize * pgcount, done = 0;
 
@@ -998,32 +1003,14 @@ ptw_unmap_tables(struct ptw *ptw, struct ptw_format f, u64 iova,
 
 		rcu_read_lock();
 		cleared = ptw_unmap_table(ptw, f, iova, iova + done,
-					  iova + size - 1, gather, groups);
+					  iova + size - 1, gather);
 		rcu_read_unlock();
 		if (unlikely(!cleared))
 			break;
 		done += cleared;
 	} while (done < size);
-	if (unlikely(READ_ONCE(ptw->watch)))
-		ptw_wake(ptw);
+	ptw_notice_unmap(ptw);
 	return done;
-}
-
-/* One for formats with groups: they are not to cost the others anything. */
-static noinline size_t ptw_unmap_range(struct ptw *ptw,
-				       struct ptw_format f, u64 iova,
-				       size_t pgsize, size_t pgcount,
-				       struct iommu_iotlb_gather *gather)
-{
-	return ptw_unmap_tables(ptw, f, iova, pgsize, pgcount, gather, false);
-}
-
-static noinline __maybe_unused size_t
-ptw_unmap_range_groups(struct ptw *ptw, struct ptw_format f, u64 iova,
-		       size_t pgsize, size_t pgcount,
-		       struct iommu_iotlb_gather *gather)
-{
-	return ptw_unmap_tables(ptw, f, iova, pgsize, pgcount, gather, true);
 }
 
 /**
@@ -1037,6 +1024,7 @@ ptw_unmap_range_groups(struct ptw *ptw, struct ptw_format f, u64 iova,
  * @gather: takes note of what to invalidate, and of tables to free then; NULL
  *          if the owner keeps the hardware out of the range and lets blocks be
  *          split
+ * @range: the format's ptw_unmap_range()
  *
  * Context: any. Others may map and unmap other ranges.
  * Return: the bytes cleared, from @iova on without a gap. When that is less
@@ -1047,44 +1035,42 @@ static __always_inline size_t ptw_unmap(struct ptw *ptw,
 					struct ptw_format f,
 					unsigned long iova, size_t pgsize,
 					size_t pgcount,
-					struct iommu_iotlb_gather *gather)
+					struct iommu_iotlb_gather *gather,
+					size_t (*range)(struct ptw *ptw,
+							u64 iova, size_t pgsize,
+							size_t pgcount,
+							struct iommu_iotlb_gather *gather))
 {
-	bool page = pgsize == ptw_granule(f) && pgcount == 1 &&
-		    !(iova & (ptw_granule(f) - 1)) &&
-		    ptw_in_range(ptw, iova, 1);
+	unsigned int shift = ptw->root_shift;
+	u64 *slot, entry;
+	bool page;
 
 	/* As in ptw_map(). */
-	if (likely(page)) {
-		unsigned int shift = ptw->root_shift;
-		u64 *slot, entry;
+	if (unlikely(pgsize != ptw_granule(f) || pgcount != 1 ||
+		     iova & (ptw_granule(f) - 1) || !ptw_in_range(ptw, iova, 1)))
+		return range(ptw, iova, pgsize, pgcount, gather);
 
-		rcu_read_lock();
-		slot = ptw_root_slot(ptw, f, iova, shift);
+	rcu_read_lock();
+	slot = ptw_root_slot(ptw, f, iova, shift);
+	entry = READ_ONCE(*slot);
+	while (shift != ptw_shift(f, 0) && ptw_is_table(f, entry, 1)) {
+		shift -= ptw_bits(f);
+		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
 		entry = READ_ONCE(*slot);
-		while (shift != ptw_shift(f, 0) && ptw_is_table(f, entry, 1)) {
-			shift -= ptw_bits(f);
-			slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
-			entry = READ_ONCE(*slot);
-		}
-		page = shift == ptw_shift(f, 0) && ptw_is_leaf(f, entry, 0) &&
-		       !ptw_grouped(f, entry);
-		if (likely(page)) {
-			WRITE_ONCE(*slot, 0);
-			if (!ptw->iop.cfg.coherent_walk)
-				ptw_write_back(&ptw->iop.cfg, slot, 1);
-			ptw_note(ptw, gather, iova, 1, ptw_granule(f));
-		}
-		rcu_read_unlock();
-		if (likely(page)) {
-			if (unlikely(READ_ONCE(ptw->watch)))
-				ptw_wake(ptw);
-			return ptw_granule(f);
-		}
 	}
-	if (ptw_group(f, 0) > 1)
-		return ptw_unmap_range_groups(ptw, f, iova, pgsize, pgcount,
-					      gather);
-	return ptw_unmap_range(ptw, f, iova, pgsize, pgcount, gather);
+	page = shift == ptw_shift(f, 0) && ptw_is_leaf(f, entry, 0) &&
+	       !ptw_grouped(f, entry);
+	if (likely(page)) {
+		WRITE_ONCE(*slot, 0);
+		if (!ptw->iop.cfg.coherent_walk)
+			ptw_write_back(&ptw->iop.cfg, slot, 1);
+		ptw_note(ptw, gather, iova, 1, ptw_granule(f));
+	}
+	rcu_read_unlock();
+	if (unlikely(!page))
+		return range(ptw, iova, ptw_granule(f), 1, gather);
+	ptw_notice_unmap(ptw);
+	return ptw_granule(f);
 }
 
 /**
@@ -1210,6 +1196,7 @@ static struct ptw *ptw_create(struct ptw_format f,
 	ptw->phys_outside = ~0ULL << cfg->oas;
 	ptw->f = f;
 	ptw->delay = HZ;
+	ptw->notes = cfg->tlb && cfg->tlb->tlb_add_page;
 	INIT_DELAYED_WORK(&ptw->reclaim, ptw_reclaim_work);
 	if (cfg->alloc)
 		cfg->reclaim = false;
