@@ -15,10 +15,9 @@
  *    the length of a hole, for requests that may lie anywhere, and gap_fit()
  *    of a hole, the largest naturally aligned request it takes.  A request
  *    fits some hole of a subtree if and only if its size is not above the
- *    maximum of its kind.  Pruning by one comparison is therefore exact in
- *    both directions: no hole is visited in vain and none is overlooked, so
- *    there is no second search, no hint where to begin and no state that could
- *    grow stale.  gap_update() is the only place that computes the maxima.
+ *    maximum of its kind.  So one comparison prunes a subtree exactly, and the
+ *    search needs neither a hint where to begin nor a second try.
+ *    gap_update() is the only place that computes the maxima.
  *
  * 3. Search.  A limit cuts at most one hole in two, the one it falls into;
  *    that hole is looked at by its remaining length.  All others are wholly
@@ -27,8 +26,8 @@
  *    node passed on the right whose own hole or left subtree takes the
  *    request; a second descent from there ends at the highest such hole.  When
  *    the limit is above all ranges there is only the second.  Both are loops
- *    over the height of the tree.  The answer depends on the set of
- *    ranges alone, never on the order in which it came about.
+ *    over the height of the tree.  The answer depends on the set of ranges,
+ *    not on the order in which they came.
  *
  * 4. Change.  Insertion and removal touch the hole of the node itself and that
  *    of the node above, which on insertion is an ancestor of the new leaf.
@@ -136,7 +135,7 @@ static void verify_change(const struct gap_tree *tree)
 }
 
 /*
- * In these three @aligned is a constant of the outermost caller, so that the
+ * In these four @aligned is a constant of the outermost caller, so that the
  * compiler makes a function for each kind of request.
  */
 static __always_inline bool hole_takes(const struct gap_node *node,
@@ -247,7 +246,7 @@ static bool find_any_place(const struct gap_tree *tree, unsigned long size,
  * @first: where the first address of the place is stored on success
  *
  * The place lies within one hole, not below the start of the tree, and is the
- * highest there is, whatever happened to the tree before.
+ * highest there is.
  *
  * Context: any; the caller holds the lock of the tree.
  * Return: true when there is such a place; false when there is none or @size

@@ -18,7 +18,7 @@
  *	...
  *	gap_tree_erase(&tree, node);
  *
- * Every operation is O(log n), allocates nothing, never sleeps, and works in
+ * Each operation is O(log n), allocates no memory, does not sleep and works in
  * any context.  The owner embeds the nodes, allocates and frees them, and
  * serialises all calls for one tree with a lock of its own.
  *
@@ -51,7 +51,7 @@ struct gap_room {
  * @room: maxima over this node's hole and those of its subtree; the tree's
  *
  * @first and @last are filled in by gap_tree_take(), or by the owner before
- * gap_tree_insert(); he leaves every field alone while the node is in the tree.
+ * gap_tree_insert(); it must not change them while the node is in the tree.
  */
 struct gap_node {
 	struct rb_node rb;
@@ -99,7 +99,7 @@ static inline unsigned long gap_align_mask(unsigned long size)
  * @lo: first address of the hole
  * @hi: address right above the hole
  *
- * Whatever fits, everything smaller fits too: the alignment of a smaller
+ * If a request fits, smaller ones fit, too, because the alignment of a smaller
  * request is no stricter.  So one number describes a hole exactly.
  *
  * Let k be the highest bit in which @lo - 1 and @hi - 1 differ and x be

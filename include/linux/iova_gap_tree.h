@@ -67,7 +67,7 @@ struct iova_counts {
 
 /**
  * struct iova_domain - one IOVA address space
- * @granule: bytes per pfn, a power of two; 0 when initialisation refused it
+ * @granule: bytes per pfn, a power of two
  * @start_pfn: lowest pfn that is handed out
  * @fast: caches the fast path may use without asking; an empty set, shared by
  *	all domains, while it must take the slow path (see rcache.c)
@@ -129,9 +129,9 @@ struct iova_place {
  * @iovad: the domain
  * @pfn: lowest pfn of the ranges that do; 0 for all, as in a new domain
  *
- * For who from now on prefers ranges from @pfn on: those below, as they come
- * back, are neither handed out again instead nor kept from who can use no
- * others.  What is cached stays so, until it is handed out or not needed.
+ * Ranges below @pfn go straight back to the tree on free, so they are not
+ * recycled in preference to higher ones and stay available to devices that
+ * need them.  Ranges that are cached already stay cached.
  *
  * Context: any.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The depot: magazines that are with no CPU.
+ * The depot: magazines that no CPU holds.
  *
  * Theory of operation
  * ===================
@@ -15,15 +15,15 @@
  *    A class begins with the smallest, which bounds what idles with each CPU.
  *    When the lock is found held %CONTENDED times, the depot is where CPUs
  *    meet too often, and magazines made from then on are twice as large: each
- *    exchange then moves twice as much.  This is the paper's section 3.5.
- *    Magazines of several capacities may be about; each knows its own.
+ *    exchange of these moves twice as much.  This is the paper's section 3.5,
+ *    but magazines that are about keep their capacity; each knows its own.
  *
  * 3. Depots are made when a class is first cached, so that an idle domain
  *    pays a pointer.  Nothing here is needed for a free to succeed: without
  *    memory for a depot or a magazine the range goes to the tree.
  *
- *    No operation allocates either, for the memory allocator may have to move
- *    a block of pages for the 128 bytes that are asked of it.  Each depot has
+ *    Operations do not allocate either, because the memory allocator may have
+ *    to move a block of pages for the 128 bytes asked of it.  Each depot has
  *    some empty magazines ready; behind those are a few pieces, shared by all
  *    domains, of which a depot or a magazine of the smallest size is made.
  *    The second half of them is for CPUs that have no magazine of the class
@@ -33,17 +33,17 @@
  *    for free, but at every exchange it is at most what the tree holds less
  *    what the depot holds.  The reaper takes its bound from there.
  *
- * 5. Looking.  Whoever lists the ranges in a depot copies one magazine at a
- *    time and keeps its place in the depot: a magazine that leaves moves the
- *    place on. So nothing is taken out to be looked at, and the lock is held
- *    for the copy of at most %CAPACITY_MAX words.
+ * 5. Looking.  A list of the ranges in a depot is made by copying one magazine
+ *    at a time and keeping the place in the depot: a magazine that leaves moves
+ *    the place on.  So the magazines stay, and the lock is held for the copy of
+ *    at most %CAPACITY_MAX words.
  *
  * 6. Giving back.  Ranges are taken out of a magazine and put into the tree in
- *    one hold of the tree's lock, for all caches here and in reaper.c.  So
- *    whoever holds that lock finds a range that nobody uses either in a cache
- *    or free in the tree, and none on its way in between, where a request could
- *    not have it and a suspect free (suspect.c) would take it for live.  What
- *    is with a CPU goes to the depot first, where it can be had as well.
+ *    one hold of the tree's lock, for all caches here and in reaper.c.  So with
+ *    that lock held, an unused range is either in a cache or free in the tree.
+ *    A CPU's magazine goes to the depot first.  On that way it is in neither
+ *    for a moment: a request can miss it then, and a suspect free (suspect.c)
+ *    take its ranges for live.
  */
 
 #include <linux/iova.h>

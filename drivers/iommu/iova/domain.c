@@ -5,10 +5,10 @@
  * Theory of operation
  * ===================
  *
- * 1. A domain is an address space of pfns, each a granule long.  Ranges are
- *    handed out from the top down, at the highest place where they fit; so
- *    which addresses a device sees depends on what is allocated, never on how
- *    that came about.
+ * 1. A domain is an address space of pfns, each a granule long.  The functions
+ *    here hand out ranges from the top down, at the highest place where they
+ *    fit: the answer depends on what is allocated, not on the order in which
+ *    that was done.
  *
  * 2. init_iova_domain() gives a domain a tree; that is enough for
  *    alloc_iova() and all else in this file.  iova_domain_init_rcaches()
@@ -211,14 +211,16 @@ static struct iova *grow_overlapping(struct iova_domain *iovad,
 }
 
 /**
- * reserve_iova - keep a range from being handed out
+ * reserve_iova - keep a range from being allocated in the tree
  * @iovad: the domain
  * @pfn_lo: its lowest pfn
  * @pfn_hi: its highest pfn, inclusive
  *
  * Ranges may overlap what is reserved or allocated already: each such range
  * grows downwards to fill the hole below it, and what is left above the last
- * becomes a range of its own.  Afterwards every pfn asked for is taken.
+ * becomes a range of its own.  Afterwards every pfn asked for is taken.  A
+ * range that is free in a cache counts as allocated: it stays there and can
+ * be handed out, unless the caller has the caches drained before.
  *
  * Where many overlap, the lock is let go of now and then.  What is allocated
  * meanwhile, above the pfns reached, overlaps like what was allocated before;

@@ -5,10 +5,10 @@
  *	domain.c	life of a domain, and the API that works on its tree
  *	debugfs.c	counters for people
  *	place.c		ranges whose place the caller has a say in
- *	suspect.c	frees that something already found wrong
+ *	suspect.c	frees whose unmap went wrong
  *	rcache.c	alloc_iova_fast(), free_iova_fast(): per-CPU magazines
  *	supply.c	has memory ready for the fast path's operations
- *	reaper.c	returns cached ranges that nobody needs
+ *	reaper.c	returns cached ranges that are not needed
  *	stats.c		what caches hold, what a domain has done
  *	depot.c		full and empty magazines behind the per-CPU ones
  *	tree.c		the ranges of a domain

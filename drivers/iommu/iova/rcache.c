@@ -7,22 +7,21 @@
  *
  * 1. Concepts.  Ranges freed by size class are kept, still in the tree, on
  *    stacks called magazines.  For each class a CPU has at most two, the
- *    loaded one and the one below it, so that a run of frees followed by a
- *    run of allocations touches nothing shared.  Behind them stands the depot
+ *    loaded one and the one below it, so that a short run of frees followed by
+ *    one of allocations stays on the CPU.  Behind them stands the depot
  *    (depot.c), behind that the tree (tree.c).
  *
  * 2. The fast path disables interrupts, takes its own CPU's lock and moves a
  *    pfn between the magazine and its caller.  Only a drain (reaper, CPU
- *    offline, a failing request, a suspect free) ever takes the lock of
- *    another CPU.  Should the fast path meet one it does not wait, but leaves
- *    for the slow path, as it does for everything that is not "there is a
- *    loaded magazine and it has what I want".
+ *    offline, a failing request, a suspect free) takes the lock of another
+ *    CPU.  If the lock is taken, the fast path does not wait but leaves for the
+ *    slow path, as it does without a loaded magazine that has what it needs.
  *
  * 3. iova_domain.fast is what the fast path looks at.  It is the domain's
  *    caches or, while every call must go the long way, iova_no_cache, which
  *    has no magazine of any class.  That is so before the caches are
  *    initialised, when frees are checked (tree.c) and while suspect frees are
- *    examined (suspect.c).  So these states cost the fast path nothing.
+ *    examined (suspect.c).  So these states add no test to the fast path.
  *
  * 4. Rounding.  A request is rounded up to its class.  When no hole takes the
  *    class but one takes the request, the request gets it: the class is then
@@ -34,8 +33,9 @@
  * 5. A failing request that may flush takes back what caches hold one step at
  *    a time (its own CPU, then each depot, then one other CPU after another)
  *    and tries again after each.  When it has seen every cache empty, it tries
- *    once more if anybody else gave ranges back since its last try.  Nothing is
- *    remembered of a failure.
+ *    once more if other CPUs gave ranges back since its last try.  A magazine
+ *    that moves from a CPU to the depot meanwhile can escape it.  Failures
+ *    leave no state.
  *
  * 6. A free takes a magazine when one is ready, and needs none to succeed: it
  *    allocates nothing.  What is ready, and how more gets ready, is told in
@@ -43,8 +43,8 @@
  *    for it, on behalf of all that have more to do.
  *
  * 7. Ranges below iova_domain.cached_from are not cached.  That is where the
- *    domain begins, which every free has to be compared with anyway, until
- *    somebody has no more use for what is below another pfn.
+ *    domain begins, which each free has to be compared with anyway, until
+ *    iova_cache_from() raises it.
  */
 
 #include <linux/cpu.h>
@@ -457,12 +457,13 @@ static __always_inline bool fast_free(struct iova_domain *iovad,
  * @pfn: its lowest pfn
  * @size: the size it was allocated with, in granules
  *
- * A range that was never allocated, or with another size, is refused with a
+ * A range that is not allocated, or not with that size, is refused with a
  * warning: at once when frees are checked (iova.check=1) or when it goes to
- * the tree, else when the cache it went to is drained.  Where something is
- * known to be wrong already, call iova_free_suspect().
+ * the tree.  Else it goes to a cache, is refused when that is drained, and can
+ * be handed out before.  Where something is known to be wrong already, call
+ * iova_free_suspect().
  *
- * Context: any.  Allocates nothing that it needs, cannot fail.
+ * Context: any.  Needs no memory.
  */
 void free_iova_fast(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size)

@@ -1,37 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reaper: returns cached ranges that nobody needs.
+ * The reaper: returns cached ranges that are not needed.
  *
  * Theory of operation
  * ===================
  *
- * 1. The promise.  Of each class at most twice as many ranges stay cached as
- *    were in flight at the recent peak; with none in flight all go back, and
- *    the magazines with them, so that an idle domain costs what a new one
- *    does.
+ * 1. The aim.  Of each class at most twice as many ranges stay cached as were
+ *    in flight at the recent peak; with none in flight all go back, and the
+ *    magazines with them.  Depots stay.  While a CPU exchanges magazines, more
+ *    can stay: see 2.
  *
  * 2. The count.  The tree counts the ranges as long as each class (nodes);
  *    the reaper adds up what depots and CPUs have cached of it.  The
  *    difference is in flight now.  Between two looks the depot notes peaks
- *    whenever a magazine is exchanged (depot.c).  A window is
+ *    at each exchange of a magazine (depot.c), which count what CPUs have
+ *    cached as in flight.  A window is
  *    %TICKS_PER_WINDOW looks; the bound takes the peak of this window and of
  *    the one before, so a burst is remembered for one to two windows.
  *
  * 3. The work.  Ranges leave the depot first, then each CPU: the magazine
  *    below the loaded one, then part of the loaded one.  A CPU's lock is held
  *    to move its magazines to the depot or to copy %IOVA_BATCH pfns; the tree's
- *    lock, as always, for %IOVA_BATCH operations.
+ *    lock for %IOVA_BATCH operations.
  *
  *    Empty magazines and spare ranges that a whole window did not need are
  *    freed, too.
  *
  * 4. The clock.  The work is armed after magazines were made (supply.c), or
- *    were missed, and goes on until there is none and nothing happens.  Once
- *    nothing has happened for longer than peaks are remembered, nothing is left
- *    to return, and each look comes twice as late as the one before, up to
+ *    were missed, and goes on until there are none and the domain is quiet.
+ *    After it has been quiet for longer than peaks are remembered, nothing is
+ *    left to return, and each look comes twice as late as the one before, up to
  *    %QUIET_MAX doublings: a machine that sleeps with buffers mapped is hardly
- *    woken.  The timer is not deferrable: an idle CPU would put it off, and the
- *    promise with it, for as long as it idles.
+ *    woken.  The timer is not deferrable: an idle CPU would put it off for as
+ *    long as it idles.
  */
 
 #include <linux/iova.h>

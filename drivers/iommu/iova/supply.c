@@ -5,12 +5,11 @@
  * Theory of operation
  * ===================
  *
- * 1. Why.  A few bytes from the slab allocator are cheap nearly always, and
- *    once in tens of thousands of times they take a hundred times as long as
- *    all else that an operation does: the slab needs a page, and the page
- *    allocator has to turn a block of pages over to this kind of use.  Who
- *    maps and unmaps buffers, in interrupt handlers and with locks held, is
- *    not the one to wait for that.
+ * 1. Why.  A few bytes from the slab allocator are cheap, but once in tens of
+ *    thousands of times the slab needs a page, and the page allocator has to
+ *    turn a block of pages over to this kind of use: that takes a hundred
+ *    times as long as the rest of an operation.  Mapping runs in interrupt
+ *    handlers and with locks held; it must not wait for that.
  *
  * 2. What.  Empty magazines in the depot of each class in use, and behind
  *    them the pieces that all domains share (both depot.c).  An operation
@@ -21,8 +20,8 @@
  *    allocates one, and so that this is rare, a cheap free that comes while the
  *    work is late adds a few.
  *
- * 3. When.  Who takes something and leaves less than half of what should be
- *    ready says so by a bit of iova_domain.detours.  The next free that does no
+ * 3. When.  An operation that leaves less than half of what should be ready
+ *    sets a bit of iova_domain.detours.  The next free that does no
  *    more than put a range into a magazine, mostly the same one, queues the
  *    work here: operations that have more to do are not made longer still.
  *    Should there be no such free, the reaper queues it, and an allocation that
@@ -30,10 +29,10 @@
  *
  * 4. How much.  A class begins with one magazine ready, a domain with 2 KiB of
  *    ranges.  Each time the work is asked for again within %IOVA_SOON, it makes
- *    twice as many ready as before of what runs low, and whenever ranges went
- *    without a magazine, as many more as they would have filled, up to a bound
- *    (depot.c, internal.h).  What then a whole window of the reaper does not
- *    need is freed, and of an idle class all.
+ *    twice as many ready as before of what runs low, and if ranges went without
+ *    a magazine, as many more as they would have filled, up to a bound
+ *    (depot.c, internal.h).  What a whole window of the reaper does not need
+ *    is freed, and all of an idle class.
  */
 
 #include <linux/iova.h>

@@ -1,36 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Frees that something already found wrong.
+ * Suspect frees: the unmap did not find what the caller named.
  *
  * Theory of operation
  * ===================
  *
  * 1. Who calls.  A layer above unmapped a range and the page table could not
- *    clear all of it.  Either the range is live and was torn by somebody, and
- *    must be freed or it leaks; or the caller unmaps twice, or what it never
- *    mapped, and then the range is not its own to free.  The caller cannot
- *    know; the tree does, once nothing is free and still in the tree.
+ *    clear all of it.  Either the range is live and was torn, and leaks if it
+ *    is not freed; or the caller unmaps twice, or what it never mapped, and
+ *    the range is not its own to free.
  *
- * 2. At once.  iova_free_suspect() warns and looks into the tree.  What is not
- *    there, or there with another size, is refused.  The rest is noted, and
- *    from then on the caches of the domain are out of use: allocations and
- *    frees go to the tree, so no range that is free comes back to life
- *    without leaving the tree first.
+ * 2. At once.  iova_free_suspect() warns and looks into the tree.  A range that
+ *    is not there, or has another size, is refused.  Others are noted, and the
+ *    caches of the domain go out of use: allocations and frees go to the tree,
+ *    so that a free range leaves the tree before it is handed out again.
  *
  * 3. Later.  A work item has everything that is delayed above pushed down
  *    (iova_domain.drain: a flush queue), waits until no CPU is still on the
  *    fast path (it runs with interrupts disabled, which synchronize_rcu()
  *    waits for), and drains all caches.  A noted range that leaves the tree
  *    meanwhile was free already: its note is settled, the suspect free
- *    refused.  A note that is not settled by then names a live range, for none
- *    is on its way from a cache to the tree either (depot.c, 6): it is freed.
- *    With the last note gone, the caches come into use again.
+ *    refused.  A note that is not settled by then names an allocated range: it
+ *    is freed.  With the last note gone, the caches come into use again.
  *
- * 4. Without memory for the note nothing can be decided later, and freeing
- *    could hand out a range twice.  The range is given up: it is counted as
- *    leaked, and said so.
+ * 4. What it cannot tell, a known fault: the tree knows that a range is
+ *    allocated, not to whom.  Three cases end with a range that has two
+ *    owners: it was freed and handed out again before the suspect free; the
+ *    right free is under way on another CPU and not yet in a cache or a queue;
+ *    another CPU is just moving a magazine with it to the depot (depot.c, 6).
  *
- * 5. iova_domain.lock protects the list of notes.
+ * 5. Without memory for the note nothing can be decided later.  The range is
+ *    given up: it is counted as leaked, and said so.
+ *
+ * 6. iova_domain.lock protects the list of notes.
  */
 
 #include <linux/export.h>
@@ -111,9 +113,9 @@ static const char *put_aside(struct iova_domain *iovad, unsigned long pfn,
  * @size: its size in granules, as told
  *
  * For a free that something already found wrong.  Warns with both numbers.
- * The range is freed when it proves to be allocated with this size; otherwise
- * nothing changes but the count of refused frees.  Either way, no range is
- * ever handed out twice.
+ * The range is freed if it is allocated with this size; otherwise nothing
+ * changes but the count of refused frees.  It is freed also if it belongs to
+ * another owner by now, and can then be handed out twice: see 4 above.
  *
  * Context: any.
  */

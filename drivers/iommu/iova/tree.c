@@ -7,8 +7,9 @@
  *
  * 1. What it holds.  Every range of a domain, whether live, reserved or free
  *    in a cache, is a struct iova in the gap tree of the domain.  What is not
- *    in the tree is free; what is in it is never handed out by the tree.  So
- *    the tree is what decides whether a range that is to be freed exists.
+ *    in the tree is free, and the tree hands out only that.  So the tree
+ *    decides whether a range that is to be freed exists; it does not know
+ *    whose it is.
  *
  * 2. The lock, iova_domain.lock, is held with interrupts disabled for at most
  *    %IOVA_BATCH tree operations, each O(log n).  Memory is allocated before
@@ -16,12 +17,12 @@
  *    ready as spares: what leaves the tree, and what supply.c adds, so that an
  *    operation rarely visits the slab allocator.
  *
- * 3. A free that names nothing allocated, or another size than is allocated
- *    there, is refused, counted and warned about; the tree stays as it was.
+ * 3. A free of a range that is not allocated, or not with that size, is
+ *    refused, counted and warned about; the tree stays as it was.
  *
  * 4. Checking (booted with iova.check=1, or CONFIG_IOVA_DEBUG): each range
  *    remembers in a word behind its struct iova whether it is in a cache.  A
- *    second free then is refused at once, wherever the first one went.  The
+ *    second free is refused at once, until the range is allocated again.  The
  *    word exists only when checking, so struct iova keeps its 64 bytes.
  */
 
