@@ -24,7 +24,7 @@ static struct json_object *address(uint64_t value)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "%#" PRIx64, value);
+	snprintf(text, sizeof(text), "0x%" PRIx64, value);
 	return json_object_new_string(text);
 }
 

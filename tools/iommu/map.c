@@ -260,10 +260,10 @@ static void stretch_text(const struct stretch *stretch, char *buf, size_t size)
 		  sizeof(bytes));
 	size_text(1ULL << stretch->shift, cell, sizeof(cell));
 	if (stretch->nr == 1 && stretch->ranges[0].state == RANGE_RESERVED)
-		snprintf(buf, size, "%#018" PRIx64 " - %#018" PRIx64 "  %s, reserved",
+		snprintf(buf, size, "0x%016" PRIx64 " - 0x%016" PRIx64 "  %s, reserved",
 			 stretch->ranges[0].first, stretch->last, bytes);
 	else
-		snprintf(buf, size, "%#018" PRIx64 " - %#018" PRIx64 "  %s, %zu range%s, %s a cell",
+		snprintf(buf, size, "0x%016" PRIx64 " - 0x%016" PRIx64 "  %s, %zu range%s, %s a cell",
 			 stretch->ranges[0].first, stretch->last, bytes,
 			 stretch->nr, stretch->nr == 1 ? "" : "s", cell);
 }
@@ -309,7 +309,7 @@ int map_text(const struct model *model, const struct domain *domain, FILE *out)
 		nr = fill_cells(stretch, cells);
 		for (at = 0; at < nr; at++) {
 			if (at % TEXT_CELLS == 0)
-				fprintf(out, "  %#018" PRIx64 " ", stretch->first +
+				fprintf(out, "  0x%016" PRIx64 " ", stretch->first +
 					((uint64_t)at << stretch->shift));
 			fputc(cell_letter(cells[at]), out);
 			if (at % TEXT_CELLS == TEXT_CELLS - 1 || at == nr - 1)

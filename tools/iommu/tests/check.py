@@ -219,6 +219,19 @@ def a_cell_with_a_hole_in_it_is_told_from_a_full_one(folder):
     verdict(letters == {"+"}, "a cell with a hole in it is told from a full one", letters)
 
 
+def each_address_has_0x_and_16_digits():
+    """Address 0, too, of which printf's '#' makes 18 zeros."""
+    seen, wrong = set(), []
+    for domain in (row["domain"] for row in rows(sections(GUEST)["iova/domains"])):
+        for form in ([], ["--svg"]):
+            shown = re.findall(r"\b[0-9a-fx]{16,}\b", run("--map", domain, *form, "--snapshot", GUEST).stdout)
+            seen |= set(shown)
+            wrong += [address for address in shown if not re.fullmatch(r"0x[0-9a-f]{16}", address)]
+        top = json.loads(run("--json", "--map", domain, "--snapshot", GUEST).stdout)
+        wrong += [r["first"] for d in top["domains"] for r in d.get("ranges", []) if not r["first"].startswith("0x")]
+    verdict(not wrong and "0x" + 16 * "0" in seen, "each address is shown as 0x and 16 digits, 0 among them", wrong[:3])
+
+
 def every_range_is_in_a_cell():
     """Nothing is too small to be seen."""
     domain = busiest()
@@ -912,6 +925,7 @@ SHOWN = (
     json_of_a_map_has_every_range,
     map_counts_what_the_kernel_counts,
     map_draws_each_cell_as_it_is,
+    each_address_has_0x_and_16_digits,
     every_range_is_in_a_cell,
     svg_is_xml_and_as_wide_as_it_says,
     every_domain_can_be_drawn,
