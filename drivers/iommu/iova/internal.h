@@ -26,7 +26,7 @@
  *				the copy of a magazine
  *	pieces_lock		depot.c, raw, likewise
  *
- * All but the first are never held while memory is allocated or freed.  With
+ * Memory is not allocated or freed under any but the first.  With
  * the tree locked, the caches are taken only to bring ranges from them to the
  * tree; see depot.c, 6.
  */
@@ -395,7 +395,10 @@ static inline void iova_cache_lock(struct iova_cpu_cache *cache)
 
 static __always_inline void iova_cache_unlock(struct iova_cpu_cache *cache)
 {
-	/* The word holds nothing else: who tries meanwhile changes nothing. */
+	/*
+	 * The word is the lock alone: a try meanwhile sets a bit that is set.
+	 * It could undo this store where atomics are emulated under a lock.
+	 */
 	smp_store_release(&cache->lock, 0UL);
 }
 

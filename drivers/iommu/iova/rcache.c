@@ -455,7 +455,7 @@ static __always_inline bool fast_free(struct iova_domain *iovad,
  * free_iova_fast - free a range to the caches
  * @iovad: the domain
  * @pfn: its lowest pfn
- * @size: the size it was allocated with, in granules
+ * @size: the size it was allocated with, in granules; not 0
  *
  * A range that is not allocated, or not with that size, is refused with a
  * warning: at once when frees are checked (iova.check=1) or when it goes to

@@ -7,7 +7,7 @@
  *
  * 1. Who calls.  A layer above unmapped a range and the page table could not
  *    clear all of it.  Either the range is live and was torn, and leaks if it
- *    is not freed; or the caller unmaps twice, or what it never mapped, and
+ *    is not freed; or the caller unmaps twice, or what it did not map, and
  *    the range is not its own to free.
  *
  * 2. At once.  iova_free_suspect() warns and looks into the tree.  A range that
