@@ -56,7 +56,7 @@ help:
 	@echo
 	@echo '  make kunit    tests inside a booted kernel'
 	@echo '  make devices  tests with emulated devices'
-	@echo '  make tools    dmamap-stat and dmamap-report in build/iommu-tools, and their tests'
+	@echo '  make tools    dmamap-stat in build/iommu-tools; tests of it and of dmamap-report'
 	@echo '  make fuzz     long random tests in user space'
 	@echo '  make torture  tests on 8 and 32 CPUs at once, latency, lockups; MINUTES=20..60'
 	@echo '  make faults   each allocation of memory fails once, in calls and while drivers bind'
