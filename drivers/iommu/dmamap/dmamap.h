@@ -40,10 +40,11 @@
  *    were bounced are always undone strictly, also in a lazy domain: a slot is
  *    used again soon, by somebody else.
  *
- * 5. When an unmap goes wrong, that is reported at once with the device, the
- *    address, what was to be cleared and what was (range.c).  The address is
- *    given to iova_free_suspect(), which frees it if it really is allocated.
- *    Nothing that is valid is lost, nothing handed out twice.
+ * 5. An unmap that does not clear what it names is reported with the device,
+ *    the address, the bytes to clear and those cleared (range.c).  The address
+ *    is given to iova_free_suspect(), which frees it if it is allocated with
+ *    this size, to another owner, too: see suspect.c there for what can then
+ *    go wrong.  An unmap of an address that is in use again passes.
  *
  *    The report needs a page table that says what it cleared.  Drivers whose
  *    domains do so set iommu_domain_ops.exact_unmap, or .exact_ends; for the
