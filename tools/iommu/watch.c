@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <locale.h>
 #include <ncurses.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -147,6 +148,25 @@ static int look_again(struct view *view,
 	return 0;
 }
 
+/* One line, cut off where the terminal ends: curses would go on in the next. */
+static void __attribute__((format(printf, 2, 3)))
+put_line(int y, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	mvaddnstr(y, 0, text, COLS);
+}
+
+/* Columns for the devices: what the others leave, within bounds. */
+static int devices_width(void)
+{
+	return COLS < 109 ? 20 : COLS > 239 ? 150 : COLS - 89;
+}
+
 static void draw_sums(const struct view *view)
 {
 	struct domain total = model_total(&view->model);
@@ -158,17 +178,17 @@ static void draw_sums(const struct view *view)
 		misses += view->lines[i].misses;
 		flushes += view->lines[i].flushes;
 	}
-	mvprintw(0, 0, "dmamap-stat  %s  %s  every %g s",
+	put_line(0, "dmamap-stat  %s  %s  every %g s",
 		 model_about(&view->model, "release"),
 		 model_about(&view->model, "time"), view->seconds);
-	mvprintw(1, 0, " Ranges live / cached / in trees : " N " / " N " / " N,
+	put_line(1, " Ranges live / cached / in trees : " N " / " N " / " N,
 		 total.live, total.cached, total.tree);
-	mvprintw(2, 0, " Allocations a second            : %.0f, %.1f%% from caches (%.1f%% since boot)",
+	put_line(2, " Allocations a second            : %.0f, %.1f%% from caches (%.1f%% since boot)",
 		 hits + misses, hits + misses > 0 ? 100 * hits / (hits + misses) : 0,
 		 hit_percent(total.hits, total.misses));
-	mvprintw(3, 0, " Queued / invalidations a second : " N " / %.0f",
+	put_line(3, " Queued / invalidations a second : " N " / %.0f",
 		 total.queued, flushes);
-	mvprintw(4, 0, " Bad unmaps / refused / suspects / leaked : " N " / " N " / " N " / " N,
+	put_line(4, " Bad unmaps / refused / suspects / leaked : " N " / " N " / " N " / " N,
 		 total.bad_unmaps, total.refused, total.suspects, total.leaked);
 }
 
@@ -180,12 +200,14 @@ static void draw_line(const struct view *view, int y, const struct line *line)
 	if (domain->group >= 0)
 		snprintf(group, sizeof(group), "%" PRId64, domain->group);
 	devices_text(&view->model, domain->group, devices, sizeof(devices));
-	mvprintw(y, 0, "%6" PRIu64 " %5s %6s %9" PRIu64 " %9" PRIu64
-		 " %9.0f %9.0f %5.1f %7" PRIu64 " %8.0f %5" PRIu64 " %s",
-		 domain->id, group, domain->in_dmamap ? domain->mode : "-",
-		 domain->live, domain->cached, line->hits, line->misses,
+	put_line(y, "%6" PRIu64 " %5" PRIu64 " %5s %6s %-*.*s %9" PRIu64 " %9" PRIu64
+		 " %9.0f %9.0f %5.1f %7" PRIu64 " %8.0f",
+		 domain->id, domain->bad_unmaps, group,
+		 domain->in_dmamap ? domain->mode : "-", devices_width(),
+		 devices_width(), devices, domain->live, domain->cached,
+		 line->hits, line->misses,
 		 hit_percent(domain->hits, domain->misses), domain->queued,
-		 line->flushes, domain->bad_unmaps, devices);
+		 line->flushes);
 	clrtoeol();
 }
 
@@ -209,14 +231,14 @@ static void draw(struct view *view)
 	erase();
 	draw_sums(view);
 	attron(A_REVERSE);
-	mvprintw(HEAD - 1, 0, "%6s %5s %6s %9s %9s %9s %9s %5s %7s %8s %5s %-*s",
-		 "DOMAIN", "GROUP", "MODE", "LIVE", "CACHED", "HITS/s",
-		 "MISSES/s", "HIT%", "QUEUED", "FLUSH/s", "BAD",
-		 COLS > 89 ? COLS - 89 : 0, "DEVICES");
+	put_line(HEAD - 1, "%6s %5s %5s %6s %-*s %9s %9s %9s %9s %5s %7s %8s",
+		 "DOMAIN", "BAD", "GROUP", "MODE", devices_width(), "DEVICES",
+		 "LIVE", "CACHED", "HITS/s", "MISSES/s", "HIT%", "QUEUED",
+		 "FLUSH/s");
 	attroff(A_REVERSE);
 	for (i = 0; i < rows && view->top + i < view->model.domains.nr; i++)
 		draw_line(view, HEAD + i, &view->lines[view->top + i]);
-	mvprintw(LINES - 1, 0, "sort: (d)omain (l)ive (c)ached (a)llocs q(u)eued (b)ad  arrows scroll  (q)uit");
+	put_line(LINES - 1, "sort: (d)omain (l)ive (c)ached (a)llocs q(u)eued (b)ad  arrows scroll  (q)uit");
 	refresh();
 }
 

@@ -647,6 +647,20 @@ def watch_fills_the_terminal_that_there_is():
     verdict(not wrong, "--watch fills the terminal that there is", wrong[:1])
 
 
+def watch_clips_what_a_terminal_has_no_room_for():
+    """The faults and the devices come first; a line that is too long does not go on in the next one."""
+    texts = {}
+    for size in ((24, 80), (10, 40)):
+        terminal = Terminal("--snapshot", GUEST, size=size)
+        terminal.read(PATIENCE, b"(b)ad" if size[1] == 80 else b"(c)ached")
+        texts[size[1]] = terminal.output
+        terminal.key(b"q")
+        terminal.end()
+    wrong = [word for word in (b"BAD", b"DEVICES", b"nvme", b"LIVE") if word not in texts[80]]
+    wrong += [word for word, columns in ((b"FLUSH/s", 80), (b"leaked", 40), (b"CACHED", 40)) if word in texts[columns]]
+    verdict(not wrong, "--watch clips what a terminal has no room for", wrong)
+
+
 def watch_ends_at_a_signal():
     wrong = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -951,6 +965,7 @@ ELSE = (
     watch_shows_the_domains_and_ends,
     watch_bears_any_size,
     watch_fills_the_terminal_that_there_is,
+    watch_clips_what_a_terminal_has_no_room_for,
     watch_ends_at_a_signal,
     watch_goes_on_after_a_stop,
     watch_shows_rates,
