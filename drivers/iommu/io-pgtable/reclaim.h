@@ -43,42 +43,37 @@
  *
  * 3. Why this is safe.  A mapper is in an RCU read-side section from where it
  *    sees an entry OPEN to where it has written its leaf below.  The worker
- *    alone closes tables that others may be using, and waits for a grace period
- *    before it hides one: then no mapper is left that saw the entry OPEN before,
- *    and a mapper that comes later makes it OPEN again, so the worker's
- *    cmpxchg() fails.  A table in which such an early mapper has left something
- *    is not empty, and stays.
+ *    alone closes entries, and waits for a grace period before it hides one.
+ *    Then no mapper is left that saw the entry OPEN before it was closed; a later
+ *    one makes it OPEN again, and the worker's cmpxchg() fails.  A table in which
+ *    an early mapper has left something is not empty, and stays.
  *
  *    Hardware may keep a pointer to a HIDDEN table until walk caches are
- *    invalidated.  A mapper that needs a table there in the meantime makes the
- *    same table valid again, so what hardware has kept is right, and the mapper
- *    waits for nothing.
+ *    invalidated.  A mapper that needs a table there makes the same table valid
+ *    again: what hardware has kept is right, and the mapper waits for nothing.
  *
- *    The checker in tools/testing/io-pgtable/states.pml tries all interleavings
- *    of two mappers, unmaps, the worker and a hardware walker.
+ *    tools/testing/io-pgtable/states.pml has this as a model, which Spin checks.
  *
- * 4. A table that is out of the tree is freed behind a grace period
- *    (io_pgtable_put_tables()), because lookups and unmaps walk under RCU only.
- *    It is given up behind an invalidation that reaches walk caches.  If an
- *    unmap takes a table out, that is the invalidation of the unmapped range,
- *    and the table waits on gather.freelist for it.  Where the freelist cannot
- *    be used (no gather; an owner that does not look at it; tables that are not
- *    single pages) walk caches are invalidated on the spot.
+ * 4. A table that is out of the tree is freed behind an invalidation that reaches
+ *    walk caches, and behind a grace period (io_pgtable_put_tables()), because
+ *    lookups and unmaps walk under RCU only.  A table that an unmap takes out
+ *    waits on gather.freelist for the invalidation of the unmapped range.  Where
+ *    the freelist cannot be used (no gather; an owner that does not look at it;
+ *    tables that are not single pages) the unmap invalidates walk caches itself.
  *
  * 5. The worker.  ptw.watch is set while there are more than PTW_RESERVE tables
  *    and no unmap has been seen since the worker began its last run.  The next
- *    unmap clears it and arms the worker.  So a page table that is idle, that is
- *    small, or in which only mappings are added has no worker.  The worker looks
- *    at each table under RCU, one table at a time, and takes no lock.  It leaves
- *    PTW_RESERVE empty tables of the last level, those at the highest addresses,
- *    where an allocator that works from the top takes the next ones.
+ *    unmap clears it and arms the worker.  So a page table that is idle or small,
+ *    or in which only mappings are added, has no worker.  The worker takes no
+ *    lock and looks at one table at a time.  It leaves the PTW_RESERVE empty
+ *    tables of the last level that are at the highest addresses, where an
+ *    allocator that works from the top takes the next ones.
  *
- *    A run costs a look at each table in use.  The next one begins a second
- *    later at the earliest, four seconds later where runs find nothing, and not
- *    before a hundred times of what the last one took: the worker takes one per
- *    cent of a CPU at most.
+ *    The next run begins a second later at the earliest, four seconds later
+ *    where runs find nothing, and not before a hundred times of what the last one
+ *    took: the worker takes one per cent of a CPU at most.
  *
- *    A CPU reads ptw.watch after it has cleared a leaf, without a barrier.  So
+ *    An unmap reads ptw.watch after it has cleared a leaf, without a barrier.  So
  *    the worker can miss a table whose last page is being unmapped while a run
  *    begins; the next unmap makes up for it.
  *
@@ -87,8 +82,8 @@
  *    up all tables that it covers.
  *
  * 6. An owner with memory of its own (io_pgtable_cfg.alloc) may count it, so it
- *    gets tables back at once, behind an invalidation and without a grace
- *    period.  Such an owner must not look up what it unmaps at the same time.
+ *    gets tables back behind an invalidation, but without a grace period.  Such
+ *    an owner must not look up what it unmaps at the same time.
  */
 #ifndef _IO_PGTABLE_RECLAIM_H
 #define _IO_PGTABLE_RECLAIM_H
@@ -103,41 +98,34 @@
  */
 #define PTW_RESERVE	24
 
-/* Does a table hold nothing but zeroes? */
+/* How many of @count entries, a multiple of four, are holes up to the first other. */
+static size_t ptw_holes(u64 *slot, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i += 4) {
+		u64 *s = slot + i;
+
+		if (READ_ONCE(s[0]) | READ_ONCE(s[1]) | READ_ONCE(s[2]) |
+		    READ_ONCE(s[3]))
+			break;
+	}
+	while (i < count && !READ_ONCE(slot[i]))
+		i++;
+	return i;
+}
+
 static bool ptw_is_zero(struct ptw_format f, u64 *table)
 {
-	size_t i;
-
-	for (i = 0; i < 1UL << ptw_bits(f); i += 4) {
-		u64 *s = table + i;
-
-		if (READ_ONCE(s[0]) | READ_ONCE(s[1]) |
-		    READ_ONCE(s[2]) | READ_ONCE(s[3]))
-			return false;
-	}
-	return true;
+	return ptw_holes(table, 1UL << ptw_bits(f)) == 1UL << ptw_bits(f);
 }
 
-/* Has a table no leaf and no entry that is OPEN?  @height is that of entries. */
-static bool ptw_is_unused(struct ptw_format f, u64 *table, unsigned int height)
-{
-	size_t i;
-
-	if (!height)
-		return ptw_is_zero(f, table);
-	for (i = 0; i < 1UL << ptw_bits(f); i++) {
-		u64 entry = READ_ONCE(table[i]);
-
-		if (entry & PTW_VALID &&
-		    (!ptw_is_table(f, entry, height) || entry & PTW_OPEN))
-			return false;
-	}
-	return true;
-}
-
-/* Is nothing mapped below @table, by empty tables or none? */
-static bool ptw_maps_nothing(struct ptw_format f, u64 *table,
-			     unsigned int height)
+/*
+ * Has @table, of entries at @height, no leaf, and no entry that is OPEN?  To the
+ * @owner of all its range OPEN says nothing: then it is what is below that counts.
+ */
+static bool ptw_is_unused(struct ptw_format f, u64 *table, unsigned int height,
+			  bool owner)
 {
 	size_t i;
 
@@ -148,7 +136,8 @@ static bool ptw_maps_nothing(struct ptw_format f, u64 *table,
 
 		if (entry & PTW_VALID &&
 		    (!ptw_is_table(f, entry, height) ||
-		     !ptw_maps_nothing(f, ptw_table(f, entry), height - 1)))
+		     (owner ? !ptw_is_unused(f, ptw_table(f, entry), height - 1,
+					     true) : entry & PTW_OPEN)))
 			return false;
 	}
 	return true;
@@ -224,48 +213,44 @@ static void ptw_flush_walk(struct ptw *ptw, u64 iova, u64 size)
 	io_pgtable_tlb_flush_walk(&ptw->iop, iova, size, ptw_granule(ptw->f));
 }
 
-/* Free the tables on @list, which hardware cannot reach any more. */
-static void ptw_put(struct ptw *ptw, struct list_head *list)
+/* Free a table that hardware cannot reach, by way of @list if there is one. */
+static void ptw_put(struct ptw *ptw, u64 *table, size_t size,
+		    struct list_head *list)
 {
 	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
-	struct page *page;
 
+	if (!list || cfg->alloc) {
+		ptw_free(cfg, ptw->iop.cookie, table, size);
+		return;
+	}
 	if (!cfg->coherent_walk)
-		list_for_each_entry(page, list, lru)
-			ptw_table_retire(cfg, page_address(page),
-					 ptw_granule(ptw->f));
-	io_pgtable_put_tables(list, get_order(ptw_granule(ptw->f)));
+		ptw_table_retire(cfg, table, size);
+	list_add_tail(&virt_to_page(table)->lru, list);
 }
 
 /*
- * Give up @table and all below it: to @list, or, without one, to the owner's
- * memory.  Nobody maps in its range.  Recursion ends at the last level.
+ * Give up @table and all below it.  Nobody maps in its range.  Recursion ends at
+ * the last level.
  */
 static void ptw_drop(struct ptw *ptw, u64 *table, size_t entries,
 		     unsigned int height, struct list_head *list)
 {
 	struct ptw_format f = ptw->f;
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; height && i < entries; i++) {
+	while (height && i < entries) {
 		u64 entry = READ_ONCE(table[i]);
 
-		if (!entry || (entry & PTW_VALID && !ptw_is_table(f, entry, height)))
-			continue;
-		if (cmpxchg64(&table[i], entry, 0) != entry) {
-			/* The worker is here, too: look again. */
-			i--;
-			continue;
+		if (!entry || (entry & PTW_VALID && !ptw_is_table(f, entry, height))) {
+			i++;
+		} else if (cmpxchg64(&table[i], entry, 0) == entry) {
+			/* Else the worker has been here: look again. */
+			atomic_dec(&ptw->tables);
+			ptw_drop(ptw, ptw_table(f, entry), 1UL << ptw_bits(f),
+				 height - 1, list);
 		}
-		atomic_dec(&ptw->tables);
-		ptw_drop(ptw, ptw_table(f, entry), 1UL << ptw_bits(f),
-			 height - 1, list);
 	}
-	if (list)
-		list_add_tail(&virt_to_page(table)->lru, list);
-	else
-		ptw_free(&ptw->iop.cfg, ptw->iop.cookie, table,
-			 entries * sizeof(*table));
+	ptw_put(ptw, table, entries * sizeof(*table), list);
 }
 
 /* Make HIDDEN entries holes, after the invalidation, and free what they name. */
@@ -283,9 +268,9 @@ static void ptw_sweep(struct ptw *ptw, u64 *slot, size_t count,
 			continue;
 		atomic_dec(&ptw->tables);
 		ptw_drop(ptw, ptw_table(ptw->f, entry), 1UL << ptw_bits(ptw->f),
-			 height - 1, ptw->iop.cfg.alloc ? NULL : &list);
+			 height - 1, &list);
 	}
-	ptw_put(ptw, &list);
+	io_pgtable_put_tables(&list, get_order(ptw_granule(ptw->f)));
 }
 
 /**
@@ -312,7 +297,8 @@ static noinline int ptw_make_room(struct ptw *ptw, u64 *slot, size_t count,
 
 		while (entry & PTW_VALID) {
 			if (!height || !ptw_is_table(f, entry, height) ||
-			    !ptw_maps_nothing(f, ptw_table(f, entry), height - 1))
+			    !ptw_is_unused(f, ptw_table(f, entry), height - 1,
+					   true))
 				goto flush;
 			ptw_hide(ptw, slot + i, entry);
 			entry = READ_ONCE(slot[i]);
@@ -355,61 +341,43 @@ static noinline void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height,
 				 struct iommu_iotlb_gather *gather)
 {
 	u64 mask = (1ULL << ptw_shift(ptw->f, height + 1)) - 1, end = iova | mask;
-	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
+	bool gathers = ptw_gathers(ptw, gather);
 	struct ptw_format f = ptw->f;
-	unsigned int up;
+	LIST_HEAD(list);
 
-	if (cfg->reclaim && ((iova & ~mask) - first) / (mask + 1) < PTW_RESERVE)
+	if (ptw->iop.cfg.reclaim &&
+	    ((iova & ~mask) - first) / (mask + 1) < PTW_RESERVE)
 		return;
-	for (up = height + 1; up <= ptw->top; up++) {
-		unsigned int at = up;
+	while (++height <= ptw->top) {
+		unsigned int at = height;
 		u64 *slot, *table, entry;
 
-		mask = (1ULL << ptw_shift(f, up)) - 1;
+		mask = (1ULL << ptw_shift(f, height)) - 1;
 		if ((iova & ~mask) < first || (iova | mask) > last ||
 		    (iova | mask) != end)
 			return;
 		slot = ptw_slot(ptw, iova, &at);
 		entry = slot ? READ_ONCE(*slot) : 0;
-		if (!ptw_is_table(f, entry, up))
+		if (!ptw_is_table(f, entry, height))
 			return;
 		table = ptw_table(f, entry);
 		if (!ptw_is_zero(f, table) || !ptw_replace(ptw, slot, entry, 0))
 			return;
 		atomic_dec(&ptw->tables);
-		if (ptw_gathers(ptw, gather)) {
-			if (!cfg->coherent_walk)
-				ptw_table_retire(cfg, table, ptw_granule(f));
-			list_add_tail(&virt_to_page(table)->lru,
-				      &gather->freelist);
-			continue;
-		}
-		ptw_flush_walk(ptw, iova & ~mask, mask + 1);
-		if (cfg->alloc) {
-			ptw_free(cfg, ptw->iop.cookie, table, ptw_granule(f));
-		} else {
-			LIST_HEAD(list);
-
-			list_add(&virt_to_page(table)->lru, &list);
-			ptw_put(ptw, &list);
-		}
+		if (!gathers)
+			ptw_flush_walk(ptw, iova & ~mask, mask + 1);
+		ptw_put(ptw, table, ptw_granule(f),
+			gathers ? &gather->freelist : &list);
+		io_pgtable_put_tables(&list, get_order(ptw_granule(f)));
 	}
 }
 
-/*
- * struct ptw_run - a run of the worker
- * @ptw: the page table
- * @left: unused tables of the last level that may still be taken
- * @took: whether there was anything to take
- * @first: the first address of what is hidden since the last invalidation
- * @end: the end of it, or 0
- */
+/* A run of the worker */
 struct ptw_run {
 	struct ptw *ptw;
-	long left;
-	bool took;
-	u64 first;
-	u64 end;
+	long left;		/* unused last tables that may still be taken */
+	bool took;		/* there was something to take */
+	u64 first, end;		/* what is hidden since the last invalidation */
 };
 
 /* Close the table of @slot if it is unused, and count it. */
@@ -420,7 +388,7 @@ static void ptw_close(struct ptw_run *run, u64 *slot, u64 iova,
 	u64 entry = READ_ONCE(*slot);
 
 	if (!ptw_is_table(f, entry, height) ||
-	    !ptw_is_unused(f, ptw_table(f, entry), height - 1))
+	    !ptw_is_unused(f, ptw_table(f, entry), height - 1, false))
 		return;
 	if (entry & PTW_OPEN)
 		cmpxchg64(slot, entry, entry & ~PTW_OPEN);

@@ -394,22 +394,6 @@ static __always_inline void ptw_write(struct ptw_format f, u64 *slot,
 	}
 }
 
-/* The first of @count entries, a multiple of four, that is no hole, or NULL. */
-static __always_inline u64 *ptw_obstacle(u64 *slot, size_t count)
-{
-	u64 *end = slot + count;
-
-	for (; slot != end; slot += 4) {
-		if (likely(!(READ_ONCE(slot[0]) | READ_ONCE(slot[1]) |
-			     READ_ONCE(slot[2]) | READ_ONCE(slot[3]))))
-			continue;
-		while (!READ_ONCE(*slot) && slot != end - 1)
-			slot++;
-		return slot;
-	}
-	return NULL;
-}
-
 /* Write @count leaves into holes; returns how many were before one was none. */
 static __always_inline size_t ptw_fill(struct ptw_format f, u64 *slot,
 				       size_t count, u64 leaf, u64 size)
@@ -537,8 +521,8 @@ static noinline int ptw_map_groups(struct ptw *ptw, struct ptw_format f,
 	int ret = 0;
 
 	while (pgcount && !ret) {
-		u64 *begin, *slot, *obstacle = NULL;
-		size_t count;
+		size_t count, holes = group;
+		u64 *begin, *slot;
 
 		rcu_read_lock();
 		begin = ptw_descend(ptw, f, iova, height, gfp);
@@ -550,8 +534,8 @@ static noinline int ptw_map_groups(struct ptw *ptw, struct ptw_format f,
 		count = min(pgcount, ptw_room(f, slot) / group);
 		pgcount -= count;
 		for (; count; count--, slot += group) {
-			obstacle = ptw_obstacle(slot, group);
-			if (unlikely(obstacle))
+			holes = ptw_holes(slot, group);
+			if (unlikely(holes < group))
 				break;
 			ptw_write(f, slot, group, leaf, 1ULL << shift);
 			leaf = ptw_advance(f, leaf, pgsize);
@@ -560,12 +544,10 @@ static noinline int ptw_map_groups(struct ptw *ptw, struct ptw_format f,
 		}
 		if (!cfg->coherent_walk && slot != begin)
 			ptw_write_back(cfg, begin, slot - begin);
-		if (unlikely(obstacle)) {
+		if (unlikely(holes < group)) {
 			pgcount += count;
-			ret = ptw_make_room(ptw, obstacle,
-					    slot + group - obstacle,
-					    iova + ((u64)(obstacle - slot) << shift),
-					    height);
+			ret = ptw_make_room(ptw, slot + holes, group - holes,
+					    iova + ((u64)holes << shift), height);
 		}
 		rcu_read_unlock();
 	}

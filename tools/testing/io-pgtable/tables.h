@@ -62,7 +62,7 @@ static inline struct io_pgtable_ops *table_open(struct io_pgtable_init_fns *fns,
 {
 	struct io_pgtable *iop;
 
-	cfg->tlb = &told_ops;
+	cfg->tlb = told ? &told_ops : NULL;
 	cfg->iommu_dev = &table_device;
 	cfg->reclaim = true;
 	iop = fns->alloc(cfg, told);

@@ -556,8 +556,9 @@ static void neighbours_at_once(void)
 	if (t->oas < 40)
 		return;
 	open_table();
-	cfg.tlb = NULL;
-	io_pgtable_ops_to_pgtable(ops)->cfg.tlb = NULL;
+	/* Their owner has nothing to invalidate. */
+	table_close(t->b->fns, ops);
+	ops = table_open(t->b->fns, t->b->fmt, &cfg, NULL);
 	for (i = 0; i < 4; i++) {
 		all[i] = (struct neighbour){ i, upper() };
 		pthread_create(&threads[i], NULL, neighbour, &all[i]);
