@@ -58,6 +58,8 @@ phys_addr_t dmamap_bounce(struct device *dev, phys_addr_t phys, size_t size,
 	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
 	phys_addr_t slot;
 
+	if (!size)
+		return (phys_addr_t)DMA_MAPPING_ERROR;
 	if (!is_swiotlb_active(dev)) {
 		dev_warn_once(dev, "a buffer must be bounced, and there are no bounce slots: boot with swiotlb=\n");
 		return (phys_addr_t)DMA_MAPPING_ERROR;

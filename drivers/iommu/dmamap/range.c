@@ -193,7 +193,7 @@ static __always_inline size_t clear(struct iommu_domain *domain,
  * @limit: highest address the device can drive
  *
  * Context: any.
- * Return: address of the first byte, or DMA_MAPPING_ERROR.
+ * Return: address of the first byte, or DMA_MAPPING_ERROR, also for 0 bytes.
  */
 dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 			    int prot, u64 limit)
@@ -216,7 +216,7 @@ dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 			  "wants offsets kept beyond the IOMMU's smallest page\n"))
 		return DMA_MAPPING_ERROR;
 	/* Nothing, or so much that the sum wrapped. */
-	if (unlikely(!len || len < size))
+	if (unlikely(size - 1 >= len))
 		return DMA_MAPPING_ERROR;
 
 	addr = dmamap_address_alloc(domain, dev, len, limit, &target);
