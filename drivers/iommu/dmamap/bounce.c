@@ -86,22 +86,24 @@ phys_addr_t dmamap_bounce(struct device *dev, phys_addr_t phys, size_t size,
  * @dir: direction of the transfer
  *
  * One entry that may bounce makes the list so: a list has one range of
- * addresses otherwise, and a slot has its own.
+ * addresses otherwise, and a slot has its own. For an untrusted device, that
+ * is an entry that does not fill its granules.
  */
 bool dmamap_sg_bounces(struct device *dev, struct scatterlist *sgl, int nents,
 		       enum dma_data_direction dir)
 {
+	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
+	bool untrusted = dmamap_untrusted(dev);
 	struct scatterlist *s;
 	int i;
 
-	if (!IS_ENABLED(CONFIG_SWIOTLB))
-		return false;
-	if (dmamap_untrusted(dev))
-		return true;
-	if (dma_kmalloc_safe(dev, dir))
+	if (!IS_ENABLED(CONFIG_SWIOTLB) ||
+	    (!untrusted && dma_kmalloc_safe(dev, dir)))
 		return false;
 	for_each_sg(sgl, s, nents, i)
-		if (!dma_kmalloc_size_aligned(s->length))
+		if (s->length && (untrusted ?
+				  (s->offset | s->length) & mask :
+				  !dma_kmalloc_size_aligned(s->length)))
 			return true;
 	return false;
 }
