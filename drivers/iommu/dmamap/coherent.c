@@ -5,17 +5,17 @@
  * Theory of operation
  * ===================
  *
- * 1. The device wants one piece of addresses, not one piece of memory. So when
- *    the caller can wait, memory is collected in pages as large as there are,
- *    mapped for the device in one range and, where the CPU needs it, for the
- *    kernel in another one. Else it is one piece of memory, or, for a device
- *    that is not coherent and a caller that cannot wait, comes from the pool
- *    that was mapped uncached beforehand.
+ * 1. The device needs consecutive addresses, not consecutive memory. So if the
+ *    caller can wait, memory is collected in pages as large as there are,
+ *    mapped for the device in one range and, if the CPU needs it, for the
+ *    kernel in another one. Otherwise it is one piece of memory. If the device
+ *    is not coherent and the caller cannot wait, it comes from the pool that
+ *    was mapped uncached beforehand. The range is aligned to its size.
  *
- * 2. What the CPU gets tells at free what it was:
+ * 2. What the CPU gets, and the attributes, tell at free what it was:
  *
- *	handle		a slab object: memory the kernel has no mapping of
- *			(DMA_ATTR_NO_KERNEL_MAPPING); not to be looked into
+ *	struct page	DMA_ATTR_NO_KERNEL_MAPPING: the first page. Its private
+ *			field points to the array of collected pages
  *	vmalloc area	with pages: collected; without: one piece, remapped
  *	direct mapping	one piece, or a single page
  *
@@ -27,24 +27,16 @@
  */
 
 #include <linux/dma-map-ops.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "dmamap.h"
+#include "trace.h"
 
 /* What the memory behind a range does not need, but its page may ask for. */
 #define GFP_PLACE	(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_COMP)
-
-/**
- * struct dmamap_handle - memory without a mapping for the kernel
- * @pages: its pages
- * @count: how many
- */
-struct dmamap_handle {
-	struct page **pages;
-	unsigned int count;
-};
 
 /**
  * struct dmamap_noncontiguous - what dma_alloc_noncontiguous() hands out
@@ -59,15 +51,6 @@ struct dmamap_noncontiguous {
 static unsigned int pages_of(size_t size)
 {
 	return PAGE_ALIGN(size) >> PAGE_SHIFT;
-}
-
-/* A slab object is never memory for DMA, so it is a handle. */
-static struct dmamap_handle *to_handle(void *cpu_addr)
-{
-	if (is_vmalloc_addr(cpu_addr) ||
-	    !folio_test_slab(virt_to_folio(cpu_addr)))
-		return NULL;
-	return cpu_addr;
 }
 
 static void free_pages_array(struct page **pages, unsigned int count)
@@ -124,29 +107,58 @@ static struct page **collect_pages(struct device *dev, unsigned int count,
 	return pages;
 }
 
-/* Map pages for the device, in as few runs as they have. @size: up to theirs. */
-static int map_pages(struct iommu_domain *domain, dma_addr_t addr, size_t size,
-		     struct page **pages, int prot, gfp_t gfp)
+/*
+ * Map whole pages for the device: @pages or, without them, one piece that
+ * begins with @page. Returns the address, 0 on failure.
+ */
+static dma_addr_t map_memory(struct device *dev, size_t size,
+			     struct page **pages, struct page *page, int prot,
+			     gfp_t gfp)
 {
+	struct iommu_domain *domain = iommu_get_dma_domain(dev);
+	struct iommu_dma_cookie *cookie = domain->iova_cookie;
+	struct dmamap_target aligned = { .boundary = ~0UL };
 	struct dmamap_runs runs __uninitialized;
-	size_t done;
+	unsigned int count = pages_of(size), done = 0;
+	dma_addr_t addr;
 	int ret = 0;
 
+	if (dmamap_attach_deferred(dev, domain))
+		return 0;
+	size = PAGE_ALIGN(size);
+	addr = dmamap_address_alloc(domain, dev, size, dev->coherent_dma_mask,
+				    &aligned);
+	if (!addr)
+		return 0;
 	runs.domain = domain;
 	runs.addr = addr;
 	runs.prot = prot;
-	runs.gfp = gfp;
+	runs.gfp = gfp & ~GFP_PLACE;
 	runs.count = 0;
-	for (done = 0; !ret && done < size; done += PAGE_SIZE)
-		ret = dmamap_runs_add(&runs, page_to_phys(*pages++),
-				      min(PAGE_SIZE, size - done));
+	if (!pages)
+		dmamap_runs_append(&runs, page_to_phys(page), size);
+	for (; pages && !ret && done < count; done++)
+		ret = dmamap_runs_add(&runs, page_to_phys(pages[done]),
+				      PAGE_SIZE);
 	if (!ret)
 		ret = dmamap_runs_flush(&runs);
 	if (!ret)
 		ret = dmamap_run_sync(domain, addr, size);
-	if (ret && runs.addr != addr)
+	if (!ret) {
+		dmamap_count(maps, 1);
+		trace_dmamap_map(dev, addr,
+				 page_to_phys(pages ? *pages : page), size);
+		return addr;
+	}
+	if (runs.addr != addr)
 		iommu_unmap(domain, addr, runs.addr - addr);
-	return ret;
+	dmamap_address_free(cookie, addr, size);
+	return 0;
+}
+
+static bool unmap_memory(struct device *dev, dma_addr_t addr, size_t size)
+{
+	return dmamap_range_unmap(dev, addr, PAGE_ALIGN(size), false);
 }
 
 /* The device bypasses the caches: nothing may be left in them. */
@@ -164,46 +176,34 @@ static struct page **alloc_mapped(struct device *dev, size_t size,
 				  dma_addr_t *addr, int prot, gfp_t gfp,
 				  unsigned long attrs, struct sg_table *sgt)
 {
-	struct iommu_domain *domain = iommu_get_dma_domain(dev);
-	struct iommu_dma_cookie *cookie = domain->iova_cookie;
-	struct dmamap_target target = { .boundary = ~0UL };
-	unsigned long sizes = domain->pgsize_bitmap;
+	unsigned long sizes = iommu_get_dma_domain(dev)->pgsize_bitmap;
 	unsigned int count = pages_of(size);
 	struct page **pages;
 
-	if (dmamap_attach_deferred(dev, domain))
+	if (!count)
 		return NULL;
 	/* The IOMMU's pages may be smaller than the CPU's, never larger. */
 	sizes = (sizes & ~(PAGE_SIZE - 1)) | PAGE_SIZE;
 	if (attrs & DMA_ATTR_ALLOC_SINGLE_PAGES)
 		sizes = PAGE_SIZE;
-	if (!count)
-		return NULL;
 	pages = collect_pages(dev, count,
 			      (sizes >> PAGE_SHIFT) &
 			      GENMASK(MAX_PAGE_ORDER, 0), gfp);
 	if (!pages)
 		return NULL;
 
-	size = iova_align(&cookie->iovad, size);
-	*addr = dmamap_address_alloc(domain, dev, size, dev->coherent_dma_mask,
-				     &target);
-	if (!*addr)
-		goto free_pages;
 	if (!(prot & IOMMU_CACHE))
 		prepare_pages(pages, count);
-	gfp &= ~GFP_PLACE;
-	if (sgt && sg_alloc_table_from_pages(sgt, pages, count, 0, size, gfp))
-		goto free_address;
-	if (map_pages(domain, *addr, size, pages, prot, gfp))
-		goto free_table;
-	return pages;
+	if (sgt && sg_alloc_table_from_pages(sgt, pages, count, 0,
+					     count * PAGE_SIZE,
+					     gfp & ~GFP_PLACE))
+		goto free_pages;
+	*addr = map_memory(dev, size, pages, NULL, prot, gfp);
+	if (*addr)
+		return pages;
 
-free_table:
 	if (sgt)
 		sg_free_table(sgt);
-free_address:
-	dmamap_address_free(cookie, *addr, size);
 free_pages:
 	free_pages_array(pages, count);
 	return NULL;
@@ -225,8 +225,12 @@ static void *alloc_collected(struct device *dev, size_t size, dma_addr_t *addr,
 	if (!pages)
 		return NULL;
 
-	/* A single page has an address already, if that will do. */
 	page = pages[0];
+	if (attrs & DMA_ATTR_NO_KERNEL_MAPPING) {
+		set_page_private(page, (unsigned long)pages);
+		return page;
+	}
+	/* A single page has an address already, if that will do. */
 	if (count == 1 && dev_is_dma_coherent(dev) && !PageHighMem(page)) {
 		kvfree(pages);
 		return page_address(page);
@@ -235,31 +239,12 @@ static void *alloc_collected(struct device *dev, size_t size, dma_addr_t *addr,
 					  __builtin_return_address(0));
 	if (cpu_addr)
 		return cpu_addr;
-	dmamap_range_unmap(dev, *addr, size, false);
+	unmap_memory(dev, *addr, size);
 	free_pages_array(pages, count);
 	return NULL;
 }
 
-/* Memory that the kernel does not look at. */
-static void *alloc_handle(struct device *dev, size_t size, dma_addr_t *addr,
-			  gfp_t gfp, unsigned long attrs)
-{
-	struct dmamap_handle *handle = kmalloc(sizeof(*handle),
-					       gfp & ~GFP_PLACE);
-	int prot = dmamap_prot(DMA_BIDIRECTIONAL, dev_is_dma_coherent(dev),
-			       attrs);
-
-	if (!handle)
-		return NULL;
-	handle->count = pages_of(size);
-	handle->pages = alloc_mapped(dev, size, addr, prot, gfp, attrs, NULL);
-	if (handle->pages)
-		return handle;
-	kfree(handle);
-	return NULL;
-}
-
-/* Memory in one piece, and where the CPU may use it. */
+/* Memory in one piece, and what the CPU gets for it. */
 static struct page *alloc_piece(struct device *dev, size_t size,
 				void **cpu_addr, gfp_t gfp, unsigned long attrs)
 {
@@ -267,10 +252,11 @@ static struct page *alloc_piece(struct device *dev, size_t size,
 	void *caller = __builtin_return_address(0);
 	bool coherent = dev_is_dma_coherent(dev);
 	struct page *page;
+	unsigned int i;
 
-	size = PAGE_ALIGN(size);
 	if (attrs & DMA_ATTR_NO_WARN)
 		gfp |= __GFP_NOWARN;
+	gfp &= ~__GFP_ZERO;
 	page = dma_alloc_contiguous(dev, size, gfp);
 	if (!page)
 		page = alloc_pages_node(dev_to_node(dev), gfp,
@@ -278,124 +264,153 @@ static struct page *alloc_piece(struct device *dev, size_t size,
 	if (!page)
 		return NULL;
 
-	if (coherent && !PageHighMem(page)) {
+	/* CMA does not zero. */
+	for (i = 0; i < pages_of(size); i++)
+		clear_highpage(page + i);
+	if (!coherent)
+		arch_dma_prep_coherent(page, size);
+	if (attrs & DMA_ATTR_NO_KERNEL_MAPPING) {
+		set_page_private(page, 0);
+		*cpu_addr = page;
+	} else if (coherent && !PageHighMem(page)) {
 		*cpu_addr = page_address(page);
 	} else {
 		*cpu_addr = dma_common_contiguous_remap(page, size, prot, caller);
-		if (!*cpu_addr) {
-			dma_free_contiguous(dev, page, size);
-			return NULL;
-		}
-		if (!coherent)
-			arch_dma_prep_coherent(page, size);
 	}
-	/* CMA does not zero. */
-	memset(*cpu_addr, 0, size);
-	return page;
+	if (*cpu_addr)
+		return page;
+	dma_free_contiguous(dev, page, size);
+	return NULL;
 }
 
-/* Free what is not mapped for the device any more. */
-static void free_memory(struct device *dev, size_t size, void *cpu_addr)
+/* The pages behind what the CPU got, %NULL when they are one piece from *@page. */
+static struct page **find_pages(void *cpu_addr, unsigned long attrs,
+				struct page **page)
 {
-	struct page **pages = NULL, *page = NULL;
-	struct dmamap_handle *handle;
+	struct page **pages;
 
-	size = PAGE_ALIGN(size);
-	if (IS_ENABLED(CONFIG_DMA_DIRECT_REMAP) &&
-	    dma_free_from_pool(dev, cpu_addr, size))
-		return;
-
-	handle = to_handle(cpu_addr);
-	if (handle) {
-		free_pages_array(handle->pages, handle->count);
-		kfree(handle);
-		return;
+	if (attrs & DMA_ATTR_NO_KERNEL_MAPPING) {
+		*page = cpu_addr;
+		return (struct page **)page_private(*page);
 	}
-	if (is_vmalloc_addr(cpu_addr)) {
-		pages = dma_common_find_pages(cpu_addr);
-		if (!pages)
-			page = vmalloc_to_page(cpu_addr);
+	if (!is_vmalloc_addr(cpu_addr)) {
+		*page = virt_to_page(cpu_addr);
+		return NULL;
+	}
+	pages = dma_common_find_pages(cpu_addr);
+	if (!pages)
+		*page = vmalloc_to_page(cpu_addr);
+	return pages;
+}
+
+static void free_now(struct device *dev, size_t size, void *cpu_addr,
+		     unsigned long attrs)
+{
+	struct page *page, **pages = find_pages(cpu_addr, attrs, &page);
+
+	if (is_vmalloc_addr(cpu_addr))
 		dma_common_free_remap(cpu_addr, size);
-	} else {
-		page = virt_to_page(cpu_addr);
-	}
 	if (pages)
 		free_pages_array(pages, pages_of(size));
 	else
 		dma_free_contiguous(dev, page, size);
 }
 
-static bool needs_pool(struct device *dev, gfp_t gfp)
+/* Memory in a vmalloc area, to be freed where vunmap() may sleep. */
+struct late_free {
+	struct work_struct work;
+	struct device *dev;
+	size_t size;
+	void *cpu_addr;
+};
+
+static void free_late(struct work_struct *work)
 {
-	return IS_ENABLED(CONFIG_DMA_DIRECT_REMAP) &&
-	       !gfpflags_allow_blocking(gfp) && !dev_is_dma_coherent(dev);
+	struct late_free *late = container_of(work, struct late_free, work);
+
+	free_now(late->dev, late->size, late->cpu_addr, 0);
+	put_device(late->dev);
+	kfree(late);
+}
+
+/* The DMA core warns by itself if interrupts are disabled. */
+static void free_later(struct device *dev, size_t size, void *cpu_addr)
+{
+	struct late_free *late = kmalloc(sizeof(*late), GFP_ATOMIC);
+
+	dev_WARN_ONCE(dev, !irqs_disabled(),
+		      "coherent memory freed in atomic context, %s\n",
+		      late ? "deferring vunmap()" : "leaking it");
+	if (!late)
+		return;
+	INIT_WORK(&late->work, free_late);
+	late->dev = get_device(dev);
+	late->size = size;
+	late->cpu_addr = cpu_addr;
+	schedule_work(&late->work);
+}
+
+/* Free what is not mapped for the device any more. */
+static void free_memory(struct device *dev, size_t size, void *cpu_addr,
+			unsigned long attrs)
+{
+	size = PAGE_ALIGN(size);
+	if (IS_ENABLED(CONFIG_DMA_DIRECT_REMAP) &&
+	    dma_free_from_pool(dev, cpu_addr, size))
+		return;
+	/* Without CONFIG_PREEMPT_COUNT, a spinlock alone is not seen. */
+	if (is_vmalloc_addr(cpu_addr) &&
+	    (preempt_count() || in_interrupt() || irqs_disabled()))
+		free_later(dev, size, cpu_addr);
+	else
+		free_now(dev, size, cpu_addr, attrs);
 }
 
 void *iommu_dma_alloc(struct device *dev, size_t size, dma_addr_t *addr,
 		      gfp_t gfp, unsigned long attrs)
 {
-	int prot = dmamap_prot(DMA_BIDIRECTIONAL, dev_is_dma_coherent(dev),
-			       attrs);
+	bool coherent = dev_is_dma_coherent(dev);
+	int prot = dmamap_prot(DMA_BIDIRECTIONAL, coherent, attrs);
 	struct page *page;
 	void *cpu_addr;
 
 	gfp |= __GFP_ZERO;
-	if (gfpflags_allow_blocking(gfp) &&
-	    !(attrs & DMA_ATTR_FORCE_CONTIGUOUS)) {
-		if (attrs & DMA_ATTR_NO_KERNEL_MAPPING)
-			return alloc_handle(dev, size, addr, gfp, attrs);
+	if (gfpflags_allow_blocking(gfp) && !(attrs & DMA_ATTR_FORCE_CONTIGUOUS))
 		return alloc_collected(dev, size, addr, gfp, attrs);
-	}
 
-	if (needs_pool(dev, gfp))
-		page = dma_alloc_from_pool(dev, PAGE_ALIGN(size), &cpu_addr,
-					   gfp, NULL);
+	size = PAGE_ALIGN(size);
+	if (!size)
+		return NULL;
+	if (IS_ENABLED(CONFIG_DMA_DIRECT_REMAP) && !coherent &&
+	    !gfpflags_allow_blocking(gfp) &&
+	    !(attrs & DMA_ATTR_NO_KERNEL_MAPPING))
+		page = dma_alloc_from_pool(dev, size, &cpu_addr, gfp, NULL);
 	else
 		page = alloc_piece(dev, size, &cpu_addr, gfp, attrs);
 	if (!page)
 		return NULL;
 
-	*addr = dmamap_range_map(dev, page_to_phys(page), size, prot,
-				 dev->coherent_dma_mask);
-	if (*addr == DMA_MAPPING_ERROR) {
-		free_memory(dev, size, cpu_addr);
-		return NULL;
-	}
-	return cpu_addr;
+	*addr = map_memory(dev, size, NULL, page, prot, gfp);
+	if (*addr)
+		return cpu_addr;
+	free_memory(dev, size, cpu_addr, attrs);
+	return NULL;
 }
 
 void iommu_dma_free(struct device *dev, size_t size, void *cpu_addr,
 		    dma_addr_t addr, unsigned long attrs)
 {
 	/* What the device may still see is not to be given to others. */
-	if (dmamap_range_unmap(dev, addr, size, false))
-		free_memory(dev, size, cpu_addr);
-}
-
-/* The pages behind @cpu_addr, %NULL when they are one piece from *@pfn on. */
-static struct page **find_pages(void *cpu_addr, unsigned long *pfn)
-{
-	struct dmamap_handle *handle = to_handle(cpu_addr);
-	struct page **pages;
-
-	if (handle)
-		return handle->pages;
-	if (!is_vmalloc_addr(cpu_addr)) {
-		*pfn = page_to_pfn(virt_to_page(cpu_addr));
-		return NULL;
-	}
-	pages = dma_common_find_pages(cpu_addr);
-	if (!pages)
-		*pfn = vmalloc_to_pfn(cpu_addr);
-	return pages;
+	if (unmap_memory(dev, addr, size))
+		free_memory(dev, size, cpu_addr, attrs);
 }
 
 int iommu_dma_mmap(struct device *dev, struct vm_area_struct *vma,
 		   void *cpu_addr, dma_addr_t addr, size_t size,
 		   unsigned long attrs)
 {
-	unsigned long count = pages_of(size), pfn;
-	struct page **pages;
+	unsigned long count = pages_of(size);
+	struct page *page, **pages;
 	int ret;
 
 	vma->vm_page_prot = dma_pgprot(dev, vma->vm_page_prot, attrs);
@@ -404,10 +419,15 @@ int iommu_dma_mmap(struct device *dev, struct vm_area_struct *vma,
 	if (vma->vm_pgoff >= count || vma_pages(vma) > count - vma->vm_pgoff)
 		return -ENXIO;
 
-	pages = find_pages(cpu_addr, &pfn);
+	pages = find_pages(cpu_addr, attrs, &page);
+	/* A page that is not CMA's can be kept by the mapping, as others are. */
+	if (!pages && count == 1 && !is_vmalloc_addr(cpu_addr) &&
+	    !(attrs & DMA_ATTR_FORCE_CONTIGUOUS))
+		pages = &page;
 	if (pages)
 		return vm_map_pages(vma, pages, count);
-	return remap_pfn_range(vma, vma->vm_start, pfn + vma->vm_pgoff,
+	return remap_pfn_range(vma, vma->vm_start,
+			       page_to_pfn(page) + vma->vm_pgoff,
 			       vma_pages(vma) << PAGE_SHIFT, vma->vm_page_prot);
 }
 
@@ -415,19 +435,16 @@ int iommu_dma_get_sgtable(struct device *dev, struct sg_table *sgt,
 			  void *cpu_addr, dma_addr_t addr, size_t size,
 			  unsigned long attrs)
 {
-	struct page **pages;
-	unsigned long pfn;
+	struct page *page, **pages = find_pages(cpu_addr, attrs, &page);
 	int ret;
 
-	pages = find_pages(cpu_addr, &pfn);
 	if (pages)
 		return sg_alloc_table_from_pages(sgt, pages, pages_of(size), 0,
 						 size, GFP_KERNEL);
 	ret = sg_alloc_table(sgt, 1, GFP_KERNEL);
-	if (ret)
-		return ret;
-	sg_set_page(sgt->sgl, pfn_to_page(pfn), PAGE_ALIGN(size), 0);
-	return 0;
+	if (!ret)
+		sg_set_page(sgt->sgl, page, PAGE_ALIGN(size), 0);
+	return ret;
 }
 
 static struct dmamap_noncontiguous *to_noncontiguous(struct sg_table *sgt)
@@ -455,8 +472,7 @@ struct sg_table *iommu_dma_alloc_noncontiguous(struct device *dev, size_t size,
 		return NULL;
 	}
 	sg_dma_address(memory->sgt.sgl) = addr;
-	sg_dma_len(memory->sgt.sgl) = iova_align(&dmamap_cookie(dev)->iovad,
-						 size);
+	sg_dma_len(memory->sgt.sgl) = PAGE_ALIGN(size);
 	return &memory->sgt;
 }
 
@@ -466,7 +482,7 @@ void iommu_dma_free_noncontiguous(struct device *dev, size_t size,
 {
 	struct dmamap_noncontiguous *memory = to_noncontiguous(sgt);
 
-	if (!dmamap_range_unmap(dev, sg_dma_address(sgt->sgl), size, false))
+	if (!unmap_memory(dev, sg_dma_address(sgt->sgl), size))
 		return;
 	free_pages_array(memory->pages, pages_of(size));
 	sg_free_table(sgt);
