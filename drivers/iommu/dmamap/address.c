@@ -67,7 +67,8 @@ static unsigned long alloc_placed(struct iommu_domain *domain, size_t size,
 		struct iova_place place = {
 			.align_mask = (page - 1) >> shift,
 			.colour = colour >> shift,
-			.boundary_mask = target->boundary >> shift,
+			.boundary_mask = dmamap_boundary(target->boundary) >>
+					 shift,
 		};
 
 		pages &= ~page;

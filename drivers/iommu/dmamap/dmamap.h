@@ -155,17 +155,9 @@ int dmamap_doorbells_identity(struct iommu_dma_cookie *cookie,
 void dmamap_doorbells_forget(struct iommu_dma_cookie *cookie,
 			     struct list_head *mark);
 
-/* map.c */
-dma_addr_t dmamap_map_buffer(struct device *dev, phys_addr_t phys, size_t size,
-			     enum dma_data_direction dir, unsigned long attrs);
-void dmamap_unmap_buffer(struct device *dev, dma_addr_t addr, size_t size,
-			 enum dma_data_direction dir, unsigned long attrs);
-
 /* sync.c */
-void dmamap_cache_to_device(struct device *dev, struct scatterlist *sgl,
-			    int nents, enum dma_data_direction dir);
-void dmamap_cache_to_cpu(struct device *dev, struct scatterlist *sgl,
-			 int nents, enum dma_data_direction dir);
+void dmamap_cache_for_cpu(struct device *dev, phys_addr_t phys, size_t size,
+			  enum dma_data_direction dir);
 
 /* bounce.c */
 bool dmamap_sg_bounces(struct device *dev, struct scatterlist *sgl, int nents,
@@ -411,6 +403,22 @@ do {									\
 static inline struct iommu_dma_cookie *dmamap_cookie(struct device *dev)
 {
 	return iommu_get_dma_domain(dev)->iova_cookie;
+}
+
+/**
+ * dmamap_boundary - a segment boundary that can be relied on
+ * @mask: dma_get_seg_boundary() of a device
+ *
+ * A driver may have set what is not 2^n - 1. Segments that respect the largest
+ * such mask that is not above it respect whatever was meant.
+ *
+ * Return: a mask of all ones.
+ */
+static inline unsigned long dmamap_boundary(unsigned long mask)
+{
+	if (likely(!(mask & (mask + 1))))
+		return mask;
+	return BIT(__fls(mask + 1)) - 1;
 }
 
 /**

@@ -20,11 +20,11 @@
 
 #include "dmamap.h"
 
-static __always_inline dma_addr_t map_buffer(struct device *dev,
-					     phys_addr_t phys, size_t size,
-					     enum dma_data_direction dir,
-					     unsigned long attrs)
+dma_addr_t iommu_dma_map_page(struct device *dev, struct page *page,
+			      unsigned long offset, size_t size,
+			      enum dma_data_direction dir, unsigned long attrs)
 {
+	phys_addr_t phys = page_to_phys(page) + offset;
 	bool coherent = dev_is_dma_coherent(dev), bounced = false;
 	dma_addr_t addr;
 
@@ -46,23 +46,6 @@ static __always_inline dma_addr_t map_buffer(struct device *dev,
 	return addr;
 }
 
-/**
- * dmamap_map_buffer - map a buffer
- * @dev: the device
- * @phys: the buffer
- * @size: its bytes
- * @dir: direction of the transfer
- * @attrs: attributes of the mapping
- *
- * Context: any.
- * Return: address for the device, or DMA_MAPPING_ERROR.
- */
-dma_addr_t dmamap_map_buffer(struct device *dev, phys_addr_t phys, size_t size,
-			     enum dma_data_direction dir, unsigned long attrs)
-{
-	return map_buffer(dev, phys, size, dir, attrs);
-}
-
 /* Unmap a buffer whose memory matters. */
 static noinline void unmap_known(struct device *dev, dma_addr_t addr,
 				 size_t size, enum dma_data_direction dir,
@@ -73,42 +56,19 @@ static noinline void unmap_known(struct device *dev, dma_addr_t addr,
 
 	if (!dmamap_range_unmap(dev, addr, size, slots) || !phys)
 		return;
-	if (!dev_is_dma_coherent(dev) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-		arch_sync_dma_for_cpu(phys, size, dir);
+	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+		dmamap_cache_for_cpu(dev, phys, size, dir);
 	if (slots)
 		swiotlb_tbl_unmap_single(dev, phys, size, dir, attrs);
-}
-
-/**
- * dmamap_unmap_buffer - undo dmamap_map_buffer()
- * @dev: the device
- * @addr: what it returned
- * @size: bytes of the buffer
- * @dir: direction of the transfer
- * @attrs: attributes of the mapping
- *
- * Context: any.
- */
-void dmamap_unmap_buffer(struct device *dev, dma_addr_t addr, size_t size,
-			 enum dma_data_direction dir, unsigned long attrs)
-{
-	if (unlikely(dmamap_needs_phys(dev)))
-		unmap_known(dev, addr, size, dir, attrs);
-	else
-		dmamap_range_unmap(dev, addr, size, false);
-}
-
-dma_addr_t iommu_dma_map_page(struct device *dev, struct page *page,
-			      unsigned long offset, size_t size,
-			      enum dma_data_direction dir, unsigned long attrs)
-{
-	return map_buffer(dev, page_to_phys(page) + offset, size, dir, attrs);
 }
 
 void iommu_dma_unmap_page(struct device *dev, dma_addr_t addr, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs)
 {
-	dmamap_unmap_buffer(dev, addr, size, dir, attrs);
+	if (unlikely(dmamap_needs_phys(dev)))
+		unmap_known(dev, addr, size, dir, attrs);
+	else
+		dmamap_range_unmap(dev, addr, size, false);
 }
 
 dma_addr_t iommu_dma_map_resource(struct device *dev, phys_addr_t phys,

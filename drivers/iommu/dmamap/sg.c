@@ -17,14 +17,15 @@
  * 3. No segment may cross a segment boundary of the device. Where an entry
  *    would, addresses up to the boundary are left out before it: a gap, with
  *    nothing behind it. A range longer than the distance of boundaries begins
- *    at one, so where they fall follows from the lengths alone: gap_before()
- *    gives the same answers each time.
+ *    at one, so the lengths alone say where the gaps are. place_next() is the
+ *    only function that decides where an entry goes.
  *
  * 4. At unmap the segments are what is left. Those that touch are cleared in
  *    one go; all is invalidated once.
  *
  * 5. Memory of other PCI devices may be reachable without passing the IOMMU:
- *    such an entry gets its bus address, and takes no part in all this.
+ *    such an entry gets its bus address, and takes no part in all this. Empty
+ *    entries are skipped; a list of nothing else is refused.
  *
  * 6. A list with an entry that may have to bounce is mapped entry by entry,
  *    each with a range of its own. The head of the list is marked for as long.
@@ -61,7 +62,12 @@ struct layout {
 static __always_inline struct scatterlist *entry_after(struct scatterlist *s)
 {
 	s++;
-	return unlikely(sg_is_chain(s)) ? sg_chain_ptr(s) : s;
+	if (unlikely(sg_is_chain(s))) {
+		s = sg_chain_ptr(s);
+		/* A branch: else each entry waits for the one before. */
+		OPTIMIZER_HIDE_VAR(s);
+	}
+	return s;
 }
 
 /* As for_each_sg(), but it does not ask each entry whether it is the last. */
@@ -70,38 +76,60 @@ static __always_inline struct scatterlist *entry_after(struct scatterlist *s)
 	     (s) = ++(i) < (nents) ? entry_after(s) : NULL)
 
 /*
- * Bytes to leave out so that @len more after @total do not cross a boundary.
- * Most lists are shorter than the first one is away.
+ * An entry, and where it goes in the range of its list: to [at, end). If it has
+ * its bus address, that is empty.
  */
-static __always_inline u64 gap_before(u64 total, u64 len, u64 boundary)
-{
-	u64 used;
+struct placed {
+	struct scatterlist *s, *sgl;
+	int left;		/* entries behind @s */
+	unsigned long mask;	/* of a granule */
+	unsigned long boundary;
+	u64 gap, at, end;	/* gap: bytes left out before the entry */
+};
 
-	if (likely(total + len - 1 <= boundary))
-		return 0;
-	used = total & boundary;
-	if (!used || len - 1 <= boundary - used)
-		return 0;
-	return boundary - used + 1;
+/* On to the next entry that is not empty; false if there is none. */
+static bool place_next(struct placed *p)
+{
+	u64 used = p->end & p->boundary, len;
+
+	do {
+		if (p->left-- <= 0)
+			return false;
+		p->s = p->s ? entry_after(p->s) : p->sgl;
+	} while (!p->s->length);
+
+	p->gap = 0;
+	p->at = p->end;
+	if (sg_dma_is_bus_address(p->s))
+		return true;
+	len = ALIGN((p->s->offset & p->mask) + (u64)p->s->length, p->mask + 1ULL);
+	/* The entry would cross the boundary. */
+	if (used && len - 1 > p->boundary - used)
+		p->gap = p->boundary - used + 1;
+	p->at += p->gap;
+	p->end = p->at + len;
+	return true;
 }
 
-/* Bytes of the granules that an entry touches; @mask is that of a granule. */
-static __always_inline u64 wide_len(struct scatterlist *s, u64 mask)
-{
-	return (s->length + (s->offset & mask) + mask) & ~mask;
-}
+/* All entries that are not empty, with their place. */
+#define for_each_placed(p, list, nents, iovad, bound)			\
+	for (*(p) = (struct placed) { .sgl = (list), .left = (nents),	\
+	     .mask = iova_mask(iovad), .boundary = (bound) }; place_next(p);)
 
-static void clear_dma(struct scatterlist *s)
+/* Set the DMA fields, flags of an earlier mapping included. */
+static __always_inline void set_dma(struct scatterlist *s, dma_addr_t addr,
+				    unsigned int len)
 {
-	sg_dma_address(s) = DMA_MAPPING_ERROR;
-	sg_dma_len(s) = 0;
-}
-
-static void unmark_bounced(struct scatterlist *sgl)
-{
+	sg_dma_address(s) = addr;
+	sg_dma_len(s) = len;
 #ifdef CONFIG_NEED_SG_DMA_FLAGS
-	sgl->dma_flags &= ~SG_DMA_SWIOTLB;
+	s->dma_flags = 0;
 #endif
+}
+
+static __always_inline void clear_dma(struct scatterlist *s)
+{
+	set_dma(s, DMA_MAPPING_ERROR, 0);
 }
 
 static void clear_list(struct scatterlist *sgl, int nents)
@@ -109,10 +137,8 @@ static void clear_list(struct scatterlist *sgl, int nents)
 	struct scatterlist *s;
 	int i;
 
-	for_each_sg(sgl, s, nents, i) {
-		sg_dma_unmark_bus_address(s);
+	for_each_sg(sgl, s, nents, i)
 		clear_dma(s);
-	}
 }
 
 /*
@@ -136,9 +162,9 @@ static int classify(struct pci_p2pdma_map_state *state, struct device *dev,
 
 /*
  * Lay out a list whose entries meet at granules, so that it begins and ends
- * anywhere but is whole in between, of ordinary memory, and no longer than the
- * distance of boundaries: nearly all lists.  The memory that it begins with is
- * noted on the way.  Returns false for any other list.
+ * anywhere but is whole in between, of ordinary memory, none of them empty, and
+ * no longer than the distance of boundaries: nearly all lists.  The memory that
+ * it begins with is noted on the way.  Returns false for any other list.
  */
 static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 			  int nents, struct layout *layout)
@@ -152,13 +178,11 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 	phys_addr_t phys, end, meet = 0;
 	int i;
 
-	if (nents < 1 || is_zone_device_page(sg_page(s)))
+	if (nents < 1 || !len || is_zone_device_page(sg_page(s)))
 		return false;
 	phys = sg_phys(sgl);
 	end = phys + len;
 	total = (phys & mask) + len;
-	if (overflows_type(total + mask, s->length))
-		return false;
 	run->phys = phys & ~(phys_addr_t)mask;
 	run->size = total;
 	for (i = 1; i < nents; i++) {
@@ -167,6 +191,8 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 			return false;
 		phys = sg_phys(s);
 		len = s->length;
+		if (unlikely(!len))
+			return false;
 		if (phys == end) {
 			run->size += len;
 		} else if (likely(run != last)) {
@@ -186,6 +212,8 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 	while (i < nents) {
 		phys = sg_phys(s);
 		len = s->length;
+		if (unlikely(!len))
+			return false;
 		meet |= end | phys;
 		total += len;
 		end = phys + len;
@@ -197,10 +225,9 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 	}
 	layout->padding = -end & mask;
 	total += layout->padding;
-	if (unlikely(meet & mask || !total || total - 1 > boundary ||
+	/* A boundary that is no mask of all ones has a 0 among the low bits. */
+	if (unlikely(meet & mask || (total - 1) & ~(u64)boundary ||
 		     total > SIZE_MAX))
-		return false;
-	if (overflows_type(len + layout->padding, s->length))
 		return false;
 	if (layout->noted == nents)
 		run->size += layout->padding;
@@ -219,42 +246,34 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 static noinline int lay_out(struct device *dev, struct scatterlist *sgl,
 			    int nents, struct layout *layout)
 {
-	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
-	unsigned long boundary = dma_get_seg_boundary(dev);
+	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
+	struct dmamap_target *target = &layout->target;
 	struct pci_p2pdma_map_state p2pdma = { };
-	u64 total = 0, piece = 0, gap, len;
-	phys_addr_t phys = 0, at;
 	struct scatterlist *s;
+	struct placed p;
+	phys_addr_t at;
 	int i, ret;
 
 	for_each_entry(sgl, s, nents, i) {
-		ret = classify(&p2pdma, dev, s);
-		if (unlikely(ret > 0))
-			continue;
+		sg_dma_unmark_bus_address(s);
+		ret = s->length ? classify(&p2pdma, dev, s) : 0;
 		if (unlikely(ret < 0))
 			return ret;
-		len = wide_len(s, mask);
-		if (unlikely(overflows_type(len, s->length)))
-			return -EINVAL;
-
-		gap = gap_before(total, len, boundary);
-		/* The first piece ends where one does not follow the other. */
-		if (piece == total && !gap) {
-			at = sg_phys(s) & ~(phys_addr_t)mask;
-			if (!total)
-				phys = at;
-			if (at == phys + total)
-				piece += len;
-		}
-		total += gap + len;
 	}
-	if (total > SIZE_MAX)
+	target->boundary = dmamap_boundary(dma_get_seg_boundary(dev));
+	target->piece = 0;
+	for_each_placed(&p, sgl, nents, iovad, target->boundary) {
+		/* The first piece ends where one does not follow the other. */
+		at = sg_phys(p.s) & ~(phys_addr_t)p.mask;
+		if (!target->piece)
+			target->phys = at;
+		if (target->piece == p.at && at == target->phys + p.at)
+			target->piece = p.end;
+	}
+	if (p.end > SIZE_MAX)
 		return -ENOMEM;
 	layout->plain = false;
-	layout->total = total;
-	layout->target.phys = phys;
-	layout->target.piece = piece;
-	layout->target.boundary = boundary;
+	layout->total = p.end;
 	return 0;
 }
 
@@ -266,26 +285,21 @@ static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr,
 		       struct scatterlist *sgl, int nents, size_t end,
 		       unsigned long boundary)
 {
-	unsigned long mask = iova_mask(&domain->iova_cookie->iovad);
-	size_t start = 0, total = 0, gap, len;
-	struct scatterlist *s;
-	int i;
+	struct iova_domain *iovad = &domain->iova_cookie->iovad;
+	size_t start = 0, stop = 0;
+	struct placed p;
 
-	for_each_entry(sgl, s, nents, i) {
-		if (sg_dma_is_bus_address(s))
-			continue;
-		len = wide_len(s, mask);
-		gap = gap_before(total, len, boundary);
-		if (total + gap >= end)
+	for_each_placed(&p, sgl, nents, iovad, boundary) {
+		if (p.at >= end)
 			break;
-		if (gap) {
-			iommu_unmap(domain, addr + start, total - start);
-			start = total + gap;
+		if (p.gap) {
+			iommu_unmap(domain, addr + start, stop - start);
+			start = p.at;
 		}
-		total += gap + len;
+		stop = p.end;
 	}
-	if (total > start)
-		iommu_unmap(domain, addr + start, total - start);
+	if (stop > start)
+		iommu_unmap(domain, addr + start, stop - start);
 }
 
 /* Map a plain list: what was noted, and the rest. */
@@ -310,31 +324,25 @@ static int map_plain(int nents, struct layout *layout)
 static noinline int map_any(struct scatterlist *sgl, int nents,
 			    struct layout *layout)
 {
-	unsigned long boundary = layout->target.boundary;
 	struct dmamap_runs *runs = &layout->runs;
-	struct iommu_dma_cookie *cookie = runs->domain->iova_cookie;
-	unsigned long mask = iova_mask(&cookie->iovad);
-	size_t total = 0, gap, len;
-	struct scatterlist *s;
-	int i, ret;
+	struct iova_domain *iovad = &runs->domain->iova_cookie->iovad;
+	struct placed p;
+	int ret;
 
 	runs->count = 0;
-	for_each_entry(sgl, s, nents, i) {
-		if (unlikely(sg_dma_is_bus_address(s)))
+	for_each_placed(&p, sgl, nents, iovad, layout->target.boundary) {
+		if (unlikely(p.end == p.at))
 			continue;
-		len = wide_len(s, mask);
-		gap = gap_before(total, len, boundary);
-		if (gap) {
+		if (p.gap) {
 			ret = dmamap_runs_flush(runs);
 			if (unlikely(ret))
 				return ret;
-			runs->addr += gap;
+			runs->addr += p.gap;
 		}
-		ret = dmamap_runs_add(runs, sg_phys(s) & ~(phys_addr_t)mask,
-				      len);
+		ret = dmamap_runs_add(runs, sg_phys(p.s) & ~(phys_addr_t)p.mask,
+				      p.end - p.at);
 		if (unlikely(ret))
 			return ret;
-		total += gap + len;
 	}
 	return dmamap_runs_flush(runs);
 }
@@ -364,58 +372,49 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 	return ret == -ENOMEM ? -ENOMEM : -EINVAL;
 }
 
+/*
+ * How long a segment that begins with @len bytes may become. If the entry alone
+ * is longer than the device takes, there is no limit left to keep.
+ */
+static __always_inline unsigned int seg_limit(unsigned int len,
+					      unsigned int max_len)
+{
+	return likely(len <= max_len) ? max_len : UINT_MAX;
+}
+
 /* Fill the DMA fields of the first entries with the segments; how many? */
 static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 		  dma_addr_t addr, unsigned long boundary)
 {
-	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
-	unsigned int max_len = dma_get_max_seg_size(dev), room = 0;
-	struct scatterlist *s, *seg = NULL;
-	int i, count = 0;
-	size_t gap;
+	unsigned int max_len = dma_get_max_seg_size(dev), room = 0, count = 0;
+	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
+	struct scatterlist *seg = NULL, *unused = sgl;
+	struct placed p;
 
-	for_each_entry(sgl, s, nents, i) {
-		unsigned int offset = s->offset & mask, len = s->length;
-		size_t wide = wide_len(s, mask);
-
-		if (unlikely(sg_dma_is_bus_address(s))) {
-			dma_addr_t bus = sg_dma_address(s);
-
-			len = sg_dma_len(s);
-			sg_dma_unmark_bus_address(s);
-			clear_dma(s);
-			seg = seg ? sg_next(seg) : sgl;
-			sg_dma_address(seg) = bus;
-			sg_dma_len(seg) = len;
-			sg_dma_mark_bus_address(seg);
-			count++;
-			room = 0;
-			continue;
-		}
-
-		clear_dma(s);
-		gap = 0;
-		/* addr is on a boundary if the list is longer than one. */
-		if (unlikely((addr & boundary) + wide - 1 > boundary))
-			gap = -addr & boundary;
-		addr += gap;
+	for_each_placed(&p, sgl, nents, iovad, boundary) {
+		unsigned int offset = p.s->offset & p.mask, len = p.s->length;
+		bool bus = sg_dma_is_bus_address(p.s);
 
 		/* room: bytes that may follow the segment, none when it is closed. */
-		if (len <= room && !gap && !offset && (addr & boundary)) {
+		if (len <= room && !bus && !p.gap && !offset &&
+		    p.at & boundary) {
 			sg_dma_len(seg) += len;
 			room -= len;
 		} else {
-			seg = seg ? sg_next(seg) : sgl;
-			sg_dma_address(seg) = addr + offset;
-			sg_dma_len(seg) = len;
+			seg = unused;
+			unused = sg_next(seg);
+			set_dma(seg, bus ? sg_dma_address(p.s) :
+				addr + p.at + offset, len);
+			if (bus)
+				sg_dma_mark_bus_address(seg);
 			count++;
-			room = max_len > len ? max_len - len : 0;
+			room = seg_limit(len, max_len) - len;
 		}
-		addr += wide;
-		/* Short of its granule, nothing can follow. */
-		if (offset + len != wide)
+		/* Short of its granule, or on the bus, nothing can follow. */
+		if (bus || (offset + len) & p.mask)
 			room = 0;
 	}
+	clear_list(unused, nents - count);
 	return count;
 }
 
@@ -423,36 +422,36 @@ static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 static int finish_plain(struct device *dev, struct scatterlist *sgl, int nents,
 			dma_addr_t addr)
 {
-	unsigned int max_len = dma_get_max_seg_size(dev), seg_len, room, len;
+	unsigned int max_len = dma_get_max_seg_size(dev), limit, room, len;
 	struct scatterlist *s = sgl, *seg = sgl;
 	int i, count = 1;
 
 	addr += iova_offset(&dmamap_cookie(dev)->iovad, sgl->offset);
 	clear_dma(s);
-	seg_len = s->length;
-	room = max_len > seg_len ? max_len - seg_len : 0;
+	limit = seg_limit(s->length, max_len);
+	room = limit - s->length;
 	for (i = 1; i < nents; i++) {
 		s = entry_after(s);
 		len = s->length;
 		clear_dma(s);
 		if (likely(len <= room)) {
-			seg_len += len;
 			room -= len;
 			continue;
 		}
 		sg_dma_address(seg) = addr;
-		sg_dma_len(seg) = seg_len;
-		addr += seg_len;
+		sg_dma_len(seg) = limit - room;
+		addr += limit - room;
 		seg = sg_next(seg);
 		count++;
-		seg_len = len;
-		room = max_len > len ? max_len - len : 0;
+		limit = seg_limit(len, max_len);
+		room = limit - len;
 	}
 	sg_dma_address(seg) = addr;
-	sg_dma_len(seg) = seg_len;
+	sg_dma_len(seg) = limit - room;
 	return count;
 }
 
+/* Each segment has a range of its own. */
 static void unmap_bounced(struct device *dev, struct scatterlist *sgl,
 			  int nents, enum dma_data_direction dir,
 			  unsigned long attrs)
@@ -460,50 +459,55 @@ static void unmap_bounced(struct device *dev, struct scatterlist *sgl,
 	struct scatterlist *s;
 	int i;
 
-	for_each_sg(sgl, s, nents, i) {
-		if (sg_dma_is_bus_address(s))
-			sg_dma_unmark_bus_address(s);
-		else
-			dmamap_unmap_buffer(dev, sg_dma_address(s),
-					    sg_dma_len(s), dir, attrs);
-	}
-	unmark_bounced(sgl);
+	for_each_sg(sgl, s, nents, i)
+		if (sg_dma_len(s) && !sg_dma_is_bus_address(s))
+			iommu_dma_unmap_page(dev, sg_dma_address(s),
+					     sg_dma_len(s), dir, attrs);
+	clear_list(sgl, nents);
 }
 
 static int map_bounced(struct device *dev, struct scatterlist *sgl, int nents,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
 	struct pci_p2pdma_map_state p2pdma = { };
-	struct scatterlist *s;
-	int i, ret;
+	struct scatterlist *s, *seg = sgl;
+	int i, bus, count = 0;
+	dma_addr_t addr;
 
-	sg_dma_mark_swiotlb(sgl);
 	for_each_sg(sgl, s, nents, i) {
-		ret = classify(&p2pdma, dev, s);
-		if (ret > 0)
+		if (!s->length)
 			continue;
-		if (ret)
+		bus = classify(&p2pdma, dev, s);
+		if (bus < 0)
 			goto undo;
-		ret = -EIO;
-		/* Registers of other devices are not to be copied. */
-		if (is_pci_p2pdma_page(sg_page(s)))
-			sg_dma_address(s) =
-				iommu_dma_map_resource(dev, sg_phys(s),
-						       s->length, dir, attrs);
+		if (bus)
+			addr = sg_dma_address(s);
+		else if (is_pci_p2pdma_page(sg_page(s)))
+			addr = iommu_dma_map_resource(dev, sg_phys(s),
+						      s->length, dir, attrs);
 		else
-			sg_dma_address(s) =
-				dmamap_map_buffer(dev, sg_phys(s), s->length,
-						  dir, attrs);
-		if (sg_dma_address(s) == DMA_MAPPING_ERROR)
+			addr = iommu_dma_map_page(dev, sg_page(s), s->offset,
+						  s->length, dir, attrs);
+		if (addr == DMA_MAPPING_ERROR) {
+			bus = -EIO;
 			goto undo;
-		sg_dma_len(s) = s->length;
+		}
+		set_dma(seg, addr, s->length);
+		if (bus)
+			sg_dma_mark_bus_address(seg);
+		seg = sg_next(seg);
+		count++;
 	}
-	return nents;
+	clear_list(seg, nents - count);
+	if (!count)
+		return -EINVAL;
+	sg_dma_mark_swiotlb(sgl);
+	return count;
 
 undo:
-	unmap_bounced(dev, sgl, i, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
+	unmap_bounced(dev, sgl, count, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
 	clear_list(sgl, nents);
-	return ret;
+	return bus;
 }
 
 int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
@@ -518,12 +522,14 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 
 	if (unlikely(dmamap_attach_deferred(dev, domain)))
 		return -EINVAL;
-	unmark_bounced(sgl);
 	if (unlikely(dmamap_sg_bounces(dev, sgl, nents, dir)))
 		return map_bounced(dev, sgl, nents, dir, attrs);
 
-	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-		dmamap_cache_to_device(dev, sgl, nents, dir);
+	if (!dev_is_dma_coherent(dev) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
+		/* It does not bounce, whatever a flag says of the last time. */
+		clear_dma(sgl);
+		iommu_dma_sync_sg_for_device(dev, sgl, nents, dir);
+	}
 	if (unlikely(!lay_out_plain(dev, sgl, nents, &layout))) {
 		ret = lay_out(dev, sgl, nents, &layout);
 		if (ret)
@@ -544,7 +550,8 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	}
 	if (likely(layout.plain))
 		return finish_plain(dev, sgl, nents, addr);
-	return finish(dev, sgl, nents, addr, layout.target.boundary);
+	ret = finish(dev, sgl, nents, addr, layout.target.boundary);
+	return ret ?: -EINVAL;
 
 free_address:
 	dmamap_address_free(domain->iova_cookie, addr, layout.total);
@@ -553,25 +560,45 @@ clear:
 	return ret;
 }
 
-/* The addresses that a mapped list takes, from its segments. */
-static dma_addr_t list_extent(struct iova_domain *iovad,
-			      struct scatterlist *sgl, int nents, size_t *size)
+/*
+ * The addresses that a mapped list takes, from its segments: 0 if all of it was
+ * in reach without the IOMMU. They are cleared if there is a @removal.
+ */
+static __always_inline dma_addr_t
+list_range(struct device *dev, struct scatterlist *sgl, int nents, size_t *size,
+	   struct dmamap_removal *removal)
 {
-	dma_addr_t first = 0, end = 0;
+	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad), boundary;
+	dma_addr_t first = 0, start = 0, end = 0, at;
 	struct scatterlist *s;
 	int i;
 
-	for_each_sg(sgl, s, nents, i) {
-		if (sg_dma_is_bus_address(s))
+	for_each_entry(sgl, s, nents, i) {
+		if (sg_dma_is_bus_address(s)) {
+			if (removal)
+				sg_dma_unmark_bus_address(s);
 			continue;
+		}
 		if (!sg_dma_len(s))
 			break;
-		if (!end)
-			first = sg_dma_address(s);
-		end = sg_dma_address(s) + sg_dma_len(s);
+		at = sg_dma_address(s) & ~(dma_addr_t)mask;
+		if (!end) {
+			first = at;
+			start = at;
+		} else if (at != end && removal) {
+			dmamap_removal_clear(removal, start, end - start);
+			start = at;
+			boundary = dma_get_seg_boundary(dev);
+			/* A gap ends at a boundary, nothing else does. */
+			if (at & dmamap_boundary(boundary))
+				removal->asked++;
+		}
+		end = (sg_dma_address(s) + sg_dma_len(s) + mask) &
+		      ~(dma_addr_t)mask;
 	}
-	first -= iova_offset(iovad, first);
-	*size = iova_align(iovad, end) - first;
+	if (end && removal)
+		dmamap_removal_clear(removal, start, end - start);
+	*size = end - first;
 	return first;
 }
 
@@ -579,12 +606,9 @@ void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 			enum dma_data_direction dir, unsigned long attrs)
 {
 	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
-	dma_addr_t first = 0, start = 0, end = 0;
-	unsigned long mask = iova_mask(iovad);
 	struct dmamap_removal removal;
-	struct scatterlist *s;
+	dma_addr_t addr;
 	size_t size;
-	int i;
 
 	if (sg_dma_is_swiotlb(sgl)) {
 		unmap_bounced(dev, sgl, nents, dir, attrs);
@@ -592,34 +616,11 @@ void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	}
 	dmamap_removal_start(&removal, dev, false);
 	if (unlikely(dmamap_checking())) {
-		first = list_extent(iovad, sgl, nents, &size);
-		removal.refused = !dmamap_address_allocated(iovad, first, size);
+		addr = list_range(dev, sgl, nents, &size, NULL);
+		removal.refused = !dmamap_address_allocated(iovad, addr, size);
 	}
-	for_each_entry(sgl, s, nents, i) {
-		dma_addr_t at = sg_dma_address(s);
-
-		if (sg_dma_is_bus_address(s)) {
-			sg_dma_unmark_bus_address(s);
-			continue;
-		}
-		if (!sg_dma_len(s))
-			break;
-		at &= ~mask;
-		if (at != end) {
-			if (!end)
-				first = at;
-			else
-				dmamap_removal_clear(&removal, start,
-						     end - start);
-			start = at;
-		}
-		end = (sg_dma_address(s) + sg_dma_len(s) + mask) & ~mask;
-	}
-	/* All of it was in reach without the IOMMU. */
-	if (!end)
-		return;
-	dmamap_removal_clear(&removal, start, end - start);
-	if (dmamap_removal_end(&removal, dev, first, end - first) &&
+	addr = list_range(dev, sgl, nents, &size, &removal);
+	if (size && dmamap_removal_end(&removal, dev, addr, size) &&
 	    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-		dmamap_cache_to_cpu(dev, sgl, nents, dir);
+		iommu_dma_sync_sg_for_cpu(dev, sgl, nents, dir);
 }

@@ -18,6 +18,8 @@
  *    entries.
  */
 
+#include <linux/memremap.h>
+
 #include "dmamap.h"
 
 /* The memory behind an address; 0, with a warning, when there is none. */
@@ -36,6 +38,38 @@ static bool needs_sync(struct device *dev, size_t size,
 	return !dev_is_dma_coherent(dev) || dmamap_may_bounce(dev, size, dir);
 }
 
+/* Memory of other devices is not in the caches of the CPUs. */
+static bool is_cached(struct device *dev, phys_addr_t phys)
+{
+	unsigned long pfn = PHYS_PFN(phys);
+
+	return !dev_is_dma_coherent(dev) && pfn_valid(pfn) &&
+	       !is_pci_p2pdma_page(pfn_to_page(pfn));
+}
+
+/**
+ * dmamap_cache_for_cpu - cache maintenance before the CPU has a buffer
+ * @dev: the device
+ * @phys: the buffer, or its slot
+ * @size: its bytes
+ * @dir: direction of the transfer
+ *
+ * Context: any.
+ */
+void dmamap_cache_for_cpu(struct device *dev, phys_addr_t phys, size_t size,
+			  enum dma_data_direction dir)
+{
+	if (is_cached(dev, phys))
+		arch_sync_dma_for_cpu(phys, size, dir);
+}
+
+static void cache_for_device(struct device *dev, phys_addr_t phys, size_t size,
+			     enum dma_data_direction dir)
+{
+	if (is_cached(dev, phys))
+		arch_sync_dma_for_device(phys, size, dir);
+}
+
 void iommu_dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr,
 				   size_t size, enum dma_data_direction dir)
 {
@@ -46,8 +80,7 @@ void iommu_dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr,
 	phys = sync_phys(dev, addr, size);
 	if (!phys)
 		return;
-	if (!dev_is_dma_coherent(dev))
-		arch_sync_dma_for_cpu(phys, size, dir);
+	dmamap_cache_for_cpu(dev, phys, size, dir);
 	swiotlb_sync_single_for_cpu(dev, phys, size, dir);
 }
 
@@ -62,46 +95,21 @@ void iommu_dma_sync_single_for_device(struct device *dev, dma_addr_t addr,
 	if (!phys)
 		return;
 	swiotlb_sync_single_for_device(dev, phys, size, dir);
-	if (!dev_is_dma_coherent(dev))
-		arch_sync_dma_for_device(phys, size, dir);
+	cache_for_device(dev, phys, size, dir);
 }
 
-/**
- * dmamap_cache_to_device - cache maintenance before the device has a list
- * @dev: the device
- * @sgl: a list that does not bounce
- * @nents: its entries
- * @dir: direction of the transfer
- */
-void dmamap_cache_to_device(struct device *dev, struct scatterlist *sgl,
-			    int nents, enum dma_data_direction dir)
+/* What a list that bounced has for each of its segments. */
+static void sync_segments(struct device *dev, struct scatterlist *sgl,
+			  int nents, enum dma_data_direction dir,
+			  void (*sync)(struct device *dev, dma_addr_t addr,
+				       size_t size, enum dma_data_direction dir))
 {
 	struct scatterlist *s;
 	int i;
 
-	if (dev_is_dma_coherent(dev))
-		return;
 	for_each_sg(sgl, s, nents, i)
-		arch_sync_dma_for_device(sg_phys(s), s->length, dir);
-}
-
-/**
- * dmamap_cache_to_cpu - cache maintenance before the CPU has a list
- * @dev: the device
- * @sgl: a list that did not bounce
- * @nents: its entries
- * @dir: direction of the transfer
- */
-void dmamap_cache_to_cpu(struct device *dev, struct scatterlist *sgl, int nents,
-			 enum dma_data_direction dir)
-{
-	struct scatterlist *s;
-	int i;
-
-	if (dev_is_dma_coherent(dev))
-		return;
-	for_each_sg(sgl, s, nents, i)
-		arch_sync_dma_for_cpu(sg_phys(s), s->length, dir);
+		if (sg_dma_len(s) && !sg_dma_is_bus_address(s))
+			sync(dev, sg_dma_address(s), sg_dma_len(s), dir);
 }
 
 void iommu_dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl,
@@ -110,14 +118,12 @@ void iommu_dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl,
 	struct scatterlist *s;
 	int i;
 
-	if (!sg_dma_is_swiotlb(sgl)) {
-		dmamap_cache_to_cpu(dev, sgl, nelems, dir);
-		return;
-	}
-	for_each_sg(sgl, s, nelems, i)
-		if (!sg_dma_is_bus_address(s))
-			iommu_dma_sync_single_for_cpu(dev, sg_dma_address(s),
-						      s->length, dir);
+	if (sg_dma_is_swiotlb(sgl))
+		sync_segments(dev, sgl, nelems, dir,
+			      iommu_dma_sync_single_for_cpu);
+	else if (!dev_is_dma_coherent(dev))
+		for_each_sg(sgl, s, nelems, i)
+			dmamap_cache_for_cpu(dev, sg_phys(s), s->length, dir);
 }
 
 void iommu_dma_sync_sg_for_device(struct device *dev, struct scatterlist *sgl,
@@ -126,12 +132,10 @@ void iommu_dma_sync_sg_for_device(struct device *dev, struct scatterlist *sgl,
 	struct scatterlist *s;
 	int i;
 
-	if (!sg_dma_is_swiotlb(sgl)) {
-		dmamap_cache_to_device(dev, sgl, nelems, dir);
-		return;
-	}
-	for_each_sg(sgl, s, nelems, i)
-		if (!sg_dma_is_bus_address(s))
-			iommu_dma_sync_single_for_device(dev, sg_dma_address(s),
-							 s->length, dir);
+	if (sg_dma_is_swiotlb(sgl))
+		sync_segments(dev, sgl, nelems, dir,
+			      iommu_dma_sync_single_for_device);
+	else if (!dev_is_dma_coherent(dev))
+		for_each_sg(sgl, s, nelems, i)
+			cache_for_device(dev, sg_phys(s), s->length, dir);
 }
