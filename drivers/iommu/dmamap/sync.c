@@ -11,7 +11,7 @@
  *    the memory that the device sees.
  *
  * 2. A coherent device whose buffer cannot have bounced needs neither, and
- *    nothing is looked up for it.
+ *    nothing is looked up for it. Memory of other devices is not cached.
  *
  * 3. A list that bounced has its head marked; each of its entries has an
  *    address of its own. Other lists are maintained by the memory of their
