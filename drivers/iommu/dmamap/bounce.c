@@ -49,8 +49,8 @@ static void clear_margins(struct iova_domain *iovad, phys_addr_t slot,
  * @attrs: attributes of the mapping
  *
  * Context: any.
- * Return: physical address of the slot, or DMA_MAPPING_ERROR when there is
- * none.
+ * Return: physical address of the slot, or DMA_MAPPING_ERROR if there is none
+ * or @size is 0.
  */
 phys_addr_t dmamap_bounce(struct device *dev, phys_addr_t phys, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs)

@@ -499,9 +499,5 @@ void *iommu_dma_vmap_noncontiguous(struct device *dev, size_t size,
 int iommu_dma_mmap_noncontiguous(struct device *dev, struct vm_area_struct *vma,
 				 size_t size, struct sg_table *sgt)
 {
-	unsigned long count = pages_of(size);
-
-	if (vma->vm_pgoff >= count || vma_pages(vma) > count - vma->vm_pgoff)
-		return -ENXIO;
-	return vm_map_pages(vma, to_noncontiguous(sgt)->pages, count);
+	return vm_map_pages(vma, to_noncontiguous(sgt)->pages, pages_of(size));
 }

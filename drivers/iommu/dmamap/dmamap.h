@@ -409,10 +409,9 @@ static inline struct iommu_dma_cookie *dmamap_cookie(struct device *dev)
  * dmamap_boundary - a segment boundary that can be relied on
  * @mask: dma_get_seg_boundary() of a device
  *
- * A driver may have set what is not 2^n - 1. Segments that respect the largest
- * such mask that is not above it respect whatever was meant.
+ * Drivers may set a mask that is not 2^n - 1: it is rounded down to one.
  *
- * Return: a mask of all ones.
+ * Return: the mask to respect.
  */
 static inline unsigned long dmamap_boundary(unsigned long mask)
 {

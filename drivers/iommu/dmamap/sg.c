@@ -64,7 +64,7 @@ static __always_inline struct scatterlist *entry_after(struct scatterlist *s)
 	s++;
 	if (unlikely(sg_is_chain(s))) {
 		s = sg_chain_ptr(s);
-		/* A branch: else each entry waits for the one before. */
+		/* No conditional move: each entry would wait for the last. */
 		OPTIMIZER_HIDE_VAR(s);
 	}
 	return s;
@@ -526,7 +526,7 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		return map_bounced(dev, sgl, nents, dir, attrs);
 
 	if (!dev_is_dma_coherent(dev) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
-		/* It does not bounce, whatever a flag says of the last time. */
+		/* It does not bounce: drop what is left of an earlier map. */
 		clear_dma(sgl);
 		iommu_dma_sync_sg_for_device(dev, sgl, nents, dir);
 	}
