@@ -1384,7 +1384,7 @@ static void lists_of_an_untrusted_device_are_bounced(struct kunit *test)
 /* F80, B8 (W): the mark of a bounced list does not outlive the mapping */
 static void a_list_once_bounced_serves_other_devices(struct kunit *test)
 {
-	static const struct piece piece[] = { { 0, PAGE_SIZE }, { 0, PAGE_SIZE } };
+	static const struct piece piece[] = { { 0, PAGE_SIZE }, { 0, 200 } };
 	struct scatterlist list[ARRAY_SIZE(piece)];
 	u8 *mem[ARRAY_SIZE(piece)];
 	struct edu *other, *edu = untrusted_edu(test);

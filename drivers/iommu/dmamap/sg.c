@@ -47,6 +47,7 @@
  * @noted: entries whose memory is in @runs
  * @next: the entry after these
  * @runs: pieces of memory, one behind the other
+ * @rest: what does not fit in @runs; not used
  */
 struct layout {
 	size_t total;
@@ -56,6 +57,7 @@ struct layout {
 	int noted;
 	struct scatterlist *next;
 	struct dmamap_runs runs;
+	struct iommu_run rest;
 };
 
 /* The next entry, where there is one. */
@@ -185,6 +187,7 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 	total = (phys & mask) + len;
 	run->phys = phys & ~(phys_addr_t)mask;
 	run->size = total;
+	layout->noted = nents;
 	for (i = 1; i < nents; i++) {
 		s = entry_after(s);
 		if (is_zone_device_page(sg_page(s)))
@@ -195,33 +198,18 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 			return false;
 		if (phys == end) {
 			run->size += len;
-		} else if (likely(run != last)) {
+		} else if (likely(run < last)) {
 			run++;
 			run->phys = phys;
 			run->size = len;
-		} else {
-			break;
+		} else if (run != &layout->rest) {
+			run = &layout->rest;
+			layout->noted = i;
+			layout->next = s;
 		}
 		meet |= end | phys;
 		total += len;
 		end = phys + len;
-	}
-	layout->runs.count = run - layout->runs.run + 1;
-	layout->noted = i;
-	layout->next = s;
-	while (i < nents) {
-		phys = sg_phys(s);
-		len = s->length;
-		if (unlikely(!len))
-			return false;
-		meet |= end | phys;
-		total += len;
-		end = phys + len;
-		if (++i == nents)
-			break;
-		s = entry_after(s);
-		if (is_zone_device_page(sg_page(s)))
-			return false;
 	}
 	layout->padding = -end & mask;
 	total += layout->padding;
@@ -229,8 +217,8 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 	if (unlikely(meet & mask || (total - 1) & ~(u64)boundary ||
 		     total > SIZE_MAX))
 		return false;
-	if (layout->noted == nents)
-		run->size += layout->padding;
+	run->size += layout->padding;
+	layout->runs.count = min(run, last) - layout->runs.run + 1;
 	layout->plain = true;
 	layout->total = total;
 	layout->target.phys = layout->runs.run[0].phys;
