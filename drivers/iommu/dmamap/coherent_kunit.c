@@ -249,8 +249,8 @@ static void expect_freed_soon(struct kunit *test, void *cpu)
 /* Here it is a warning, on stock a BUG. */
 static void memory_freed_where_nothing_may_sleep_is_freed_later(struct kunit *test)
 {
+	static DEFINE_SPINLOCK(lock);
 	struct device *dev = mock_kunit_platform(test);
-	DEFINE_SPINLOCK(lock);
 	unsigned int i;
 
 	if (IS_ENABLED(CONFIG_IOMMU_DMA_STOCK))
