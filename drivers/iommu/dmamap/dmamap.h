@@ -503,3 +503,24 @@ static inline int dmamap_attach_deferred(struct device *dev,
 }
 
 #endif /* _DMAMAP_H */
+/**
+ * dmamap_phys - what is an address mapped to?
+ * @domain: the domain
+ * @addr: the address
+ *
+ * To iommu_iova_to_phys() physical address 0 is the same as nothing. There the
+ * next byte tells the difference.
+ *
+ * Context: any.
+ * Return: the physical address, PHYS_ADDR_MAX when there is no mapping.
+ */
+static inline phys_addr_t dmamap_phys(struct iommu_domain *domain,
+				      dma_addr_t addr)
+{
+	phys_addr_t phys = iommu_iova_to_phys(domain, addr);
+
+	if (unlikely(!phys) && !iommu_iova_to_phys(domain, addr | 1))
+		return PHYS_ADDR_MAX;
+	return phys;
+}
+

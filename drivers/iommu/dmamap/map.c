@@ -51,10 +51,12 @@ static noinline void unmap_known(struct device *dev, dma_addr_t addr,
 				 size_t size, enum dma_data_direction dir,
 				 unsigned long attrs)
 {
-	phys_addr_t phys = iommu_iova_to_phys(iommu_get_dma_domain(dev), addr);
-	struct io_tlb_pool *slots = phys ? swiotlb_find_pool(dev, phys) : NULL;
+	phys_addr_t phys = dmamap_phys(iommu_get_dma_domain(dev), addr);
+	struct io_tlb_pool *slots = phys == PHYS_ADDR_MAX ? NULL :
+				    swiotlb_find_pool(dev, phys);
 
-	if (!dmamap_range_unmap(dev, addr, size, slots) || !phys)
+	if (!dmamap_range_unmap(dev, addr, size, slots) ||
+	    phys == PHYS_ADDR_MAX)
 		return;
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		dmamap_cache_for_cpu(dev, phys, size, dir);

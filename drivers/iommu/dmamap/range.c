@@ -294,7 +294,7 @@ static bool clear_rest(struct dmamap_removal *removal, dma_addr_t addr,
 	    !dmamap_address_is(iovad, addr, size))
 		return true;
 	for (done = 0; done < size; done += iovad->granule) {
-		if (!iommu_iova_to_phys(domain, addr + done))
+		if (dmamap_phys(domain, addr + done) == PHYS_ADDR_MAX)
 			continue;
 		cleared = iommu_unmap_fast(domain, addr + done, iovad->granule,
 					   &removal->gather);
@@ -367,9 +367,9 @@ static noinline bool looks_mapped(struct iommu_domain *domain, dma_addr_t addr,
 {
 	size_t granule = domain->iova_cookie->iovad.granule;
 
-	return iommu_iova_to_phys(domain, addr) &&
+	return dmamap_phys(domain, addr) != PHYS_ADDR_MAX &&
 	       (size == granule ||
-		iommu_iova_to_phys(domain, addr + size - granule));
+		dmamap_phys(domain, addr + size - granule) != PHYS_ADDR_MAX);
 }
 
 static __always_inline void removal_clear(struct dmamap_removal *removal,

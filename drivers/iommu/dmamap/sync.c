@@ -22,12 +22,12 @@
 
 #include "dmamap.h"
 
-/* The memory behind an address; 0, with a warning, when there is none. */
+/* The memory behind an address; PHYS_ADDR_MAX, with a warning, without any. */
 static phys_addr_t sync_phys(struct device *dev, dma_addr_t addr, size_t size)
 {
-	phys_addr_t phys = iommu_iova_to_phys(iommu_get_dma_domain(dev), addr);
+	phys_addr_t phys = dmamap_phys(iommu_get_dma_domain(dev), addr);
 
-	if (unlikely(!phys))
+	if (unlikely(phys == PHYS_ADDR_MAX))
 		dmamap_bad_address(dev, "sync", addr, size);
 	return phys;
 }
@@ -78,7 +78,7 @@ void iommu_dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr,
 	if (!needs_sync(dev, size, dir))
 		return;
 	phys = sync_phys(dev, addr, size);
-	if (!phys)
+	if (phys == PHYS_ADDR_MAX)
 		return;
 	dmamap_cache_for_cpu(dev, phys, size, dir);
 	swiotlb_sync_single_for_cpu(dev, phys, size, dir);
@@ -92,7 +92,7 @@ void iommu_dma_sync_single_for_device(struct device *dev, dma_addr_t addr,
 	if (!needs_sync(dev, size, dir))
 		return;
 	phys = sync_phys(dev, addr, size);
-	if (!phys)
+	if (phys == PHYS_ADDR_MAX)
 		return;
 	swiotlb_sync_single_for_device(dev, phys, size, dir);
 	cache_for_device(dev, phys, size, dir);
