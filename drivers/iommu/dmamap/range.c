@@ -31,14 +31,15 @@
 #include <trace/events/iommu.h>
 
 #include "../iommu-pages.h"
+#include "../iommu-priv.h"
 #include "dmamap.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
 /*
- * What is shorter than the second smallest page of the IOMMU is a row of the
- * smallest: there is nothing to choose, and the driver is called directly.
+ * A range below the second smallest page size needs the smallest one only, so
+ * the driver is called directly.
  */
 static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
 				   phys_addr_t phys, size_t size, int prot,
@@ -51,7 +52,7 @@ static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
 	int ret;
 
 	if (size >= cookie->second_page)
-		return iommu_map(domain, addr, phys, size, prot, gfp);
+		return iommu_map_nosync(domain, addr, phys, size, prot, gfp);
 
 	do {
 		mapped = 0;
