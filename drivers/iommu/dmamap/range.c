@@ -332,8 +332,16 @@ static noinline bool removal_failed(struct dmamap_removal *removal,
 	return false;
 }
 
-static __always_inline void removal_start(struct dmamap_removal *removal,
-					  struct device *dev, bool strict)
+/**
+ * dmamap_removal_start - begin to undo translations of one range
+ * @removal: the removal
+ * @dev: the device
+ * @strict: invalidate before it ends, also in a lazy domain
+ *
+ * Context: any.
+ */
+void dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
+			  bool strict)
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	struct dmamap_fq *fq = READ_ONCE(domain->iova_cookie->fq);
@@ -348,20 +356,6 @@ static __always_inline void removal_start(struct dmamap_removal *removal,
 	removal->gather.queued = removal->ring;
 }
 
-/**
- * dmamap_removal_start - begin to undo translations of one range
- * @removal: the removal
- * @dev: the device
- * @strict: invalidate before it ends, also in a lazy domain
- *
- * Context: any.
- */
-void dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
-			  bool strict)
-{
-	removal_start(removal, dev, strict);
-}
-
 /* Is [addr, addr + size) mapped at both ends? */
 static noinline bool looks_mapped(struct iommu_domain *domain, dma_addr_t addr,
 				  size_t size)
@@ -373,8 +367,16 @@ static noinline bool looks_mapped(struct iommu_domain *domain, dma_addr_t addr,
 		dmamap_phys(domain, addr + size - granule) != PHYS_ADDR_MAX);
 }
 
-static __always_inline void removal_clear(struct dmamap_removal *removal,
-					  dma_addr_t addr, size_t size)
+/**
+ * dmamap_removal_clear - clear translations
+ * @removal: the removal
+ * @addr: first address, at a granule
+ * @size: bytes, whole granules
+ *
+ * Context: any.
+ */
+void dmamap_removal_clear(struct dmamap_removal *removal, dma_addr_t addr,
+			  size_t size)
 {
 	struct iommu_domain *domain = removal->domain;
 
@@ -389,22 +391,17 @@ static __always_inline void removal_clear(struct dmamap_removal *removal,
 }
 
 /**
- * dmamap_removal_clear - clear translations
+ * dmamap_removal_end - invalidate, and give the range back
  * @removal: the removal
- * @addr: first address, at a granule
- * @size: bytes, whole granules
+ * @dev: the device
+ * @addr: first address of the whole range
+ * @size: its bytes
  *
  * Context: any.
+ * Return: true; false when not all was cleared, and warned about.
  */
-void dmamap_removal_clear(struct dmamap_removal *removal, dma_addr_t addr,
-			  size_t size)
-{
-	removal_clear(removal, addr, size);
-}
-
-static __always_inline bool removal_end(struct dmamap_removal *removal,
-					struct device *dev, dma_addr_t addr,
-					size_t size)
+bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
+			dma_addr_t addr, size_t size)
 {
 	struct iommu_dma_cookie *cookie = removal->cookie;
 	struct iova_domain *iovad = &cookie->iovad;
@@ -426,22 +423,6 @@ static __always_inline bool removal_end(struct dmamap_removal *removal,
 }
 
 /**
- * dmamap_removal_end - invalidate, and give the range back
- * @removal: the removal
- * @dev: the device
- * @addr: first address of the whole range
- * @size: its bytes
- *
- * Context: any.
- * Return: true; false when not all was cleared, and warned about.
- */
-bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
-			dma_addr_t addr, size_t size)
-{
-	return removal_end(removal, dev, addr, size);
-}
-
-/**
  * dmamap_range_unmap - undo dmamap_range_map()
  * @dev: the device
  * @addr: what it returned
@@ -452,20 +433,20 @@ bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
  * Return: true; false when this was no such range, and warned about: then
  * nothing else is to be done with what it was mapped to.
  */
-bool dmamap_range_unmap(struct device *dev, dma_addr_t addr, size_t size,
-			bool strict)
+__flatten bool dmamap_range_unmap(struct device *dev, dma_addr_t addr,
+				  size_t size, bool strict)
 {
 	struct dmamap_removal removal;
 	struct iova_domain *iovad;
 	size_t offset;
 
-	removal_start(&removal, dev, strict);
+	dmamap_removal_start(&removal, dev, strict);
 	iovad = &removal.cookie->iovad;
 	offset = iova_offset(iovad, addr);
 	addr -= offset;
 	size = iova_align(iovad, size + offset);
 
 	removal.refused = !dmamap_address_allocated(iovad, addr, size);
-	removal_clear(&removal, addr, size);
-	return removal_end(&removal, dev, addr, size);
+	dmamap_removal_clear(&removal, addr, size);
+	return dmamap_removal_end(&removal, dev, addr, size);
 }
