@@ -10,29 +10,31 @@
  *    IOMMU API has it as unsigned long: with 32 bits that is another limit.
  *
  * 2. PCI devices get addresses below 4 GiB as long as there are any, because
- *    too many devices claim 64 bits and were never tried with them.  The first
- *    time there are none left the device is told, once, and from then on
- *    served from its whole range (iommu.forcedac=1: from the start).
+ *    too many devices claim 64 bits and were never tried with them.  When there
+ *    are none left, the device is told, once, and is served from its whole
+ *    range from then on (iommu.forcedac=1: from the start).  Other devices of
+ *    its group follow at their next mapping.
  *
- *    Low addresses that come back from then on are not cached, or they would
- *    be handed out again, and for long the domain's ranges, and its page
- *    tables, would be in two places.  They are cached again from when a device
- *    of the domain asks for what can only be low.
+ *    From then on low addresses are not cached when they come back. Otherwise
+ *    they would be handed out again, and the domain's ranges, and its page
+ *    tables, would be in two places.  They are cached again once a device of
+ *    the domain can use no others.
  *
- * 3. Alignment.  Addresses that the caches of the allocator serve are aligned
- *    to their size, rounded up to a power of two.  For more than that it would
- *    cost up to as much again, so the rest is aligned as far as it helps:
+ * 3. Alignment.  Sizes that the allocator caches come from its caches, aligned
+ *    to their size, rounded up to a power of two.  A larger range, which would
+ *    waste up to as much again, is placed:
  *
- *    - A large buffer gets an address congruent to its physical one modulo the
- *      largest page size of the IOMMU of which it contains a whole, aligned
- *      page: all such pages then are one translation each.
- *    - The range never crosses a multiple of the segment boundary that its
- *      device has, if it is no longer than that boundary is apart.  A range
- *      that is longer starts on such a multiple.
+ *    - at an address congruent to the physical one modulo the largest page size
+ *      of the IOMMU of which the buffer contains a whole, aligned page, so that
+ *      each such page is one translation.  Page sizes below 1 MiB gain too
+ *      little to be looked at;
+ *    - without crossing a multiple of the device's segment boundary, if it is
+ *      no longer than that boundary is apart.  A longer range starts on such a
+ *      multiple.
  *
- *    When there is no such place below the limit a smaller page has to do, and
- *    at last any place that natural alignment allows, which keeps the second
- *    promise: an aligned range cannot cross what is at least as aligned.
+ *    When there is no such place below the limit, a smaller page size is tried,
+ *    and at last any naturally aligned place, which crosses no boundary either:
+ *    a range aligned to its size cannot cross what is at least as aligned.
  */
 
 #include <linux/sizes.h>
@@ -46,41 +48,42 @@ static bool contains_page(phys_addr_t phys, size_t size, unsigned long page)
 	return page <= size && ALIGN(phys, page) - phys <= size - page;
 }
 
-/* A place as theory 3 wants it, 0 when natural alignment is as good. */
-static unsigned long alloc_placed(struct iommu_domain *domain, size_t size,
-				  unsigned long limit_pfn,
-				  const struct dmamap_target *target)
+/* The smallest page that is worth a search: a section of the Arm short format. */
+#define PLACED_PAGE	SZ_1M
+
+/* A place as theory 3 wants it, 0 when there is none. */
+static noinline unsigned long alloc_placed(struct iommu_domain *domain,
+					   size_t size, unsigned long limit_pfn,
+					   const struct dmamap_target *target)
 {
 	struct iova_domain *iovad = &domain->iova_cookie->iovad;
-	/* What the caches hold is aligned to its size. */
-	bool aligned = size <= iova_rcache_range();
-	unsigned long pages = domain->pgsize_bitmap, pfn = 0;
+	unsigned long pages = domain->pgsize_bitmap, page, pfn;
 	unsigned int shift = iova_shift(iovad);
 
-	if (!target->piece || size - 1 > target->boundary)
+	if (!target->piece || size - 1 > target->boundary ||
+	    size <= iova_rcache_range())
 		return 0;
 
-	/* The largest page that helps, or one less so if there is no place. */
-	while (!pfn && pages) {
-		unsigned long page = 1UL << __fls(pages);
-		unsigned long colour = target->phys & (page - 1);
-		struct iova_place place = {
-			.align_mask = (page - 1) >> shift,
-			.colour = colour >> shift,
-			.boundary_mask = dmamap_boundary(target->boundary) >>
-					 shift,
-		};
+	/* The smallest page is a place that is not aligned at all. */
+	pages &= (GENMASK(__fls(target->piece), 0) & ~(PLACED_PAGE - 1)) |
+		 iovad->granule;
+	do {
+		struct iova_place place;
 
+		page = 1UL << __fls(pages);
 		pages &= ~page;
-		if (pages ? !contains_page(target->phys, target->piece, page) :
-			    aligned)
+		if (pages && !contains_page(target->phys, target->piece, page))
 			continue;
-		if (aligned && !colour)
-			break;
+		place.align_mask = (page - 1) >> shift;
+		place.colour = (target->phys & (page - 1)) >> shift;
+		place.boundary_mask = dmamap_boundary(target->boundary) >>
+				      shift;
 		pfn = iova_alloc_placed(iovad, size >> shift, limit_pfn,
 					&place);
-	}
-	return pfn;
+		if (pfn)
+			return pfn;
+	} while (pages);
+	return 0;
 }
 
 /* Low addresses are cached, or not. */
@@ -88,6 +91,12 @@ static void cache_low(struct iova_domain *iovad, bool cached)
 {
 	iova_cache_from(iovad, cached ? 0 :
 			(DMA_BIT_MASK(32) >> iova_shift(iovad)) + 1);
+}
+
+/* Has another device of the group left the low addresses? */
+static bool low_is_left(struct iova_domain *iovad, unsigned long low_pfn)
+{
+	return READ_ONCE(iovad->cached_from) > low_pfn;
 }
 #else
 static unsigned long alloc_placed(struct iommu_domain *domain, size_t size,
@@ -100,10 +109,12 @@ static unsigned long alloc_placed(struct iommu_domain *domain, size_t size,
 static void cache_low(struct iova_domain *iovad, bool cached)
 {
 }
-#endif
 
-/* Below this no page but the smallest can be useful: the next is 64 KiB or more. */
-#define PLACED_MIN	SZ_64K
+static bool low_is_left(struct iova_domain *iovad, unsigned long low_pfn)
+{
+	return false;
+}
+#endif
 
 static __always_inline unsigned long
 alloc_pfn(struct iommu_domain *domain, size_t size, unsigned long limit_pfn,
@@ -112,7 +123,7 @@ alloc_pfn(struct iommu_domain *domain, size_t size, unsigned long limit_pfn,
 	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	unsigned long pfn;
 
-	if (unlikely(size >= PLACED_MIN)) {
+	if (unlikely(size > SZ_4M)) {
 		pfn = alloc_placed(domain, size, limit_pfn, target);
 		if (pfn)
 			return pfn;
@@ -138,7 +149,7 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 {
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
 	unsigned int shift = iova_shift(&cookie->iovad);
-	unsigned long pfn;
+	unsigned long low_pfn = DMA_BIT_MASK(32) >> shift, pfn = 0;
 
 	limit = min_not_zero(limit, dev->bus_dma_limit);
 	if (domain->geometry.force_aperture)
@@ -150,8 +161,8 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 	if (limit <= DMA_BIT_MASK(32)) {
 		cache_low(&cookie->iovad, true);
 	} else if (dev->iommu->pci_32bit_workaround) {
-		pfn = alloc_pfn(domain, size, DMA_BIT_MASK(32) >> shift, target,
-				false);
+		if (likely(!low_is_left(&cookie->iovad, low_pfn)))
+			pfn = alloc_pfn(domain, size, low_pfn, target, false);
 		if (likely(pfn))
 			return (dma_addr_t)pfn << shift;
 		dev->iommu->pci_32bit_workaround = false;

@@ -272,8 +272,8 @@ void dmamap_bad_address(struct device *dev, const char *what, dma_addr_t addr,
 /**
  * struct dmamap_target - what an address range will be mapped to
  * @phys: physical address of its beginning
- * @piece: bytes from there in one piece; 0 to have the range aligned to its
- *	size whatever that costs
+ * @piece: bytes from there in one piece; 0 to have a range of any size aligned
+ *	to its size
  * @boundary: mask of the segment boundary that the range respects
  */
 struct dmamap_target {

@@ -371,6 +371,8 @@ static inline void iova_debugfs_del(struct iova_rcache *rcache) { }
 static inline void iova_note_odd(struct iova_domain *iovad, unsigned long pfn,
 				 unsigned long size)
 {
+	if (!iova_size_is_cached(size))
+		return;
 	if (iova_round_size(size) != size)
 		set_bit(iova_size_class(size), &iovad->detours);
 	if (pfn & gap_align_mask(size))
