@@ -156,8 +156,9 @@ bool iova_allocated(struct iova_domain *iovad, unsigned long pfn,
 unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 				unsigned long limit_pfn,
 				const struct iova_place *place);
-struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long pfn_lo,
-			       unsigned long pfn_hi);
+struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
+			       unsigned long last);
+void iova_drain(struct iova_domain *iovad);
 unsigned int iova_debugfs_id(const struct iova_domain *iovad);
 #else
 static inline void iova_free_suspect(struct iova_domain *iovad,

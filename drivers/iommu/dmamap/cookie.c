@@ -5,18 +5,20 @@
  * Theory of operation
  * ===================
  *
- * 1. The IOMMU core gives each domain that is to be managed here a cookie,
- *    empty at first. The first device that joins decides what the addresses
- *    of the domain are like: granule and lowest address. Later ones must agree.
+ * 1. The IOMMU core gives each domain for the DMA API a cookie, empty at first.
+ *    The first device that joins determines granule and lowest address of the
+ *    domain. Later ones must agree.
  *
  * 2. Each device that joins adds its reservations. A device that cannot join
- *    leaves everything as it was, for the first that means an empty cookie, and
- *    the same or another device can try again.
+ *    is blocked: it stays attached to a domain that translates, so physical
+ *    addresses would lead it to memory of other devices or to faults, and the
+ *    DMA API maps nothing for it. A failure leaves the domain as it was; the
+ *    device can try again when it is added again.
  *
- * 3. A lazy domain lets a device go on reading and writing for a while what it
- *    was to lose. That is for devices that are trusted, and for IOMMUs that
- *    can invalidate later. One device of another kind makes the domain strict
- *    and keeps it so, whatever is asked for by sysfs.
+ * 3. In a lazy domain a device can access a buffer for a while after its
+ *    unmap. So that is for trusted devices only, and for IOMMUs that support
+ *    it. One device of another kind makes the domain strict and keeps it so,
+ *    even if it is blocked, whatever sysfs asks for.
  *
  * 4. Address 0 is never given out, since drivers and this layer take it for
  *    none.
@@ -30,7 +32,7 @@
 #include "../dma-iommu.h"
 #include "dmamap.h"
 
-DEFINE_STATIC_KEY_FALSE(dmamap_deferred_attach);
+DEFINE_STATIC_KEY_FALSE(dmamap_may_refuse);
 
 /*
  * An idle lazy domain is this, a flush queue (192), a pointer for each CPU, and
@@ -64,9 +66,11 @@ static struct iommu_dma_cookie *cookie_create(struct iommu_domain *domain,
 	cookie->kind = kind;
 	cookie->domain = domain;
 	mutex_init(&cookie->lock);
-	mutex_init(&cookie->doorbell_lock);
-	INIT_LIST_HEAD(&cookie->doorbells);
+	mutex_init(&cookie->msi_lock);
+	INIT_LIST_HEAD(&cookie->msi_pages);
 	INIT_LIST_HEAD(&cookie->reserved);
+	/* Nothing can be allocated, but it has a granule. */
+	init_iova_domain(&cookie->iovad, PAGE_SIZE, 1);
 	return cookie;
 }
 
@@ -88,8 +92,7 @@ int iommu_get_dma_cookie(struct iommu_domain *domain)
 /**
  * iommu_get_msi_cookie - prepare a domain for interrupts only
  * @domain: a domain whose owner manages its addresses
- * @base: where doorbells may be mapped: as many pages from here on as the
- *	devices of the domain have doorbells
+ * @base: where MSI pages may be mapped: one after the other from here on
  *
  * Context: process; may sleep.
  * Return: 0; -EINVAL for another type of domain, -EEXIST when it has a cookie,
@@ -97,42 +100,36 @@ int iommu_get_dma_cookie(struct iommu_domain *domain)
  */
 int iommu_get_msi_cookie(struct iommu_domain *domain, dma_addr_t base)
 {
-	struct iommu_dma_cookie *cookie = NULL;
-	int ret = -EINVAL;
+	struct iommu_dma_cookie *cookie;
 
-	if (domain->type == IOMMU_DOMAIN_UNMANAGED)
-		ret = domain->iova_cookie ? -EEXIST : 0;
-	if (!ret) {
-		cookie = cookie_create(domain, DMAMAP_MSI);
-		ret = cookie ? 0 : -ENOMEM;
-	}
-	if (cookie) {
-		cookie->msi_next = base;
-		domain->iova_cookie = cookie;
-	}
-	return ret;
+	if (domain->type != IOMMU_DOMAIN_UNMANAGED)
+		return -EINVAL;
+	if (domain->iova_cookie)
+		return -EEXIST;
+	cookie = cookie_create(domain, DMAMAP_MSI);
+	if (!cookie)
+		return -ENOMEM;
+	cookie->msi_next = base;
+	domain->iova_cookie = cookie;
+	return 0;
 }
 EXPORT_SYMBOL(iommu_get_msi_cookie);
 
-/* What init_addresses() and joining devices made. */
+/* Undo init_addresses() and what devices that joined added. */
 static void drop_addresses(struct iommu_dma_cookie *cookie)
 {
 	dmamap_fq_stop(cookie->queue);
 	put_iova_domain(&cookie->iovad);
 	dmamap_fq_destroy(cookie->queue);
 	dmamap_reserved_forget(cookie);
-	memset(&cookie->iovad, 0, sizeof(cookie->iovad));
-	cookie->fq = NULL;
-	cookie->queue = NULL;
-	cookie->shadowed = false;
-	cookie->ready = false;
+	init_iova_domain(&cookie->iovad, PAGE_SIZE, 1);
 }
 
 /**
- * iommu_put_dma_cookie - free what a domain has of this layer
+ * iommu_put_dma_cookie - free the cookie of a domain
  * @domain: a domain that nobody uses any more
  *
- * Doorbells are not unmapped: the page table goes, too.
+ * MSI pages are not unmapped, because the page table goes, too.
  *
  * Context: process; may sleep.
  */
@@ -146,12 +143,12 @@ void iommu_put_dma_cookie(struct iommu_domain *domain)
 		dmamap_debugfs_del(cookie);
 		drop_addresses(cookie);
 	}
-	dmamap_doorbells_forget(cookie, &cookie->doorbells);
+	dmamap_msi_forget(cookie, &cookie->msi_pages);
 	domain->iova_cookie = NULL;
 	kfree(cookie);
 }
 
-/* What waits above the allocator; for iova_domain.drain. */
+/* Free what waits above the allocator; for iova_domain.drain. */
 static void __maybe_unused drain_queue(struct iova_domain *iovad)
 {
 	struct iommu_dma_cookie *cookie;
@@ -166,71 +163,64 @@ static void __maybe_unused drain_queue(struct iova_domain *iovad)
 static int init_addresses(struct iommu_dma_cookie *cookie,
 			  unsigned long granule, unsigned long base_pfn)
 {
+	unsigned long larger = cookie->domain->pgsize_bitmap & ~granule;
 	struct iova_domain *iovad = &cookie->iovad;
-	unsigned long larger;
 	int ret;
 
-	larger = cookie->domain->pgsize_bitmap & ~granule;
 	cookie->second_page = larger ? 1UL << __ffs(larger) : ~0UL;
+	/* A deferred attach may add page sizes. */
+	if (is_kdump_kernel())
+		cookie->second_page = granule;
 	init_iova_domain(iovad, granule, base_pfn);
 #ifdef CONFIG_IOVA_GAP_TREE
 	iovad->drain = drain_queue;
 #endif
 	ret = iova_domain_init_rcaches(iovad);
-	if (ret) {
-		put_iova_domain(iovad);
-		return ret;
-	}
+	if (ret)
+		drop_addresses(cookie);
 	cookie->may_defer = true;
-	return 0;
+	return ret;
 }
 
-static int make_queue(struct iommu_dma_cookie *cookie)
+/* Put unmaps off, if all devices allow it. The cookie is locked. */
+static int make_lazy(struct iommu_dma_cookie *cookie)
 {
-	struct dmamap_fq *fq;
-
-	fq = dmamap_fq_create(cookie->domain, &cookie->iovad,
-			      cookie->shadowed);
-	if (!fq) {
-		pr_warn("dmamap: no memory for a flush queue, unmaps stay strict\n");
-		return -ENOMEM;
+	if (!cookie->may_defer) {
+		atomic_inc(&cookie->refused_lazy);
+		return -EPERM;
 	}
-	WRITE_ONCE(cookie->queue, fq);
+	if (!cookie->queue)
+		WRITE_ONCE(cookie->queue,
+			   dmamap_fq_create(cookie->domain, &cookie->iovad,
+					    cookie->shadowed));
+	if (!cookie->queue)
+		return -ENOMEM;
+	/* Pairs with removal_start(): the queue is complete. */
+	smp_store_release(&cookie->fq, cookie->queue);
 	return 0;
 }
 
-/* May a domain with this device be lazy? */
-static bool device_may_defer(struct device *dev)
-{
-	return !dmamap_untrusted(dev) &&
-	       device_iommu_capable(dev, IOMMU_CAP_DEFERRED_FLUSH);
-}
-
-/* Make the domain what its type and its devices allow. */
+/* Make the domain what its type and its devices, with @dev, allow. */
 static void settle_laziness(struct iommu_dma_cookie *cookie, struct device *dev)
 {
 	struct iommu_domain *domain = cookie->domain;
-	bool lazy = domain->type == IOMMU_DOMAIN_DMA_FQ;
+	int ret;
 
-	if (!device_may_defer(dev))
+	if (dmamap_untrusted(dev) ||
+	    !device_iommu_capable(dev, IOMMU_CAP_DEFERRED_FLUSH))
 		cookie->may_defer = false;
 	if (dev->iommu->shadow_on_flush)
 		cookie->shadowed = true;
-	if (lazy && cookie->may_defer && !cookie->queue &&
-	    make_queue(cookie))
-		lazy = false;
-	if (lazy && !cookie->may_defer) {
-		atomic_inc(&cookie->refused_lazy);
-		dev_info(dev, "is not one to defer invalidations for: unmaps are strict\n");
-		lazy = false;
-	}
-	if (lazy) {
-		/* Who reads it sees a complete queue. */
-		smp_store_release(&cookie->fq, cookie->queue);
-	} else if (domain->type == IOMMU_DOMAIN_DMA_FQ) {
-		domain->type = IOMMU_DOMAIN_DMA;
-		WRITE_ONCE(cookie->fq, NULL);
-	}
+	if (domain->type != IOMMU_DOMAIN_DMA_FQ)
+		return;
+	ret = make_lazy(cookie);
+	if (!ret)
+		return;
+	dev_info(dev, "lazy mode refused (%s), IOTLB is flushed at each unmap\n",
+		 ret == -EPERM ? "untrusted device or IOMMU cannot defer" :
+				 "no flush queue");
+	domain->type = IOMMU_DOMAIN_DMA;
+	WRITE_ONCE(cookie->fq, NULL);
 }
 
 /**
@@ -247,24 +237,10 @@ static void settle_laziness(struct iommu_dma_cookie *cookie, struct device *dev)
 int iommu_dma_init_fq(struct iommu_domain *domain)
 {
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
-	int ret = 0;
+	int ret;
 
 	mutex_lock(&cookie->lock);
-	if (cookie->fq)
-		goto unlock;
-	if (!cookie->ready) {
-		ret = -EINVAL;
-	} else if (!cookie->may_defer) {
-		atomic_inc(&cookie->refused_lazy);
-		ret = -EPERM;
-	} else if (!cookie->queue) {
-		ret = make_queue(cookie);
-	}
-	if (ret)
-		goto unlock;
-	/* Who reads it sees a complete queue. */
-	smp_store_release(&cookie->fq, cookie->queue);
-unlock:
+	ret = cookie->ready ? make_lazy(cookie) : -EINVAL;
 	mutex_unlock(&cookie->lock);
 	return ret;
 }
@@ -287,54 +263,59 @@ static int group_number(struct device *dev)
 	return number;
 }
 
+/* Do the device and the domain's addresses suit each other? */
+static int check_fit(struct iommu_dma_cookie *cookie, struct device *dev,
+		     unsigned long granule, unsigned long base_pfn)
+{
+	if (granule > PAGE_SIZE) {
+		dev_warn(dev, "smallest IOMMU page (%lu bytes) exceeds PAGE_SIZE\n",
+			 granule);
+		return -EINVAL;
+	}
+	if (!device_fits(cookie->domain, dev)) {
+		dev_warn(dev, "DMA ranges are outside the IOMMU aperture\n");
+		return -EFAULT;
+	}
+	if (cookie->ready && (cookie->iovad.granule != granule ||
+			      cookie->iovad.start_pfn != base_pfn)) {
+		dev_warn(dev, "page size or aperture differs from that of the group's DMA domain\n");
+		return -EFAULT;
+	}
+	return 0;
+}
+
 static int join_domain(struct iommu_domain *domain, struct device *dev)
 {
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
 	unsigned long granule = 1UL << __ffs(domain->pgsize_bitmap);
-	unsigned int old_type = domain->type;
 	unsigned long base_pfn;
 	bool first;
 	int ret;
 
 	if (!cookie || cookie->kind != DMAMAP_IOVA)
 		return -EINVAL;
-	if (granule > PAGE_SIZE) {
-		dev_warn(dev, "the IOMMU's smallest page is larger than the CPU's\n");
-		return -EINVAL;
-	}
-	if (!device_fits(domain, dev)) {
-		dev_warn(dev, "its DMA ranges are outside what the IOMMU translates\n");
-		return -EFAULT;
-	}
 	base_pfn = max_t(unsigned long, 1,
 			 domain->geometry.aperture_start / granule);
 
 	mutex_lock(&cookie->lock);
 	first = !cookie->ready;
-	if (first) {
+	ret = check_fit(cookie, dev, granule, base_pfn);
+	if (!ret && first)
 		ret = init_addresses(cookie, granule, base_pfn);
-		if (ret)
-			goto unlock;
-	} else if (cookie->iovad.granule != granule ||
-		   cookie->iovad.start_pfn != base_pfn) {
-		dev_warn(dev, "does not fit the addresses of its DMA domain\n");
-		ret = -EFAULT;
-		goto unlock;
-	}
-
-	ret = dmamap_reserve_device(domain, dev);
-	if (ret) {
-		if (first)
+	if (!ret) {
+		ret = dmamap_reserve_device(domain, dev);
+		if (ret && first)
 			drop_addresses(cookie);
-		domain->type = old_type;
-		goto unlock;
 	}
-	/* Who reads it sees addresses to take doorbells' from. */
-	smp_store_release(&cookie->ready, true);
-	settle_laziness(cookie, dev);
-	if (first)
-		cookie->group = group_number(dev);
-unlock:
+	if (!ret) {
+		/* Pairs with iommu_dma_prepare_msi(): IOVAs can be allocated. */
+		smp_store_release(&cookie->ready, true);
+		if (first)
+			cookie->group = group_number(dev);
+	}
+	/* Also for a device that is blocked: it is attached all the same. */
+	if (cookie->ready)
+		settle_laziness(cookie, dev);
 	mutex_unlock(&cookie->lock);
 	/* Not under the lock: a reader takes it while it looks at the list. */
 	if (first && !ret)
@@ -344,26 +325,30 @@ unlock:
 
 /**
  * iommu_setup_dma_ops - have a device's DMA mapped here, if its domain is ours
- * @dev: a device that was just attached to its default domain
+ * @dev: a device in a group that has a default domain; another domain may be
+ *	attached, for a user of the group
  *
- * Context: process; may sleep.
+ * Context: process; may sleep. The lock of the group is held.
  */
 void iommu_setup_dma_ops(struct device *dev)
 {
-	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
-	int ret = 0;
+	struct iommu_domain *domain = iommu_get_dma_domain(dev);
+	int ret;
 
 	if (dev_is_pci(dev))
 		dev->iommu->pci_32bit_workaround = !iommu_dma_forcedac;
 
+	dev->iommu->dma_blocked = false;
 	dev->dma_iommu = iommu_is_dma_domain(domain);
-	if (dev->dma_iommu)
-		ret = join_domain(domain, dev);
-	if (ret) {
-		dev->dma_iommu = false;
-		dev_warn(dev, "no DMA mapping through its IOMMU (%d), the platform's is left\n",
-			 ret);
-	}
+	if (!dev->dma_iommu)
+		return;
+	ret = join_domain(domain, dev);
+	if (!ret)
+		return;
+	dev_err(dev, "failed to set up DMA through the IOMMU: %d; DMA mapping calls will fail\n",
+		ret);
+	dev->iommu->dma_blocked = true;
+	static_branch_enable(&dmamap_may_refuse);
 }
 
 static int __init dmamap_init(void)
@@ -374,9 +359,9 @@ static int __init dmamap_init(void)
 	if (ret)
 		return ret;
 	if (dmamap_fq_init())
-		pr_warn("dmamap: no memory for flush queues, all unmaps are strict\n");
+		pr_warn("dmamap: no flush queues, IOTLB is flushed at each unmap\n");
 	if (is_kdump_kernel())
-		static_branch_enable(&dmamap_deferred_attach);
+		static_branch_enable(&dmamap_may_refuse);
 	dmamap_debugfs_init();
 	pr_info("dmamap: maps DMA through IOMMUs\n");
 	return 0;

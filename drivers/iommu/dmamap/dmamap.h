@@ -16,7 +16,7 @@
  *
  *	cookie.c	life of a domain's state; devices join it
  *	reserve.c	addresses a device must never be given
- *	msi.c		doorbells: interrupts written through the IOMMU
+ *	msi.c		MSI pages: interrupts written through the IOMMU
  *	coherent.c	memory allocated for DMA, and its mapping elsewhere
  *	sg.c		scatterlists
  *	map.c		single buffers and resources
@@ -53,16 +53,16 @@
  * 6. Locks, outermost first:
  *
  *	iommu_dma_cookie.lock	devices joining; sleeps
- *	iommu_dma_cookie.doorbell_lock
- *				doorbells; sleeps.  Interrupts are set up under
+ *	iommu_dma_cookie.msi_lock
+ *				MSI pages; sleeps.  Interrupts are set up under
  *				cpus_read_lock(), so nothing that takes part in
  *				CPU hotplug is done under it
  *	dmamap_ring.lock	a flush queue; interrupts disabled; nothing is
  *				freed and no hardware waited for under it
  *
  *    Mapping, unmapping and syncing take no other lock of this folder, never
- *    sleep and work in any context.  Who destroys a domain sees to it that
- *    nobody maps or unmaps in it any more.
+ *    sleep and work in any context.  The caller that destroys a domain makes
+ *    sure that nothing is mapped or unmapped in it any more.
  */
 #ifndef _DMAMAP_H
 #define _DMAMAP_H
@@ -86,7 +86,7 @@ struct seq_file;
 /**
  * enum dmamap_kind - what a cookie manages
  * @DMAMAP_IOVA: all addresses of the domain, for the DMA API
- * @DMAMAP_MSI: a few pages for doorbells; the rest is the domain's owner's
+ * @DMAMAP_MSI: MSI pages only; the owner of the domain manages the rest
  */
 enum dmamap_kind {
 	DMAMAP_IOVA,
@@ -98,16 +98,16 @@ enum dmamap_kind {
  * @fq: where unmapped ranges wait; %NULL when unmaps are strict. Read without
  *	a lock; once set it stays valid as long as the domain
  * @second_page: the IOMMU's second smallest page, or more than there is
- * @iovad: addresses of the domain, for %DMAMAP_IOVA
+ * @iovad: addresses of the domain; its granule is valid from the start
  * @kind: what is managed
  * @ready: a device has joined and @iovad is set up; written under @lock, once
  * @may_defer: every device that joined is trusted and behind an IOMMU that can
  *	defer invalidations; under @lock
  * @shadowed: the IOMMU of a device shadows the page table; under @lock
- * @msi_next: next free address, for %DMAMAP_MSI; under @doorbell_lock
+ * @msi_next: next free address, for %DMAMAP_MSI; under @msi_lock
  * @lock: devices join one at a time
- * @doorbell_lock: doorbells are made one at a time
- * @doorbells: of &struct dmamap_doorbell; under @doorbell_lock
+ * @msi_lock: MSI pages are mapped one at a time
+ * @msi_pages: of &struct dmamap_msi; under @msi_lock
  * @reserved: of &struct dmamap_reserved; under @lock
  * @queue: the flush queue, also when @fq does not point to it any more
  * @domain: the domain
@@ -128,8 +128,8 @@ struct iommu_dma_cookie {
 	bool shadowed;
 	dma_addr_t msi_next;
 	struct mutex lock; /* devices joining */
-	struct mutex doorbell_lock; /* doorbells */
-	struct list_head doorbells;
+	struct mutex msi_lock; /* MSI pages */
+	struct list_head msi_pages;
 	struct list_head reserved;
 	struct dmamap_fq *queue;
 	struct iommu_domain *domain;
@@ -142,7 +142,7 @@ struct iommu_dma_cookie {
 
 /* cookie.c */
 extern bool iommu_dma_forcedac;
-DECLARE_STATIC_KEY_FALSE(dmamap_deferred_attach);
+DECLARE_STATIC_KEY_FALSE(dmamap_may_refuse);
 
 /* reserve.c */
 int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev);
@@ -150,10 +150,9 @@ void dmamap_reserved_forget(struct iommu_dma_cookie *cookie);
 void dmamap_reserved_show(struct iommu_dma_cookie *cookie, struct seq_file *m);
 
 /* msi.c */
-int dmamap_doorbells_identity(struct iommu_dma_cookie *cookie,
-			      phys_addr_t start, phys_addr_t last);
-void dmamap_doorbells_forget(struct iommu_dma_cookie *cookie,
-			     struct list_head *mark);
+int dmamap_msi_identity(struct iommu_dma_cookie *cookie, phys_addr_t start,
+			phys_addr_t last);
+void dmamap_msi_forget(struct iommu_dma_cookie *cookie, struct list_head *mark);
 
 /* sync.c */
 void dmamap_cache_for_cpu(struct device *dev, phys_addr_t phys, size_t size,
@@ -485,24 +484,30 @@ static inline int dmamap_prot(enum dma_data_direction dir, bool coherent,
 }
 
 /**
- * dmamap_attach_deferred - attach a device whose attach was put off
+ * dmamap_attach_deferred - may a device map now?
  * @dev: the device
- * @domain: its domain
+ * @domain: its default domain
  *
- * Only a crash kernel puts it off, so that DMA which the crashed kernel
- * started does not fault before the driver resets the device.
+ * In a crash kernel the attach is deferred until a driver maps, so that DMA
+ * which the crashed kernel started does not fault before the driver resets the
+ * device. A device that could not join its domain may never map.
  *
- * Return: 0, or what the IOMMU driver's attach returns.
+ * Context: any.
+ * Return: 0; -EPERM for a blocked device, or the error of the IOMMU driver's
+ * attach.
  */
 static inline int dmamap_attach_deferred(struct device *dev,
 					 struct iommu_domain *domain)
 {
-	if (!static_branch_unlikely(&dmamap_deferred_attach))
+	if (!static_branch_unlikely(&dmamap_may_refuse))
 		return 0;
+#ifdef CONFIG_IOMMU_DMAMAP
+	if (dev->iommu->dma_blocked)
+		return -EPERM;
+#endif
 	return iommu_deferred_attach(dev, domain);
 }
 
-#endif /* _DMAMAP_H */
 /**
  * dmamap_phys - what is an address mapped to?
  * @domain: the domain
@@ -524,3 +529,4 @@ static inline phys_addr_t dmamap_phys(struct iommu_domain *domain,
 	return phys;
 }
 
+#endif /* _DMAMAP_H */

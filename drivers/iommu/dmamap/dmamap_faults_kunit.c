@@ -842,13 +842,18 @@ static long live_of(struct device *dev)
 	return fault_live_ranges(&dmamap_cookie(dev)->iovad);
 }
 
+static bool joined(struct device *dev)
+{
+	return use_dma_iommu(dev) && !mock_refused(dev);
+}
+
 /* A domain that no device could join is as if none had tried. */
 static void expect_not_joined(struct kunit *test, struct device *dev)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
 	struct iommu_dma_cookie *cookie = domain ? domain->iova_cookie : NULL;
 
-	KUNIT_EXPECT_FALSE(test, use_dma_iommu(dev));
+	KUNIT_EXPECT_FALSE(test, joined(dev));
 	if (!cookie)
 		return;
 	KUNIT_EXPECT_FALSE(test, cookie->ready);
@@ -856,7 +861,7 @@ static void expect_not_joined(struct kunit *test, struct device *dev)
 	KUNIT_EXPECT_NULL(test, cookie->queue);
 	KUNIT_EXPECT_NULL(test, cookie->iovad.rcache);
 	KUNIT_EXPECT_TRUE(test, list_empty(&cookie->reserved));
-	KUNIT_EXPECT_TRUE(test, list_empty(&cookie->doorbells));
+	KUNIT_EXPECT_TRUE(test, list_empty(&cookie->msi_pages));
 }
 
 /* Adds a device, its @nth allocation failing; stores how many ranges are live. */
@@ -870,7 +875,7 @@ static bool join(struct kunit *test, struct device *dev, unsigned int nth,
 	ret = mock_device_add(dev);
 	hit = fault_end();
 	*live = -1;
-	if (!ret && use_dma_iommu(dev)) {
+	if (!ret && joined(dev)) {
 		*live = live_of(dev);
 		expect_maps(test, dev);
 		return hit;
@@ -939,7 +944,7 @@ static void a_first_pci_device_that_cannot_join_leaves_nothing(struct kunit *tes
 
 static size_t doorbells_of(struct device *dev)
 {
-	return list_count_nodes(&dmamap_cookie(dev)->doorbells);
+	return list_count_nodes(&dmamap_cookie(dev)->msi_pages);
 }
 
 static void a_second_device_that_cannot_join_leaves_nothing(struct kunit *test)
@@ -973,7 +978,7 @@ static void a_second_device_that_cannot_join_leaves_nothing(struct kunit *test)
 					    "reserved, number %u was to fail",
 					    nth);
 		} else {
-			KUNIT_EXPECT_FALSE(test, use_dma_iommu(other));
+			KUNIT_EXPECT_FALSE(test, joined(other));
 			KUNIT_EXPECT_EQ_MSG(test, live_of(dev), before,
 					    "live ranges, number %u was to fail",
 					    nth);
@@ -1019,7 +1024,7 @@ static bool reserve(struct kunit *test, unsigned int nth)
 		KUNIT_EXPECT_EQ(test, doorbells_of(dev), 0);
 	} else {
 		KUNIT_EXPECT_EQ(test, live_of(dev), before + 3);
-		KUNIT_EXPECT_EQ(test, doorbells_of(dev), 16);
+		KUNIT_EXPECT_EQ(test, doorbells_of(dev), 1);
 	}
 	mock_of(test)->nr_regions = 0;
 	mock_device_remove(dev);
@@ -1091,7 +1096,7 @@ static bool change_type(struct kunit *test, const struct change *change,
 			expect_maps(test, dev);
 	} else if (change->type != IOMMU_DOMAIN_IDENTITY) {
 		domain = iommu_get_domain_for_dev(dev);
-		if (use_dma_iommu(dev)) {
+		if (joined(dev)) {
 			/* Without memory for a flush queue it is strict. */
 			KUNIT_EXPECT_TRUE(test, domain->type == change->type ||
 					  (hit && domain->type == IOMMU_DOMAIN_DMA));
@@ -1105,7 +1110,7 @@ static bool change_type(struct kunit *test, const struct change *change,
 	KUNIT_EXPECT_EQ(test, mock_write_group_type(file, change->to), 0);
 	KUNIT_EXPECT_EQ(test, iommu_get_domain_for_dev(dev)->type, change->type);
 	if (change->type != IOMMU_DOMAIN_IDENTITY) {
-		KUNIT_EXPECT_TRUE(test, use_dma_iommu(dev));
+		KUNIT_EXPECT_TRUE(test, joined(dev));
 		expect_maps(test, dev);
 	}
 	mock_close_group_type(file, mnt);

@@ -72,7 +72,9 @@ static bool reserve_over(struct fixture *f)
 
 static bool reserve_free(struct fixture *f)
 {
-	f->iova = iova_reserve_free(&f->iovad, 1000, 1999);
+	unsigned long pfn = 1000;
+
+	f->iova = iova_reserve_free(&f->iovad, &pfn, 1999);
 	f->error = PTR_ERR_OR_ZERO(f->iova);
 	return !f->error;
 }

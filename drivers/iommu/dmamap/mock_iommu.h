@@ -19,6 +19,7 @@
 #define __DMAMAP_MOCK_IOMMU_H
 
 #include <linux/completion.h>
+#include <linux/iommu-dma.h>
 #include <linux/iommu.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
@@ -252,6 +253,21 @@ int mock_device_add(struct device *dev);
 void mock_device_remove(struct device *dev);
 struct mock_pci *mock_to_pci(struct device *dev);
 bool mock_attached(struct device *dev);
+
+/**
+ * mock_refused - could a device not join its DMA domain?
+ * @dev: the device
+ *
+ * The stock layer then leaves it to physical addresses; here it maps nothing.
+ */
+static inline bool mock_refused(struct device *dev)
+{
+#ifdef CONFIG_IOMMU_DMAMAP
+	return use_dma_iommu(dev) && dev->iommu->dma_blocked;
+#else
+	return !use_dma_iommu(dev);
+#endif
+}
 
 struct file *mock_open_group_type(struct device *dev, struct vfsmount **mnt);
 int mock_write_group_type(struct file *file, const char *type);

@@ -1,170 +1,155 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Doorbells: interrupts that a device writes through the IOMMU.
+ * MSI pages: interrupts that a device writes through the IOMMU.
  *
  * Theory of operation
  * ===================
  *
  * 1. Where the IOMMU translates the writes that are interrupts, the register
- *    they go to must be mapped as anything else. Each granule with such a
- *    register is mapped once for a domain, at the first interrupt that needs
- *    it, and stays mapped until the domain goes: interrupts of other devices
- *    share it.
+ *    they go to has to be mapped. The granule with that register is mapped once
+ *    in a domain, for the first interrupt that needs it, and stays mapped as
+ *    long as the domain exists: interrupts of other devices share it.
  *
- * 2. Where such writes never reach the page table (x86), the granules of that
- *    window are noted as their own addresses, and nothing is mapped.
+ * 2. Where such writes never reach the page table (x86), the window they go to
+ *    is noted as its own address, and nothing is mapped.
  *
- * 3. A domain whose owner manages its addresses gives a window for doorbells,
- *    from which they are taken one after the other.
+ * 3. In a domain whose owner manages the addresses, MSI pages are mapped one
+ *    after the other from an address on that the owner gives.
  */
 
-#include <linux/log2.h>
 #include <linux/msi.h>
 #include <linux/slab.h>
 
 #include "dmamap.h"
 
 /**
- * struct dmamap_doorbell - a granule that interrupts are written to
- * @link: in iommu_dma_cookie.doorbells
- * @phys: its physical address
- * @addr: its address for the devices of the domain
+ * struct dmamap_msi - where interrupts are written to
+ * @link: in iommu_dma_cookie.msi_pages
+ * @phys: physical address of the first byte, at a granule
+ * @last: physical address of the last byte
+ * @addr: address of the first byte for the devices of the domain
  */
-struct dmamap_doorbell {
+struct dmamap_msi {
 	struct list_head link;
 	phys_addr_t phys;
+	phys_addr_t last;
 	dma_addr_t addr;
 };
 
-static size_t doorbell_granule(struct iommu_dma_cookie *cookie)
+static struct dmamap_msi *msi_find(struct iommu_dma_cookie *cookie,
+				   phys_addr_t phys, phys_addr_t last)
 {
-	return cookie->kind == DMAMAP_IOVA ? cookie->iovad.granule : PAGE_SIZE;
-}
+	struct dmamap_msi *msi;
 
-static struct dmamap_doorbell *doorbell_find(struct iommu_dma_cookie *cookie,
-					     phys_addr_t phys)
-{
-	struct dmamap_doorbell *doorbell;
-
-	list_for_each_entry(doorbell, &cookie->doorbells, link)
-		if (doorbell->phys == phys)
-			return doorbell;
+	list_for_each_entry(msi, &cookie->msi_pages, link)
+		if (msi->phys <= phys && last <= msi->last)
+			return msi;
 	return NULL;
 }
 
-static struct dmamap_doorbell *doorbell_add(struct iommu_dma_cookie *cookie,
-					    phys_addr_t phys, dma_addr_t addr)
+static struct dmamap_msi *msi_add(struct iommu_dma_cookie *cookie,
+				  phys_addr_t phys, phys_addr_t last,
+				  dma_addr_t addr)
 {
-	struct dmamap_doorbell *doorbell = kmalloc(sizeof(*doorbell),
-						   GFP_KERNEL);
+	struct dmamap_msi *msi = kmalloc(sizeof(*msi), GFP_KERNEL);
 
-	if (!doorbell)
+	if (!msi)
 		return NULL;
-	doorbell->phys = phys;
-	doorbell->addr = addr;
-	list_add(&doorbell->link, &cookie->doorbells);
-	return doorbell;
-}
-
-static void doorbell_del(struct dmamap_doorbell *doorbell)
-{
-	list_del(&doorbell->link);
-	kfree(doorbell);
+	msi->phys = phys;
+	msi->last = last;
+	msi->addr = addr;
+	list_add(&msi->link, &cookie->msi_pages);
+	return msi;
 }
 
 /**
- * dmamap_doorbells_identity - note doorbells that need no translation
- * @cookie: that of a domain; iommu_dma_cookie.doorbell_lock is held
- * @start: their first byte
- * @last: their last byte
+ * dmamap_msi_identity - note a window that needs no translation
+ * @cookie: that of a domain; iommu_dma_cookie.msi_lock is held
+ * @start: its first byte
+ * @last: its last byte
  *
  * Context: process; may sleep.
- * Return: 0, or -ENOMEM; what was noted until then stays.
+ * Return: 0, or -ENOMEM.
  */
-int dmamap_doorbells_identity(struct iommu_dma_cookie *cookie,
-			      phys_addr_t start, phys_addr_t last)
+int dmamap_msi_identity(struct iommu_dma_cookie *cookie, phys_addr_t start,
+			phys_addr_t last)
 {
-	phys_addr_t phys = start - iova_offset(&cookie->iovad, start);
-
-	for (; phys <= last; phys += cookie->iovad.granule)
-		if (!doorbell_find(cookie, phys) &&
-		    !doorbell_add(cookie, phys, phys))
-			return -ENOMEM;
-	return 0;
+	lockdep_assert_held(&cookie->msi_lock);
+	start -= iova_offset(&cookie->iovad, start);
+	last |= iova_mask(&cookie->iovad);
+	if (msi_find(cookie, start, last) ||
+	    msi_add(cookie, start, last, start))
+		return 0;
+	return -ENOMEM;
 }
 
 /**
- * dmamap_doorbells_forget - free what is noted of doorbells
+ * dmamap_msi_forget - free what is noted of MSI pages
  * @cookie: that of a domain whose page table goes away, or with nothing mapped
  *	for them
  * @mark: the youngest to keep; the head of the list to keep none
+ *
+ * Context: process; may sleep.
  */
-void dmamap_doorbells_forget(struct iommu_dma_cookie *cookie,
-			     struct list_head *mark)
+void dmamap_msi_forget(struct iommu_dma_cookie *cookie, struct list_head *mark)
 {
-	while (cookie->doorbells.next != mark)
-		doorbell_del(list_first_entry(&cookie->doorbells,
-					      struct dmamap_doorbell, link));
+	while (cookie->msi_pages.next != mark) {
+		struct dmamap_msi *msi;
+
+		msi = list_first_entry(&cookie->msi_pages, struct dmamap_msi,
+				       link);
+		list_del(&msi->link);
+		kfree(msi);
+	}
 }
 
-static dma_addr_t doorbell_address(struct iommu_domain *domain,
-				   struct device *dev, size_t granule)
-{
-	struct iommu_dma_cookie *cookie = domain->iova_cookie;
-	struct dmamap_target target = { .boundary = ~0UL };
-
-	if (cookie->kind == DMAMAP_MSI)
-		return cookie->msi_next;
-	return dmamap_address_alloc(domain, dev, granule, dma_get_mask(dev),
-				    &target);
-}
-
-static struct dmamap_doorbell *doorbell_map(struct iommu_domain *domain,
-					    struct device *dev,
-					    phys_addr_t phys)
+/* Map the granule at @phys, and note it. */
+static struct dmamap_msi *msi_map(struct iommu_domain *domain,
+				  struct device *dev, phys_addr_t phys)
 {
 	int prot = IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO;
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
-	size_t granule = doorbell_granule(cookie);
-	struct dmamap_doorbell *doorbell;
-	dma_addr_t addr;
+	size_t granule = cookie->iovad.granule;
+	struct list_head *mark = cookie->msi_pages.next;
+	struct dmamap_target target = { .boundary = ~0UL };
+	bool managed = cookie->kind == DMAMAP_IOVA;
+	dma_addr_t addr = cookie->msi_next;
+	struct dmamap_msi *msi;
 
-	addr = doorbell_address(domain, dev, granule);
-	if (!addr && cookie->kind == DMAMAP_IOVA)
+	if (managed)
+		addr = dmamap_address_alloc(domain, dev, granule,
+					    dma_get_mask(dev), &target);
+	if (managed && !addr)
 		return NULL;
-	doorbell = doorbell_add(cookie, phys, addr);
-	if (!doorbell)
-		goto free_address;
-	if (iommu_map(domain, addr, phys, granule, prot, GFP_KERNEL))
-		goto del_doorbell;
-	if (cookie->kind == DMAMAP_MSI)
-		cookie->msi_next += granule;
-	return doorbell;
-
-del_doorbell:
-	doorbell_del(doorbell);
-free_address:
-	if (cookie->kind == DMAMAP_IOVA)
+	msi = msi_add(cookie, phys, phys + granule - 1, addr);
+	if (msi && !iommu_map(domain, addr, phys, granule, prot, GFP_KERNEL)) {
+		if (!managed)
+			cookie->msi_next += granule;
+		return msi;
+	}
+	dmamap_msi_forget(cookie, mark);
+	if (managed)
 		dmamap_address_free(cookie, addr, granule);
 	return NULL;
 }
 
 /**
- * iommu_dma_prepare_msi - make a doorbell reachable for a device
- * @desc: descriptor of the interrupt, remembers where the doorbell is mapped
- * @msi_addr: physical address of the doorbell
+ * iommu_dma_prepare_msi - make an interrupt's register reachable for a device
+ * @desc: descriptor of the interrupt, remembers where the register is mapped
+ * @msi_addr: physical address of the register
  *
  * Context: process; may sleep.
- * Return: 0, also where nothing is to be done; -ENOMEM, -EINVAL when the device
- * could not join its domain.
+ * Return: 0, also where nothing is to be done; -ENOMEM, -EINVAL when no device
+ * could join the domain.
  */
 int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 {
 	struct device *dev = msi_desc_to_dev(desc);
 	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
-	struct dmamap_doorbell *doorbell;
 	struct iommu_dma_cookie *cookie;
-	size_t granule;
+	struct iova_domain *iovad;
+	struct dmamap_msi *msi;
+	phys_addr_t page;
 	int ret = 0;
 
 	cookie = domain ? domain->iova_cookie : NULL;
@@ -172,32 +157,29 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 		msi_desc_set_iommu_msi_iova(desc, 0, 0);
 		return 0;
 	}
+	/* Pairs with join_domain(): no device could join the domain yet. */
+	if (cookie->kind == DMAMAP_IOVA && !smp_load_acquire(&cookie->ready))
+		return -EINVAL;
 
-	mutex_lock(&cookie->doorbell_lock);
-	/* The device could not join its domain. Pairs with join_domain(). */
-	if (cookie->kind == DMAMAP_IOVA && !smp_load_acquire(&cookie->ready)) {
-		ret = -EINVAL;
-		goto unlock;
-	}
-	granule = doorbell_granule(cookie);
-	msi_addr = ALIGN_DOWN(msi_addr, granule);
-	doorbell = doorbell_find(cookie, msi_addr);
-	if (!doorbell)
-		doorbell = doorbell_map(domain, dev, msi_addr);
-	if (!doorbell)
-		ret = -ENOMEM;
+	iovad = &cookie->iovad;
+	page = msi_addr - iova_offset(iovad, msi_addr);
+	mutex_lock(&cookie->msi_lock);
+	msi = msi_find(cookie, page, page | iova_mask(iovad));
+	if (!msi)
+		msi = msi_map(domain, dev, page);
+	if (msi)
+		msi_desc_set_iommu_msi_iova(desc, msi->addr + (page - msi->phys),
+					    iova_shift(iovad));
 	else
-		msi_desc_set_iommu_msi_iova(desc, doorbell->addr,
-					    ilog2(granule));
-unlock:
-	mutex_unlock(&cookie->doorbell_lock);
+		ret = -ENOMEM;
+	mutex_unlock(&cookie->msi_lock);
 	return ret;
 }
 
 /**
- * iommu_dma_compose_msi_msg - have a message go to the mapped doorbell
+ * iommu_dma_compose_msi_msg - have a message go to the mapped register
  * @desc: a descriptor that iommu_dma_prepare_msi() has seen
- * @msg: the message, with the physical address of the doorbell
+ * @msg: the message, with the physical address of the register
  *
  * Context: any.
  */

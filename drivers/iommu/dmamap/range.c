@@ -214,7 +214,7 @@ dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 	if (unlikely(dmamap_attach_deferred(dev, domain)))
 		return DMA_MAPPING_ERROR;
 	if (dev_WARN_ONCE(dev, dma_get_min_align_mask(dev) > iova_mask(iovad),
-			  "wants offsets kept beyond the IOMMU's smallest page\n"))
+			  "min_align_mask exceeds the IOMMU's granule\n"))
 		return DMA_MAPPING_ERROR;
 	/* Nothing, or so much that the sum wrapped. */
 	if (unlikely(size - 1 >= len))

@@ -5,23 +5,30 @@
  * Theory of operation
  * ===================
  *
- * 1. Where from.  The memory windows of a PCI host bridge: transactions for
- *    them go to other devices and never reach the IOMMU.  What the bridge does
- *    not let through, when it says so (its DMA ranges).  What the IOMMU driver
- *    and the firmware keep for something else: mapped one to one, or not at
- *    all, or interrupts.
+ * 1. Sources.  The memory windows of a PCI host bridge: transactions for them
+ *    go to other devices and never reach the IOMMU.  Addresses that the bridge
+ *    does not let through, if it lists those that it does (its DMA ranges).
+ *    Regions that the IOMMU driver or the firmware reports: mapped one to one
+ *    (direct), interrupts, or plainly reserved.
  *
- * 2. Whose.  Every device that joins a domain brings its own; a domain may
- *    have been in use by others for a while then.  So a range is reserved only
- *    where it is neither reserved yet nor in use. What is in use cannot be
- *    reserved any more, and the device cannot join.
+ * 2. Late devices.  Every device that joins a domain adds its own
+ *    reservations, and others may have used the domain for a while.  Of each
+ *    region what is free is reserved.  What is in use is waited for a little,
+ *    since most mappings are short.
  *
- * 3. Each range that was taken is kept in a list of the cookie: the next
- *    device with the same windows finds them there, and a device that cannot
- *    join leaves none of its own behind.
+ * 3. If some of a region stays in use then, the device shares it with the
+ *    mappings of another one.  For all but direct regions that is warned about
+ *    and no worse than with the stock layer, which takes reservations of the
+ *    first device only.  A direct region in use means that the firmware of this
+ *    device would access memory that was mapped for another: the device is
+ *    blocked.
+ *
+ * 4. Each range that was reserved is kept in a list of the cookie, so that the
+ *    next device with the same windows finds it there.
  */
 
 #include <linux/acpi_iort.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/of_iommu.h>
@@ -41,19 +48,28 @@ struct dmamap_reserved {
 	struct iova *iova;
 };
 
-/* On the stock allocator only a domain that nobody uses yet is certain to be right. */
-static struct iova *reserve_free(struct iova_domain *iovad, unsigned long lo,
+/* How often a region in use is tried again, at intervals of 1 to 2 ms. */
+#define RESERVE_TRIES	10
+
+/*
+ * Reserve the free pfns that [*pfn, hi] begins with, and move *pfn past what
+ * was seen. The stock allocator cannot tell what is in use.
+ */
+static struct iova *reserve_some(struct iova_domain *iovad, unsigned long *pfn,
 				 unsigned long hi)
 {
 #ifdef CONFIG_IOVA_GAP_TREE
-	return iova_reserve_free(iovad, lo, hi);
+	return iova_reserve_free(iovad, pfn, hi);
 #else
-	return reserve_iova(iovad, lo, hi) ?: ERR_PTR(-ENOMEM);
+	struct iova *iova = reserve_iova(iovad, *pfn, hi);
+
+	*pfn = hi + 1;
+	return iova ?: ERR_PTR(-ENOMEM);
 #endif
 }
 
-static int reserve_one(struct iommu_dma_cookie *cookie, unsigned long lo,
-		       unsigned long hi)
+static int reserve_one(struct iommu_dma_cookie *cookie, unsigned long *pfn,
+		       unsigned long last)
 {
 	struct dmamap_reserved *reserved = kmalloc(sizeof(*reserved),
 						   GFP_KERNEL);
@@ -61,61 +77,75 @@ static int reserve_one(struct iommu_dma_cookie *cookie, unsigned long lo,
 
 	if (!reserved)
 		return -ENOMEM;
-	reserved->iova = reserve_free(&cookie->iovad, lo, hi);
-	if (IS_ERR(reserved->iova)) {
-		ret = PTR_ERR(reserved->iova);
+	reserved->iova = reserve_some(&cookie->iovad, pfn, last);
+	ret = PTR_ERR_OR_ZERO(reserved->iova);
+	if (ret)
 		kfree(reserved);
-		return ret;
-	}
-	list_add(&reserved->link, &cookie->reserved);
-	return 0;
+	else
+		list_add(&reserved->link, &cookie->reserved);
+	return ret;
 }
 
-/* Reserve what of pfns [lo, hi] is not reserved yet. */
+/*
+ * Reserve what of pfns [lo, hi] is free and not reserved yet; -EBUSY when some
+ * of it is in use.
+ */
 static int reserve_pfns(struct iommu_dma_cookie *cookie, unsigned long lo,
 			unsigned long hi)
 {
+	bool busy = false;
+
 	while (lo <= hi) {
+		unsigned long from = lo, last = hi;
 		struct dmamap_reserved *reserved;
-		unsigned long last = hi;
-		bool taken = false;
 		int ret;
 
 		list_for_each_entry(reserved, &cookie->reserved, link) {
 			struct iova *iova = reserved->iova;
 
-			if (iova->pfn_lo <= lo && lo <= iova->pfn_hi) {
-				last = iova->pfn_hi;
-				taken = true;
+			if (iova->pfn_lo <= from && from <= iova->pfn_hi) {
+				lo = iova->pfn_hi + 1;
 				break;
 			}
-			if (lo < iova->pfn_lo && iova->pfn_lo <= last)
+			if (from < iova->pfn_lo && iova->pfn_lo <= last)
 				last = iova->pfn_lo - 1;
 		}
-		if (!taken) {
-			ret = reserve_one(cookie, lo, last);
-			if (ret)
+		if (lo == from) {
+			ret = reserve_one(cookie, &lo, last);
+			if (ret && ret != -EBUSY)
 				return ret;
+			busy |= ret;
 		}
-		lo = last + 1;
-		if (!lo)
+		/* Behind the highest pfn comes 0. */
+		if (lo <= from)
 			break;
 	}
-	return 0;
+	return busy ? -EBUSY : 0;
 }
 
 static int reserve_bytes(struct iommu_dma_cookie *cookie, struct device *dev,
-			 phys_addr_t start, phys_addr_t last)
+			 phys_addr_t start, phys_addr_t last, bool direct)
 {
 	struct iova_domain *iovad = &cookie->iovad;
-	int ret;
+	int ret, tries = 0;
 
-	ret = reserve_pfns(cookie, iova_pfn(iovad, start),
-			   iova_pfn(iovad, last));
-	if (ret)
+	while ((ret = reserve_pfns(cookie, iova_pfn(iovad, start),
+				   iova_pfn(iovad, last))) == -EBUSY &&
+	       tries < RESERVE_TRIES) {
+		if (tries++)
+			usleep_range(1000, 2000);
+#ifdef CONFIG_IOVA_GAP_TREE
+		iova_drain(iovad);
+#endif
+	}
+	if (ret == -EBUSY)
+		dev_warn(dev, "reserved IOVAs %pap to %pap are in use by another device%s\n",
+			 &start, &last,
+			 direct ? "" : ", they may be handed out again");
+	else if (ret)
 		dev_err(dev, "cannot reserve IOVAs %pap to %pap: %d\n", &start,
 			&last, ret);
-	return ret;
+	return ret == -EBUSY && !direct ? 0 : ret;
 }
 
 /* Reserve what a bridge has for itself. */
@@ -130,7 +160,7 @@ static int reserve_windows(struct iommu_dma_cookie *cookie, struct device *dev,
 			continue;
 		ret = reserve_bytes(cookie, dev,
 				    window->res->start - window->offset,
-				    window->res->end - window->offset);
+				    window->res->end - window->offset, false);
 		if (ret)
 			return ret;
 	}
@@ -171,7 +201,7 @@ static int reserve_beside_ranges(struct iommu_dma_cookie *cookie,
 		phys_addr_t start = window_start(window);
 
 		if (start > from) {
-			ret = reserve_bytes(cookie, dev, from, start - 1);
+			ret = reserve_bytes(cookie, dev, from, start - 1, false);
 			if (ret)
 				return ret;
 		}
@@ -185,31 +215,68 @@ static int reserve_beside_ranges(struct iommu_dma_cookie *cookie,
 		dev_err(dev, "DMA ranges of the host bridge overlap\n");
 		return -EINVAL;
 	}
-	return from ? reserve_bytes(cookie, dev, from, ~(phys_addr_t)0) : 0;
+	return from ? reserve_bytes(cookie, dev, from, ~(phys_addr_t)0, false) :
+		      0;
 }
 
-static int reserve_regions(struct iommu_dma_cookie *cookie, struct device *dev)
+/*
+ * The IOMMU core mapped what of a direct region was not mapped when it looked.
+ * Map what came free since then.
+ */
+static void map_direct(struct iommu_domain *domain, struct device *dev,
+		       struct iommu_resv_region *region)
+{
+	size_t granule = domain->iova_cookie->iovad.granule;
+	phys_addr_t at = ALIGN(region->start, granule);
+	phys_addr_t end = ALIGN(region->start + region->length, granule);
+	int ret = 0;
+
+	for (; !ret && at != end; at += granule)
+		if (iommu_iova_to_phys(domain, at) != at)
+			ret = iommu_map(domain, at, at, granule, region->prot,
+					GFP_KERNEL);
+	if (ret)
+		dev_warn(dev, "cannot map the direct region at %pap: %d\n",
+			 &region->start, ret);
+}
+
+static int reserve_region(struct iommu_domain *domain, struct device *dev,
+			  struct iommu_resv_region *region)
+{
+	struct iommu_dma_cookie *cookie = domain->iova_cookie;
+	phys_addr_t last = region->start + region->length - 1;
+	bool direct = region->type == IOMMU_RESV_DIRECT ||
+		      region->type == IOMMU_RESV_DIRECT_RELAXABLE;
+	int ret;
+
+	/* The window of MSI pages in software is ours; an empty one has no end. */
+	if (region->type == IOMMU_RESV_SW_MSI || !region->length)
+		return 0;
+	ret = reserve_bytes(cookie, dev, region->start, last, direct);
+	if (!ret && direct)
+		map_direct(domain, dev, region);
+	if (!ret && region->type == IOMMU_RESV_MSI)
+		ret = dmamap_msi_identity(cookie, region->start, last);
+	return ret;
+}
+
+static int reserve_regions(struct iommu_domain *domain, struct device *dev)
 {
 	struct iommu_resv_region *region;
 	LIST_HEAD(regions);
+	bool busy = false;
 	int ret = 0;
 
 	iommu_get_resv_regions(dev, &regions);
 	list_for_each_entry(region, &regions, list) {
-		phys_addr_t last = region->start + region->length - 1;
-
-		/* That window is for us to use; and of nothing there is no end. */
-		if (region->type == IOMMU_RESV_SW_MSI || !region->length)
-			continue;
-		ret = reserve_bytes(cookie, dev, region->start, last);
-		if (!ret && region->type == IOMMU_RESV_MSI)
-			ret = dmamap_doorbells_identity(cookie, region->start,
-							last);
-		if (ret)
+		ret = reserve_region(domain, dev, region);
+		if (ret == -EBUSY)
+			busy = true;
+		else if (ret)
 			break;
 	}
 	iommu_put_resv_regions(dev, &regions);
-	return ret;
+	return busy ? -EBUSY : ret;
 }
 
 /* Give back what was reserved since @mark was the youngest. */
@@ -233,20 +300,22 @@ static void unreserve_to(struct iommu_dma_cookie *cookie,
  * @dev: the device
  *
  * Context: process; may sleep.
- * Return: 0; -ENOMEM, -EBUSY when some of it is in use already, -EINVAL when
- * the DMA ranges of its bridge overlap. After an error nothing more is
- * reserved, or noted of doorbells, than before.
+ * Return: 0; -EBUSY when a direct region is in use by another device, then all
+ * else is reserved, because the device stays attached; -ENOMEM, or -EINVAL when
+ * the DMA ranges of its bridge overlap: then nothing more is reserved, or noted
+ * of MSI pages, than before.
  */
 int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 {
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
 	struct list_head *mark = cookie->reserved.next;
-	struct list_head *doorbells;
+	struct list_head *msi_mark;
 	int ret = 0;
 
+	lockdep_assert_held(&cookie->lock);
 	/* Until the end: what is noted may have to be forgotten again. */
-	mutex_lock(&cookie->doorbell_lock);
-	doorbells = cookie->doorbells.next;
+	mutex_lock(&cookie->msi_lock);
+	msi_mark = cookie->msi_pages.next;
 	if (dev_is_pci(dev)) {
 		struct pci_host_bridge *bridge;
 
@@ -256,12 +325,12 @@ int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 			ret = reserve_beside_ranges(cookie, dev, bridge);
 	}
 	if (!ret)
-		ret = reserve_regions(cookie, dev);
-	if (ret) {
+		ret = reserve_regions(domain, dev);
+	if (ret && ret != -EBUSY) {
 		unreserve_to(cookie, mark);
-		dmamap_doorbells_forget(cookie, doorbells);
+		dmamap_msi_forget(cookie, msi_mark);
 	}
-	mutex_unlock(&cookie->doorbell_lock);
+	mutex_unlock(&cookie->msi_lock);
 	return ret;
 }
 

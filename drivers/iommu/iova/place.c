@@ -18,7 +18,8 @@
  *    only just do.
  *
  * 3. iova_reserve_free() is reserve_iova() for a domain that is in use: it
- *    does not touch what is there.
+ *    does not touch what is there.  Ranges in caches are in use for the tree;
+ *    iova_drain() frees them.
  */
 
 #include <linux/err.h>
@@ -101,43 +102,61 @@ unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 EXPORT_SYMBOL_GPL(iova_alloc_placed);
 
 /**
- * iova_reserve_free - keep a range from being handed out, if it is free
+ * iova_reserve_free - keep pfns from being handed out, as far as they are free
  * @iovad: the domain
- * @pfn_lo: its lowest pfn
- * @pfn_hi: its highest pfn, inclusive
+ * @pfn: the lowest pfn; moved past what was reserved or is in use
+ * @last: the highest pfn, inclusive
  *
- * Ranges in caches are free; the caches are drained when need be.
+ * Reserves the free pfns from *@pfn on, up to the next range in use. To be
+ * called again with *@pfn until that is above @last, or 0 behind the highest
+ * pfn.
  *
  * Context: process; may sleep.
- * Return: the range, to be freed with __free_iova(); ERR_PTR(-EBUSY) when part
- * of it is in use, ERR_PTR(-ENOMEM), or ERR_PTR(-EINVAL) for what is no range.
+ * Return: the range, to be freed with __free_iova(); ERR_PTR(-EBUSY) when *@pfn
+ * is in use, ERR_PTR(-ENOMEM), or ERR_PTR(-EINVAL) when @last is below *@pfn.
  */
-struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long pfn_lo,
-			       unsigned long pfn_hi)
+struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
+			       unsigned long last)
 {
 	struct iova *iova = iova_mem_alloc(IOVA_NEED_GFP);
 	struct iova_tree_hold hold;
-	bool drained = false;
-	int ret;
+	struct gap_node *used;
+	int ret = -EBUSY;
 
 	if (!iova)
 		return ERR_PTR(-ENOMEM);
-	iova->pfn_lo = pfn_lo;
-	iova->pfn_hi = pfn_hi;
-	for (;;) {
-		iova_tree_lock(iovad, &hold);
+	iova->pfn_lo = *pfn;
+	iova->pfn_hi = last;
+	iova_tree_lock(iovad, &hold);
+	used = gap_tree_find_from(&iovad->tree, *pfn);
+	if (used && used->first <= *pfn) {
+		*pfn = used->last + 1;
+	} else {
+		if (used && used->first <= last)
+			iova->pfn_hi = used->first - 1;
 		ret = iova_tree_insert(iovad, iova);
-		iova_tree_unlock(iovad, &hold);
-		if (!ret)
-			return iova;
-		if (ret != -EEXIST || drained)
-			break;
-		if (iovad->drain)
-			iovad->drain(iovad);
-		iova_caches_drain(iovad);
-		drained = true;
+		*pfn = iova->pfn_hi + 1;
 	}
+	iova_tree_unlock(iovad, &hold);
+	if (!ret)
+		return iova;
 	iova_mem_free(iova);
-	return ERR_PTR(ret == -EEXIST ? -EBUSY : ret);
+	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_GPL(iova_reserve_free);
+
+/**
+ * iova_drain - free what is cached, and what waits above the allocator
+ * @iovad: the domain
+ *
+ * Others may fill the caches again at once.
+ *
+ * Context: process; may sleep.
+ */
+void iova_drain(struct iova_domain *iovad)
+{
+	if (iovad->drain)
+		iovad->drain(iovad);
+	iova_caches_drain(iovad);
+}
+EXPORT_SYMBOL_GPL(iova_drain);
