@@ -41,13 +41,6 @@
 
 #include "dmamap.h"
 
-#ifdef CONFIG_IOVA_GAP_TREE
-/* Does [phys, phys + size) contain a whole, aligned page? */
-static bool contains_page(phys_addr_t phys, size_t size, unsigned long page)
-{
-	return page <= size && ALIGN(phys, page) - phys <= size - page;
-}
-
 /* The smallest page that is worth a search: a section of the Arm short format. */
 #define PLACED_PAGE	SZ_1M
 
@@ -56,8 +49,10 @@ static noinline unsigned long alloc_placed(struct iommu_domain *domain,
 					   size_t size, unsigned long limit_pfn,
 					   const struct dmamap_target *target)
 {
+#ifdef CONFIG_IOVA_GAP_TREE
 	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	unsigned long pages = domain->pgsize_bitmap, page, pfn;
+	phys_addr_t phys = target->phys, end = phys + target->piece;
 	unsigned int shift = iova_shift(iovad);
 
 	if (!target->piece || size - 1 > target->boundary ||
@@ -72,10 +67,11 @@ static noinline unsigned long alloc_placed(struct iommu_domain *domain,
 
 		page = 1UL << __fls(pages);
 		pages &= ~page;
-		if (pages && !contains_page(target->phys, target->piece, page))
+		/* The buffer has no whole page of this size. */
+		if (pages && ALIGN(phys, page) + page > end)
 			continue;
 		place.align_mask = (page - 1) >> shift;
-		place.colour = (target->phys & (page - 1)) >> shift;
+		place.colour = (phys & (page - 1)) >> shift;
 		place.boundary_mask = dmamap_boundary(target->boundary) >>
 				      shift;
 		pfn = iova_alloc_placed(iovad, size >> shift, limit_pfn,
@@ -83,44 +79,34 @@ static noinline unsigned long alloc_placed(struct iommu_domain *domain,
 		if (pfn)
 			return pfn;
 	} while (pages);
+#endif
 	return 0;
 }
 
 /* Low addresses are cached, or not. */
 static void cache_low(struct iova_domain *iovad, bool cached)
 {
+#ifdef CONFIG_IOVA_GAP_TREE
 	iova_cache_from(iovad, cached ? 0 :
 			(DMA_BIT_MASK(32) >> iova_shift(iovad)) + 1);
+#endif
 }
 
 /* Has another device of the group left the low addresses? */
 static bool low_is_left(struct iova_domain *iovad, unsigned long low_pfn)
 {
+#ifdef CONFIG_IOVA_GAP_TREE
 	return READ_ONCE(iovad->cached_from) > low_pfn;
-}
 #else
-static unsigned long alloc_placed(struct iommu_domain *domain, size_t size,
-				  unsigned long limit_pfn,
-				  const struct dmamap_target *target)
-{
-	return 0;
-}
-
-static void cache_low(struct iova_domain *iovad, bool cached)
-{
-}
-
-static bool low_is_left(struct iova_domain *iovad, unsigned long low_pfn)
-{
 	return false;
-}
 #endif
+}
 
 static __always_inline unsigned long
-alloc_pfn(struct iommu_domain *domain, size_t size, unsigned long limit_pfn,
-	  const struct dmamap_target *target, bool last_try)
+alloc_pfn(struct iommu_domain *domain, size_t size, unsigned int shift,
+	  unsigned long limit_pfn, const struct dmamap_target *target,
+	  bool last_try)
 {
-	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	unsigned long pfn;
 
 	if (unlikely(size > SZ_4M)) {
@@ -128,8 +114,8 @@ alloc_pfn(struct iommu_domain *domain, size_t size, unsigned long limit_pfn,
 		if (pfn)
 			return pfn;
 	}
-	return alloc_iova_fast(iovad, size >> iova_shift(iovad), limit_pfn,
-			       last_try);
+	return alloc_iova_fast(&domain->iova_cookie->iovad, size >> shift,
+			       limit_pfn, last_try);
 }
 
 /**
@@ -162,14 +148,15 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 		cache_low(&cookie->iovad, true);
 	} else if (dev->iommu->pci_32bit_workaround) {
 		if (likely(!low_is_left(&cookie->iovad, low_pfn)))
-			pfn = alloc_pfn(domain, size, low_pfn, target, false);
+			pfn = alloc_pfn(domain, size, shift, low_pfn, target,
+					false);
 		if (likely(pfn))
 			return (dma_addr_t)pfn << shift;
 		dev->iommu->pci_32bit_workaround = false;
 		cache_low(&cookie->iovad, false);
 		dev_notice(dev, "Using %d-bit DMA addresses\n", fls64(limit));
 	}
-	pfn = alloc_pfn(domain, size, limit >> shift, target, true);
+	pfn = alloc_pfn(domain, size, shift, limit >> shift, target, true);
 	return (dma_addr_t)pfn << shift;
 }
 

@@ -56,24 +56,6 @@ static int __init forcedac_setup(char *arg)
 }
 early_param("iommu.forcedac", forcedac_setup);
 
-static struct iommu_dma_cookie *cookie_create(struct iommu_domain *domain,
-					      enum dmamap_kind kind)
-{
-	struct iommu_dma_cookie *cookie = kzalloc(sizeof(*cookie), GFP_KERNEL);
-
-	if (!cookie)
-		return NULL;
-	cookie->kind = kind;
-	cookie->domain = domain;
-	mutex_init(&cookie->lock);
-	mutex_init(&cookie->msi_lock);
-	INIT_LIST_HEAD(&cookie->msi_pages);
-	INIT_LIST_HEAD(&cookie->reserved);
-	/* Nothing can be allocated, but it has a granule. */
-	init_iova_domain(&cookie->iovad, PAGE_SIZE, 1);
-	return cookie;
-}
-
 /**
  * iommu_get_dma_cookie - prepare a domain for the DMA API
  * @domain: the domain
@@ -83,10 +65,22 @@ static struct iommu_dma_cookie *cookie_create(struct iommu_domain *domain,
  */
 int iommu_get_dma_cookie(struct iommu_domain *domain)
 {
+	struct iommu_dma_cookie *cookie;
+
 	if (domain->iova_cookie)
 		return -EEXIST;
-	domain->iova_cookie = cookie_create(domain, DMAMAP_IOVA);
-	return domain->iova_cookie ? 0 : -ENOMEM;
+	cookie = kzalloc(sizeof(*cookie), GFP_KERNEL);
+	if (!cookie)
+		return -ENOMEM;
+	cookie->domain = domain;
+	mutex_init(&cookie->lock);
+	mutex_init(&cookie->msi_lock);
+	INIT_LIST_HEAD(&cookie->msi_pages);
+	INIT_LIST_HEAD(&cookie->reserved);
+	/* Nothing can be allocated, but it has a granule. */
+	init_iova_domain(&cookie->iovad, PAGE_SIZE, 1);
+	domain->iova_cookie = cookie;
+	return 0;
 }
 
 /**
@@ -101,16 +95,16 @@ int iommu_get_dma_cookie(struct iommu_domain *domain)
 int iommu_get_msi_cookie(struct iommu_domain *domain, dma_addr_t base)
 {
 	struct iommu_dma_cookie *cookie;
+	int ret;
 
 	if (domain->type != IOMMU_DOMAIN_UNMANAGED)
 		return -EINVAL;
-	if (domain->iova_cookie)
-		return -EEXIST;
-	cookie = cookie_create(domain, DMAMAP_MSI);
-	if (!cookie)
-		return -ENOMEM;
+	ret = iommu_get_dma_cookie(domain);
+	if (ret)
+		return ret;
+	cookie = domain->iova_cookie;
+	cookie->msi_only = true;
 	cookie->msi_next = base;
-	domain->iova_cookie = cookie;
 	return 0;
 }
 EXPORT_SYMBOL(iommu_get_msi_cookie);
@@ -254,15 +248,6 @@ static bool device_fits(struct iommu_domain *domain, struct device *dev)
 			dma_range_map_max(map) >= domain->geometry.aperture_start);
 }
 
-static int group_number(struct device *dev)
-{
-	struct iommu_group *group = iommu_group_get(dev);
-	int number = group ? iommu_group_id(group) : -1;
-
-	iommu_group_put(group);
-	return number;
-}
-
 /* Do the device and the domain's addresses suit each other? */
 static int check_fit(struct iommu_dma_cookie *cookie, struct device *dev,
 		     unsigned long granule, unsigned long base_pfn)
@@ -292,7 +277,7 @@ static int join_domain(struct iommu_domain *domain, struct device *dev)
 	bool first;
 	int ret;
 
-	if (!cookie || cookie->kind != DMAMAP_IOVA)
+	if (!cookie || cookie->msi_only)
 		return -EINVAL;
 	base_pfn = max_t(unsigned long, 1,
 			 domain->geometry.aperture_start / granule);
@@ -311,7 +296,7 @@ static int join_domain(struct iommu_domain *domain, struct device *dev)
 		/* Pairs with iommu_dma_prepare_msi(): IOVAs can be allocated. */
 		smp_store_release(&cookie->ready, true);
 		if (first)
-			cookie->group = group_number(dev);
+			cookie->group = iommu_group_id(dev->iommu_group);
 	}
 	/* Also for a device that is blocked: it is attached all the same. */
 	if (cookie->ready)

@@ -84,27 +84,18 @@ struct dmamap_ring;
 struct seq_file;
 
 /**
- * enum dmamap_kind - what a cookie manages
- * @DMAMAP_IOVA: all addresses of the domain, for the DMA API
- * @DMAMAP_MSI: MSI pages only; the owner of the domain manages the rest
- */
-enum dmamap_kind {
-	DMAMAP_IOVA,
-	DMAMAP_MSI,
-};
-
-/**
  * struct iommu_dma_cookie - what this layer keeps for a domain
  * @fq: where unmapped ranges wait; %NULL when unmaps are strict. Read without
  *	a lock; once set it stays valid as long as the domain
  * @second_page: the IOMMU's second smallest page, or more than there is
  * @iovad: addresses of the domain; its granule is valid from the start
- * @kind: what is managed
+ * @msi_only: only MSI pages are managed, the owner of the domain manages the
+ *	other addresses
  * @ready: a device has joined and @iovad is set up; written under @lock, once
  * @may_defer: every device that joined is trusted and behind an IOMMU that can
  *	defer invalidations; under @lock
  * @shadowed: the IOMMU of a device shadows the page table; under @lock
- * @msi_next: next free address, for %DMAMAP_MSI; under @msi_lock
+ * @msi_next: next free address, if @msi_only; under @msi_lock
  * @lock: devices join one at a time
  * @msi_lock: MSI pages are mapped one at a time
  * @msi_pages: of &struct dmamap_msi; under @msi_lock
@@ -113,7 +104,7 @@ enum dmamap_kind {
  * @domain: the domain
  * @link: in the list of all, for debugfs
  * @id: name of the domain in debugfs
- * @group: number of the IOMMU group whose devices have joined, -1 for none
+ * @group: number of the IOMMU group whose devices have joined
  * @bad_unmaps: unmaps that did not clear what they named
  * @refused_lazy: times that lazy mode was asked for and refused
  */
@@ -122,7 +113,7 @@ struct iommu_dma_cookie {
 	unsigned long second_page;
 	struct iova_domain iovad;
 
-	enum dmamap_kind kind;
+	bool msi_only;
 	bool ready;
 	bool may_defer;
 	bool shadowed;
@@ -301,15 +292,16 @@ static inline bool dmamap_checking(void)
 }
 
 /**
- * dmamap_address_is - is there a range just like this?
+ * dmamap_address_allocated - is there a range just like this?
  * @iovad: addresses of a domain
  * @addr: first address of the range, at a granule
  * @size: its bytes, whole granules
  *
+ * Context: any.
  * Return: false, too, where the allocator does not tell.
  */
-static inline bool dmamap_address_is(struct iova_domain *iovad, dma_addr_t addr,
-				     size_t size)
+static inline bool dmamap_address_allocated(struct iova_domain *iovad,
+					    dma_addr_t addr, size_t size)
 {
 #ifdef CONFIG_IOVA_GAP_TREE
 	return iova_allocated(iovad, iova_pfn(iovad, addr),
@@ -317,21 +309,6 @@ static inline bool dmamap_address_is(struct iova_domain *iovad, dma_addr_t addr,
 #else
 	return false;
 #endif
-}
-
-/**
- * dmamap_address_allocated - is this range allocated, as far as we want to know?
- * @iovad: addresses of a domain
- * @addr: first address of the range, at a granule
- * @size: its bytes, whole granules
- *
- * Return: false only when frees are checked and this one would be refused.
- */
-static inline bool dmamap_address_allocated(struct iova_domain *iovad,
-					    dma_addr_t addr, size_t size)
-{
-	return likely(!dmamap_checking()) ||
-	       dmamap_address_is(iovad, addr, size);
 }
 
 /**

@@ -19,8 +19,9 @@
 #include <linux/workqueue.h>
 
 #include "../dma-iommu.h"
-#ifdef CONFIG_IOVA_GAP_TREE
+#if defined(CONFIG_IOMMU_DMAMAP) && defined(CONFIG_IOVA_GAP_TREE)
 #include "../iova/internal.h"
+#define CACHES_ARE_OURS
 #endif
 #include "dmamap.h"
 #include "mock_iommu.h"
@@ -154,8 +155,9 @@ static struct page *new_page(struct kunit *test)
  * @size: its bytes
  * @addr: where the device sees it
  * @page: what a test gave
- * @sgt: the same, or what dma_alloc_noncontiguous() returned
- * @sg: for @sgt
+ * @sgt: @table, or what dma_alloc_noncontiguous() returned
+ * @table: @sg alone
+ * @sg: @page as a list
  * @cpu: what was allocated
  */
 struct mapped {
@@ -551,6 +553,24 @@ static void a_region_that_comes_free_meanwhile_is_reserved(struct kunit *test)
 	unmap_page(b, m);
 }
 
+static void an_untranslated_msi_window_is_noted_once(struct kunit *test)
+{
+	const phys_addr_t window = SZ_1G, last = window + SZ_1M - 1;
+	struct msi_desc desc = { };
+
+	mock_add_region(test->priv, NULL, window, SZ_1M, IOMMU_RESV_MSI);
+	desc.dev = platform(test);
+	KUNIT_EXPECT_EQ(test, iommu_dma_prepare_msi(&desc, last), 0);
+	KUNIT_EXPECT_EQ(test, mock_live_pages(desc.dev), 0);
+#ifdef CONFIG_IRQ_MSI_IOMMU
+	KUNIT_EXPECT_EQ(test, (u64)desc.iommu_msi_iova, last / GRANULE);
+#endif
+#ifdef CONFIG_IOMMU_DMAMAP
+	KUNIT_EXPECT_EQ(test, 1,
+			list_count_nodes(&dmamap_cookie(desc.dev)->msi_pages));
+#endif
+}
+
 /*
  * How often the IOMMU is told of new translations.
  */
@@ -616,7 +636,7 @@ static void coherent_memory_is_synced_once(struct kunit *test)
  * Which addresses.
  */
 
-#ifdef CONFIG_IOVA_GAP_TREE
+#ifdef CACHES_ARE_OURS
 static struct iova_domain *iovad_of(struct device *dev)
 {
 	return &iommu_get_domain_for_dev(dev)->iova_cookie->iovad;
@@ -791,10 +811,11 @@ static struct kunit_case domain_cases[] = {
 	KUNIT_CASE(a_device_that_was_blocked_may_join_later),
 	KUNIT_CASE(a_blocked_device_decides_on_laziness_too),
 	KUNIT_CASE(a_region_that_comes_free_meanwhile_is_reserved),
+	KUNIT_CASE(an_untranslated_msi_window_is_noted_once),
 	KUNIT_CASE(one_buffer_is_synced_once),
 	KUNIT_CASE(one_list_is_synced_once),
 	KUNIT_CASE(coherent_memory_is_synced_once),
-#ifdef CONFIG_IOVA_GAP_TREE
+#ifdef CACHES_ARE_OURS
 	KUNIT_CASE(what_is_cached_is_never_placed),
 	KUNIT_CASE(a_large_mapping_slows_no_later_free),
 	KUNIT_CASE(a_group_leaves_low_addresses_together),

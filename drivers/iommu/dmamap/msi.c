@@ -112,23 +112,23 @@ static struct dmamap_msi *msi_map(struct iommu_domain *domain,
 	size_t granule = cookie->iovad.granule;
 	struct list_head *mark = cookie->msi_pages.next;
 	struct dmamap_target target = { .boundary = ~0UL };
-	bool managed = cookie->kind == DMAMAP_IOVA;
 	dma_addr_t addr = cookie->msi_next;
 	struct dmamap_msi *msi;
 
-	if (managed)
+	if (!cookie->msi_only) {
 		addr = dmamap_address_alloc(domain, dev, granule,
 					    dma_get_mask(dev), &target);
-	if (managed && !addr)
-		return NULL;
+		if (!addr)
+			return NULL;
+	}
 	msi = msi_add(cookie, phys, phys + granule - 1, addr);
 	if (msi && !iommu_map(domain, addr, phys, granule, prot, GFP_KERNEL)) {
-		if (!managed)
+		if (cookie->msi_only)
 			cookie->msi_next += granule;
 		return msi;
 	}
 	dmamap_msi_forget(cookie, mark);
-	if (managed)
+	if (!cookie->msi_only)
 		dmamap_address_free(cookie, addr, granule);
 	return NULL;
 }
@@ -158,7 +158,7 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 		return 0;
 	}
 	/* Pairs with join_domain(): no device could join the domain yet. */
-	if (cookie->kind == DMAMAP_IOVA && !smp_load_acquire(&cookie->ready))
+	if (!cookie->msi_only && !smp_load_acquire(&cookie->ready))
 		return -EINVAL;
 
 	iovad = &cookie->iovad;

@@ -148,21 +148,7 @@ int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size)
 	return domain->ops->iotlb_sync_map(domain, addr, size);
 }
 
-/* Both; on failure nothing stays mapped. */
-static __always_inline int install(struct iommu_domain *domain, dma_addr_t addr,
-				   phys_addr_t phys, size_t size, int prot)
-{
-	int ret = map_run(domain, addr, phys, size, prot, GFP_ATOMIC);
-
-	if (likely(!ret)) {
-		ret = dmamap_run_sync(domain, addr, size);
-		if (unlikely(ret))
-			iommu_unmap(domain, addr, size);
-	}
-	return ret;
-}
-
-/* The reverse; returns the bytes cleared, up to the first that were not mapped. */
+/* Undo map_run(); returns the bytes cleared, up to the first hole. */
 static __always_inline size_t clear(struct iommu_domain *domain,
 				    dma_addr_t addr, size_t size,
 				    struct iommu_iotlb_gather *gather)
@@ -223,13 +209,19 @@ dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 	addr = dmamap_address_alloc(domain, dev, len, limit, &target);
 	if (unlikely(!addr))
 		return DMA_MAPPING_ERROR;
-	if (unlikely(install(domain, addr, target.phys, len, prot))) {
-		dmamap_address_free(cookie, addr, len);
-		return DMA_MAPPING_ERROR;
-	}
+	if (unlikely(map_run(domain, addr, target.phys, len, prot, GFP_ATOMIC)))
+		goto free_address;
+	if (unlikely(dmamap_run_sync(domain, addr, len)))
+		goto unmap;
 	dmamap_count(maps, 1);
 	trace_dmamap_map(dev, addr, target.phys, len);
 	return addr + offset;
+
+unmap:
+	iommu_unmap(domain, addr, len);
+free_address:
+	dmamap_address_free(cookie, addr, len);
+	return DMA_MAPPING_ERROR;
 }
 
 static void warn_unmap(struct device *dev, dma_addr_t addr, size_t size,
@@ -292,7 +284,7 @@ static bool clear_rest(struct dmamap_removal *removal, dma_addr_t addr,
 	size_t done, cleared;
 
 	if (!may_be_ours(domain, addr, size) ||
-	    !dmamap_address_is(iovad, addr, size))
+	    !dmamap_address_allocated(iovad, addr, size))
 		return true;
 	for (done = 0; done < size; done += iovad->granule) {
 		if (dmamap_phys(domain, addr + done) == PHYS_ADDR_MAX)
@@ -446,7 +438,8 @@ __flatten bool dmamap_range_unmap(struct device *dev, dma_addr_t addr,
 	addr -= offset;
 	size = iova_align(iovad, size + offset);
 
-	removal.refused = !dmamap_address_allocated(iovad, addr, size);
+	if (unlikely(dmamap_checking()))
+		removal.refused = !dmamap_address_allocated(iovad, addr, size);
 	dmamap_removal_clear(&removal, addr, size);
 	return dmamap_removal_end(&removal, dev, addr, size);
 }

@@ -11,20 +11,17 @@
  *    Regions that the IOMMU driver or the firmware reports: mapped one to one
  *    (direct), interrupts, or plainly reserved.
  *
- * 2. Late devices.  Every device that joins a domain adds its own
- *    reservations, and others may have used the domain for a while.  Of each
- *    region what is free is reserved.  What is in use is waited for a little,
- *    since most mappings are short.
+ * 2. Each device that joins a domain adds its own reservations, and others may
+ *    have used the domain for a while.  What is free of a region is reserved;
+ *    for what is in use we wait a little, since most mappings are short.
  *
- * 3. If some of a region stays in use then, the device shares it with the
- *    mappings of another one.  For all but direct regions that is warned about
- *    and no worse than with the stock layer, which takes reservations of the
- *    first device only.  A direct region in use means that the firmware of this
- *    device would access memory that was mapped for another: the device is
- *    blocked.
+ * 3. If some of a region stays in use, we warn.  That is no worse than with the
+ *    stock layer, which takes reservations of the first device only.  But in a
+ *    direct region the firmware of the device does DMA, and would access memory
+ *    that is mapped for another one: such a device is blocked.
  *
- * 4. Each range that was reserved is kept in a list of the cookie, so that the
- *    next device with the same windows finds it there.
+ * 4. Each range that was reserved is in a list of the cookie, where the next
+ *    device with the same windows finds it.
  */
 
 #include <linux/acpi_iort.h>
@@ -52,38 +49,31 @@ struct dmamap_reserved {
 #define RESERVE_TRIES	10
 
 /*
- * Reserve the free pfns that [*pfn, hi] begins with, and move *pfn past what
+ * Reserve the free pfns that [*pfn, last] begins with, and move *pfn past what
  * was seen. The stock allocator cannot tell what is in use.
  */
-static struct iova *reserve_some(struct iova_domain *iovad, unsigned long *pfn,
-				 unsigned long hi)
-{
-#ifdef CONFIG_IOVA_GAP_TREE
-	return iova_reserve_free(iovad, pfn, hi);
-#else
-	struct iova *iova = reserve_iova(iovad, *pfn, hi);
-
-	*pfn = hi + 1;
-	return iova ?: ERR_PTR(-ENOMEM);
-#endif
-}
-
-static int reserve_one(struct iommu_dma_cookie *cookie, unsigned long *pfn,
-		       unsigned long last)
+static int reserve_some(struct iommu_dma_cookie *cookie, unsigned long *pfn,
+			unsigned long last)
 {
 	struct dmamap_reserved *reserved = kmalloc(sizeof(*reserved),
 						   GFP_KERNEL);
-	int ret;
+	struct iova *iova;
 
 	if (!reserved)
 		return -ENOMEM;
-	reserved->iova = reserve_some(&cookie->iovad, pfn, last);
-	ret = PTR_ERR_OR_ZERO(reserved->iova);
-	if (ret)
+#ifdef CONFIG_IOVA_GAP_TREE
+	iova = iova_reserve_free(&cookie->iovad, pfn, last);
+#else
+	iova = reserve_iova(&cookie->iovad, *pfn, last) ?: ERR_PTR(-ENOMEM);
+	*pfn = last + 1;
+#endif
+	if (IS_ERR(iova)) {
 		kfree(reserved);
-	else
-		list_add(&reserved->link, &cookie->reserved);
-	return ret;
+		return PTR_ERR(iova);
+	}
+	reserved->iova = iova;
+	list_add(&reserved->link, &cookie->reserved);
+	return 0;
 }
 
 /*
@@ -111,7 +101,7 @@ static int reserve_pfns(struct iommu_dma_cookie *cookie, unsigned long lo,
 				last = iova->pfn_lo - 1;
 		}
 		if (lo == from) {
-			ret = reserve_one(cookie, &lo, last);
+			ret = reserve_some(cookie, &lo, last);
 			if (ret && ret != -EBUSY)
 				return ret;
 			busy |= ret;
@@ -148,6 +138,11 @@ static int reserve_bytes(struct iommu_dma_cookie *cookie, struct device *dev,
 	return ret == -EBUSY && !direct ? 0 : ret;
 }
 
+static phys_addr_t window_start(struct resource_entry *window)
+{
+	return window->res->start - window->offset;
+}
+
 /* Reserve what a bridge has for itself. */
 static int reserve_windows(struct iommu_dma_cookie *cookie, struct device *dev,
 			   struct pci_host_bridge *bridge)
@@ -158,18 +153,12 @@ static int reserve_windows(struct iommu_dma_cookie *cookie, struct device *dev,
 	resource_list_for_each_entry(window, &bridge->windows) {
 		if (resource_type(window->res) != IORESOURCE_MEM)
 			continue;
-		ret = reserve_bytes(cookie, dev,
-				    window->res->start - window->offset,
+		ret = reserve_bytes(cookie, dev, window_start(window),
 				    window->res->end - window->offset, false);
 		if (ret)
 			return ret;
 	}
 	return 0;
-}
-
-static phys_addr_t window_start(struct resource_entry *window)
-{
-	return window->res->start - window->offset;
 }
 
 /* The DMA range with the lowest bus address from @from on. */
