@@ -137,7 +137,8 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 	unsigned int shift = iova_shift(&cookie->iovad);
 	unsigned long low_pfn = DMA_BIT_MASK(32) >> shift, pfn = 0;
 
-	limit = min_not_zero(limit, dev->bus_dma_limit);
+	if (unlikely(dev->bus_dma_limit))
+		limit = min_not_zero(limit, dev->bus_dma_limit);
 	if (domain->geometry.force_aperture)
 		limit = min_t(u64, limit, domain->geometry.aperture_end);
 	/* What the IOMMU API can say, and the end of what is below it. */

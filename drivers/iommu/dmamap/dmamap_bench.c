@@ -211,6 +211,13 @@ static int unmap_single(struct bench *b)
 	return 0;
 }
 
+/* Not aligned to its size, so it contains larger pages at an odd place. */
+static int map_offset(struct bench *b)
+{
+	b->dma = dma_map_single(b->dev, b->buf + PAGE_SIZE, b->size, DMA_FROM_DEVICE);
+	return dma_mapping_error(b->dev, b->dma) ? -EIO : 0;
+}
+
 static int map_ring(struct bench *b)
 {
 	unsigned int head = (b->head + 1) % RING_SIZE;
@@ -560,6 +567,7 @@ static const unsigned int list_sizes[] = { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512
 static const unsigned int few_list_sizes[] = { 16, 0 };
 static const unsigned int coherent_sizes[] = { SZ_4K, SZ_16K, SZ_64K, SZ_256K, SZ_2M, 0 };
 
+static const unsigned int offset_sizes[] = { SZ_64K, SZ_1M, 0 };
 static const unsigned int table_sizes[] = { SZ_4K, SZ_64K, SZ_1M, SZ_2M, 0 };
 static const unsigned int block_sizes[] = { SZ_64K, SZ_1M, SZ_2M, 0 };
 
@@ -568,6 +576,8 @@ static const struct bench_group groups[] = {
 	  .first = map_single, .second = unmap_single },
 	{ .name = "single32", .ops = { "map", "unmap" }, .bits = 32, .sizes = few_sizes,
 	  .first = map_single, .second = unmap_single },
+	{ .name = "offset", .ops = { "map", "unmap" }, .bits = 64, .sizes = offset_sizes,
+	  .first = map_offset, .second = unmap_single },
 	{ .name = "ring", .ops = { "map", "unmap" }, .bits = 64, .sizes = ring_sizes,
 	  .prepare = fill_ring, .first = map_ring, .second = unmap_ring, .finish = drain_ring },
 	{ .name = "sg", .ops = { "map", "unmap" }, .bits = 64, .sizes = list_sizes,
