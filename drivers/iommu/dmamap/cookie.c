@@ -51,7 +51,7 @@ static int __init forcedac_setup(char *arg)
 	int err = kstrtobool(arg, &iommu_dma_forcedac);
 
 	if (iommu_dma_forcedac && !err)
-		pr_info("dmamap: no preference for addresses below 4 GiB\n");
+		pr_info("dmamap: Forcing DAC for PCI devices\n");
 	return err;
 }
 early_param("iommu.forcedac", forcedac_setup);
@@ -176,9 +176,10 @@ static int init_addresses(struct iommu_dma_cookie *cookie,
 	return ret;
 }
 
-/* Put unmaps off, if all devices allow it. The cookie is locked. */
+/* Defer invalidations, if all devices allow it. */
 static int make_lazy(struct iommu_dma_cookie *cookie)
 {
+	lockdep_assert_held(&cookie->lock);
 	if (!cookie->may_defer) {
 		atomic_inc(&cookie->refused_lazy);
 		return -EPERM;
@@ -189,7 +190,7 @@ static int make_lazy(struct iommu_dma_cookie *cookie)
 					    cookie->shadowed));
 	if (!cookie->queue)
 		return -ENOMEM;
-	/* Pairs with removal_start(): the queue is complete. */
+	/* Pairs with dmamap_removal_start(): the queue is complete. */
 	smp_store_release(&cookie->fq, cookie->queue);
 	return 0;
 }

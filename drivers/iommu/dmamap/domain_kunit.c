@@ -8,6 +8,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/crash_dump.h>
 #include <linux/dma-map-ops.h>
 #include <linux/iommu-dma.h>
 #include <linux/iova.h>
@@ -632,6 +633,26 @@ static void coherent_memory_is_synced_once(struct kunit *test)
 	dma_free_coherent(dev, SZ_1M, cpu, addr);
 }
 
+static void pages_added_by_a_deferred_attach_are_used(struct kunit *test)
+{
+	struct mock_iommu *mock = test->priv;
+	struct device *dev;
+	dma_addr_t addr;
+
+	if (!is_kdump_kernel())
+		kunit_skip(test, "only in a crash kernel: boot with elfcorehdr=");
+	mock->config.defer_attach = true;
+	mock->config.pgsize_bitmap = SZ_4K;
+	dev = platform(test);
+	/* As the VT-d driver does when it knows the device's unit. */
+	iommu_get_domain_for_dev(dev)->pgsize_bitmap |= SZ_2M;
+	addr = map_mmio(dev, MMIO, SZ_2M);
+	KUNIT_ASSERT_NE(test, addr, DMA_MAPPING_ERROR);
+	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 1);
+	unmap_mmio(dev, addr, SZ_2M);
+	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+}
+
 /*
  * Which addresses.
  */
@@ -815,6 +836,7 @@ static struct kunit_case domain_cases[] = {
 	KUNIT_CASE(one_buffer_is_synced_once),
 	KUNIT_CASE(one_list_is_synced_once),
 	KUNIT_CASE(coherent_memory_is_synced_once),
+	KUNIT_CASE(pages_added_by_a_deferred_attach_are_used),
 #ifdef CACHES_ARE_OURS
 	KUNIT_CASE(what_is_cached_is_never_placed),
 	KUNIT_CASE(a_large_mapping_slows_no_later_free),

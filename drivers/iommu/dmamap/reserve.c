@@ -326,6 +326,8 @@ int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 /**
  * dmamap_reserved_forget - free what is noted of reservations
  * @cookie: that of a domain whose addresses go away
+ *
+ * Context: process; may sleep.
  */
 void dmamap_reserved_forget(struct iommu_dma_cookie *cookie)
 {
