@@ -315,8 +315,8 @@ static inline bool dmamap_address_allocated(struct iova_domain *iovad,
  * struct dmamap_fq_state - one look at a flush queue
  * @entries: ranges that wait
  * @rings: CPUs that have a ring
- * @age: of the oldest range that waits, in jiffies
- * @flushes: invalidations so far
+ * @age: longest time that a ring has not been empty, in jiffies
+ * @flushes: flushes of the domain so far
  */
 struct dmamap_fq_state {
 	unsigned long entries;

@@ -1,63 +1,71 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ranges that wait for an invalidation.
+ * Lazy mode: unmapped ranges wait for an IOTLB flush.
  *
  * Theory of operation
  * ===================
  *
- * 1. Telling the IOMMU to forget a translation and waiting until it has is the
- *    dearest part of an unmap.  A lazy domain forgets everything at once, now
- *    and then, and until then keeps what was unmapped from being used again:
- *    the addresses, and the page table pages that were detached.
+ * 1. Waiting for the IOMMU is the most expensive part of an unmap.  A lazy
+ *    domain flushes its whole IOTLB now and then instead, and keeps unmapped
+ *    IOVAs and detached page table pages out of use until then.
  *
- * 2. Two counters tell when that is: invalidations of the domain that were
- *    started, and those that finished.  An entry remembers how many had been
- *    started when it was queued, its translations being cleared.  When more
- *    than that have finished, one of them began later, and the entry is done.
- *    This holds however many invalidations run at the same time.
+ * 2. Two counters say when a range may be used again: flushes of the domain
+ *    that were started, and flushes that finished.  An entry stores how many
+ *    had been started when it was queued, its PTEs being clear.  If more than
+ *    that have finished, one of them began later, and the entry is done.  This
+ *    holds for any number of concurrent flushes.
  *
- * 3. Each CPU has a ring of %FQ_DEPTH entries, made when the CPU first needs
- *    it: an idle domain costs a pointer per CPU.  Without memory for it the
- *    caller unmaps strictly.  Domains whose IOMMU shadows the page table share
- *    one large ring instead: there an invalidation is so dear that few matter.
+ * 3. Each CPU has a ring of %FQ_DEPTH entries, allocated at its first lazy
+ *    unmap; if that fails, the unmap is strict.  Domains whose IOMMU shadows
+ *    the page table share one large ring: there a flush is very expensive.
  *
- * 4. %FQ_TIMEOUT after the first entry a work item of the domain invalidates,
- *    and then has each CPU that has entries free what is done, %FQ_BATCH at a
- *    time, so that ranges go back to the caches of the CPU they came from.
- *    Whoever queues frees a batch, too.  Who finds his ring full invalidates
- *    himself.
+ * 4. The first entry arms a timer, which flushes in softirq context, so tasks
+ *    cannot delay it, except with PREEMPT_RT or threadirqs.  Then an unbound
+ *    work item frees what is done, %FQ_BATCH ranges at a time.  An unmap that
+ *    finds the ring full frees a batch, or flushes if nothing is done.
  *
- * 5. The lock of a ring covers its indices and entries, nothing else: it is
- *    never held while the hardware is waited for or anything is freed.
+ * 5. Isolated CPUs run neither timer nor work: their unmaps queue the work,
+ *    which arms the timer where it runs.
  *
- * 6. Page table pages are rare beside ranges, so a ring has two lists of them
- *    instead of one for each entry: @fresh takes new ones, and becomes @tables
- *    when that is empty.  A list is done with its youngest member, at most one
- *    invalidation later than it could be.
+ * 6. No entry stays without a timer.  An unmap that sees @armed set leaves the
+ *    flush to that timer: its PTEs are clear, and the timer clears @armed
+ *    before it flushes.  But the unmap may read @started after the flush has
+ *    begun (CPUs need not load @started and @armed in order), and then the
+ *    entry is not done when the flush finishes.  So the work arms the timer if
+ *    it leaves anything in a ring.  It locks each ring to see: an entry that it
+ *    misses is queued later, by an unmap that sees @armed clear, and arms.
+ *    Model: tools/testing/models/flush_queue.pml.
+ *
+ * 7. A ring is not locked while the IOMMU is waited for or anything is freed.
+ *
+ * 8. Page table pages are rare, so a ring has two lists of them instead of one
+ *    for each entry: @fresh takes new pages, and becomes @tables when that is
+ *    empty.  A list is freed when its youngest page is done.
  */
 
-#include <linux/mm.h>
+#include <linux/sched/isolation.h>
 #include <linux/slab.h>
+#include <linux/timer.h>
 #include <linux/workqueue.h>
 
 #include "../iommu-pages.h"
 #include "dmamap.h"
 #include "trace.h"
 
-/* As the stock layer has it; tuned there on servers with fast storage. */
+/* As in the stock layer, which was tuned on servers with fast storage. */
 #define FQ_DEPTH		256
 #define FQ_TIMEOUT		msecs_to_jiffies(10)
 #define FQ_SINGLE_DEPTH		32768
 #define FQ_SINGLE_TIMEOUT	msecs_to_jiffies(1000)
 
-/* Freed in one go: what a caller that maps and unmaps may be held up for. */
+/* Ranges freed in one go, which bounds the delay of a single unmap. */
 #define FQ_BATCH		16
 
 /**
- * struct fq_entry - a range that waits
+ * struct fq_entry - an unmapped range
  * @pfn: its lowest pfn
  * @pages: its length in granules
- * @started: invalidations started when it was queued
+ * @started: flushes started when it was queued
  */
 struct fq_entry {
 	unsigned long pfn;
@@ -67,45 +75,44 @@ struct fq_entry {
 
 /**
  * struct dmamap_ring - entries of a CPU
- * @lock: protects all that follows
- * @head: index of the oldest entry, modulo @depth
- * @tail: index of the next entry to come, modulo @depth
- * @depth: a power of two
- * @fresh_started: that of the youngest page in @fresh
- * @tables_started: that of the youngest page in @tables
- * @since: jiffies when it was last empty
+ * @lock: protects all members below but @mask, @fq and @entries
+ * @first: index of the oldest entry, modulo the size of @entries
+ * @nr: number of entries
+ * @mask: size of @entries, a power of two, less one
+ * @fresh_started: flushes started when the youngest page of @fresh was queued
+ * @tables_started: the same for @tables
+ * @since: jiffies when @nr was last 0
  * @fresh: detached page table pages, the younger ones
- * @tables: the older ones
+ * @tables: detached page table pages, the older ones
  * @fq: the queue
- * @drain: frees what is done, on the CPU of the ring
  * @entries: the ring
  */
 struct dmamap_ring {
-	spinlock_t lock; /* all that follows */
-	u32 head;
-	u32 tail;
-	u32 depth;
+	spinlock_t lock; /* see above */
+	u32 first;
+	u32 nr;
+	u32 mask;
 	u32 fresh_started;
 	u32 tables_started;
 	unsigned long since;
 	struct list_head fresh;
 	struct list_head tables;
 	struct dmamap_fq *fq;
-	struct work_struct drain;
-	struct fq_entry entries[] __counted_by(depth);
+	struct fq_entry *entries;
 };
 
 /**
  * struct dmamap_fq - the flush queue of a domain
  * @domain: the domain
- * @iovad: where its ranges go
- * @started: invalidations that were started
- * @finished: those of them that finished
- * @armed: @work will run
- * @timeout: time from the first entry to @work, in jiffies
- * @work: invalidates
- * @single: the only ring, %NULL when each CPU has one
- * @rings: that of each CPU, %NULL until it needs one
+ * @iovad: the IOVAs of @domain
+ * @started: flushes that were started
+ * @finished: flushes that finished
+ * @armed: @timer is pending, or is about to be
+ * @timeout: time from the first entry to the flush, in jiffies
+ * @timer: flushes
+ * @drain: frees what is done in all rings
+ * @rings: the ring of each CPU, %NULL until the CPU needs one
+ * @single: the ring that all CPUs share, or %NULL
  */
 struct dmamap_fq {
 	struct iommu_domain *domain;
@@ -114,48 +121,39 @@ struct dmamap_fq {
 	atomic_t finished;
 	int armed;
 	unsigned int timeout;
-	struct delayed_work work;
-	struct dmamap_ring *single;
+	struct timer_list timer;
+	struct work_struct drain;
 	struct dmamap_ring * __percpu *rings;
+	struct dmamap_ring *single;
 };
 
 static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) ||
 	      sizeof(struct dmamap_fq) <= 192);
 
-/**
- * struct fq_batch - entries that left a ring, to be freed
- * @nr: how many
- * @entries: which
- * @tables: page table pages
- */
-struct fq_batch {
-	unsigned int nr;
-	struct fq_entry entries[FQ_BATCH];
-	struct list_head tables;
-};
-
 static struct workqueue_struct *fq_workqueue;
 
-/* An invalidation began after @started was read, and has finished. */
+/* A flush began after @started was read, and has finished. */
 static bool fq_done(u32 finished, u32 started)
 {
 	return (s32)(finished - started) > 0;
 }
 
-static void fq_invalidate(struct dmamap_fq *fq)
+static void fq_flush(struct dmamap_fq *fq)
 {
-	/* Full barriers: in between is the invalidation, and nothing else is. */
+	u32 finished;
+
+	/* Both are full barriers: the flush is between them. */
 	atomic_inc_return(&fq->started);
 	fq->domain->ops->flush_iotlb_all(fq->domain);
-	trace_dmamap_flush(fq->domain, atomic_inc_return(&fq->finished));
+	finished = atomic_inc_return(&fq->finished);
+	trace_dmamap_flush(fq->domain, finished);
 }
 
-/* Take page table pages that are done. The ring is locked. */
+/* Take page table pages that are done. */
 static void ring_take_tables(struct dmamap_ring *ring, u32 finished,
 			     struct list_head *done)
 {
-	if (!list_empty(&ring->tables) &&
-	    fq_done(finished, ring->tables_started))
+	if (fq_done(finished, ring->tables_started))
 		list_splice_init(&ring->tables, done);
 	if (list_empty(&ring->tables)) {
 		list_splice_init(&ring->fresh, &ring->tables);
@@ -165,75 +163,63 @@ static void ring_take_tables(struct dmamap_ring *ring, u32 finished,
 		list_splice_init(&ring->tables, done);
 }
 
-static struct fq_entry *ring_entry(struct dmamap_ring *ring, u32 index)
-{
-	return &ring->entries[index & (ring->depth - 1)];
-}
+#define RING_REAPED	BIT(0)	/* ranges were freed */
+#define RING_LEFT	BIT(1)	/* there is more, done or not */
 
-/* Take up to a batch of entries that are done. The ring is locked. */
-static void ring_take(struct dmamap_ring *ring, struct fq_batch *batch)
-{
-	u32 finished = atomic_read(&ring->fq->finished), head = ring->head;
-
-	batch->nr = 0;
-	while (head != ring->tail && batch->nr < FQ_BATCH) {
-		struct fq_entry *entry = ring_entry(ring, head);
-
-		if (!fq_done(finished, entry->started))
-			break;
-		batch->entries[batch->nr++] = *entry;
-		head++;
-	}
-	WRITE_ONCE(ring->head, head);
-
-	INIT_LIST_HEAD(&batch->tables);
-	if (unlikely(!list_empty(&ring->tables) || !list_empty(&ring->fresh)))
-		ring_take_tables(ring, finished, &batch->tables);
-}
-
-static void batch_free(struct dmamap_fq *fq, struct fq_batch *batch)
-{
-	unsigned int i;
-
-	for (i = 0; i < batch->nr; i++)
-		free_iova_fast(fq->iovad, batch->entries[i].pfn,
-			       batch->entries[i].pages);
-	iommu_put_pages_list(&batch->tables);
-}
-
-/* Free a batch of what is done. Returns how many entries that was. */
+/* Free up to a batch of what is done. Returns RING_* flags. */
 static noinline unsigned int ring_reap(struct dmamap_ring *ring)
 {
-	struct fq_batch batch;
+	struct fq_entry done[FQ_BATCH];
+	unsigned int nr = 0, i, ret;
 	unsigned long flags;
+	LIST_HEAD(tables);
+	u32 finished;
 
 	spin_lock_irqsave(&ring->lock, flags);
-	ring_take(ring, &batch);
+	finished = atomic_read(&ring->fq->finished);
+	while (nr < min(ring->nr, FQ_BATCH)) {
+		done[nr] = ring->entries[(ring->first + nr) & ring->mask];
+		if (!fq_done(finished, done[nr].started))
+			break;
+		nr++;
+	}
+	ring->first += nr;
+	WRITE_ONCE(ring->nr, ring->nr - nr);
+	if (unlikely(!list_empty(&ring->tables) || !list_empty(&ring->fresh)))
+		ring_take_tables(ring, finished, &tables);
+	ret = ring->nr || !list_empty(&ring->tables) ? RING_LEFT : 0;
 	spin_unlock_irqrestore(&ring->lock, flags);
-	batch_free(ring->fq, &batch);
-	return batch.nr;
+
+	for (i = 0; i < nr; i++)
+		free_iova_fast(ring->fq->iovad, done[i].pfn, done[i].pages);
+	iommu_put_pages_list(&tables);
+	return nr ? ret | RING_REAPED : ret;
 }
 
-/* Free all that is done. Process context. */
-static void ring_drain(struct dmamap_ring *ring)
+static void ring_free(struct dmamap_ring *ring)
 {
-	while (ring_reap(ring))
-		cond_resched();
+	iommu_put_pages_list(&ring->tables);
+	iommu_put_pages_list(&ring->fresh);
+	kvfree(ring->entries);
+	kfree(ring);
 }
 
-static void ring_drain_work(struct work_struct *work)
+static struct dmamap_ring *ring_alloc(struct dmamap_fq *fq, u32 depth, gfp_t gfp)
 {
-	ring_drain(container_of(work, struct dmamap_ring, drain));
-}
+	struct dmamap_ring *ring = kzalloc(sizeof(*ring), gfp);
 
-static void ring_init(struct dmamap_ring *ring, struct dmamap_fq *fq, u32 depth)
-{
+	if (!ring)
+		return NULL;
 	spin_lock_init(&ring->lock);
-	ring->depth = depth;
-	ring->fq = fq;
 	INIT_LIST_HEAD(&ring->fresh);
 	INIT_LIST_HEAD(&ring->tables);
-	INIT_WORK(&ring->drain, ring_drain_work);
+	ring->fq = fq;
+	ring->mask = depth - 1;
+	ring->entries = kvmalloc_array(depth, sizeof(*ring->entries), gfp);
+	if (ring->entries)
+		return ring;
+	ring_free(ring);
+	return NULL;
 }
 
 static noinline struct dmamap_ring *ring_create(struct dmamap_fq *fq)
@@ -241,54 +227,55 @@ static noinline struct dmamap_ring *ring_create(struct dmamap_fq *fq)
 	struct dmamap_ring **slot = raw_cpu_ptr(fq->rings);
 	struct dmamap_ring *ring, *first;
 
-	ring = kzalloc(struct_size(ring, entries, FQ_DEPTH),
-		       GFP_ATOMIC | __GFP_NOWARN);
+	ring = ring_alloc(fq, FQ_DEPTH, GFP_ATOMIC | __GFP_NOWARN);
 	if (!ring)
 		return NULL;
-	ring_init(ring, fq, FQ_DEPTH);
-
 	/* An interrupt, or a task that ran here meanwhile, may have been first. */
 	first = cmpxchg(slot, NULL, ring);
 	if (!first)
 		return ring;
-	kfree(ring);
+	ring_free(ring);
 	return first;
 }
 
 /**
- * dmamap_fq_ring - the ring that an unmap on this CPU goes to
+ * dmamap_fq_ring - the ring for an unmap on this CPU
  * @fq: the queue
  *
- * The caller may be moved to another CPU before he uses it: rings are locked.
+ * The caller may move to another CPU before it uses the ring, which is locked.
  *
  * Context: any.
  * Return: the ring, %NULL without memory for it.
  */
 struct dmamap_ring *dmamap_fq_ring(struct dmamap_fq *fq)
 {
-	struct dmamap_ring *ring;
+	struct dmamap_ring *ring = READ_ONCE(*raw_cpu_ptr(fq->rings));
 
-	if (unlikely(fq->single))
-		return fq->single;
-	ring = READ_ONCE(*raw_cpu_ptr(fq->rings));
 	return likely(ring) ? ring : ring_create(fq);
 }
 
-static void fq_arm(struct dmamap_fq *fq)
+static void fq_start_timer(struct dmamap_fq *fq)
 {
-	/* Read first: the line is shared by all CPUs, and rarely to be written. */
-	if (!READ_ONCE(fq->armed) && !xchg(&fq->armed, 1))
-		queue_delayed_work(fq_workqueue, &fq->work, fq->timeout);
+	if (!xchg(&fq->armed, 1))
+		mod_timer(&fq->timer, jiffies + fq->timeout);
+}
+
+static noinline void fq_arm(struct dmamap_fq *fq)
+{
+	if (unlikely(cpu_is_isolated(raw_smp_processor_id())))
+		queue_work(fq_workqueue, &fq->drain);
+	else
+		fq_start_timer(fq);
 }
 
 /**
- * dmamap_fq_add - have a range wait for an invalidation
+ * dmamap_fq_add - have a range wait for a flush
  * @ring: what dmamap_fq_ring() returned
- * @pfn: lowest pfn of the range, its translations cleared
+ * @pfn: lowest pfn of the range, its PTEs being clear
  * @pages: its length in granules
  * @tables: page table pages that were detached; empty afterwards
  *
- * Context: any. Waits for the IOMMU when the ring is full.
+ * Context: any. Waits for the IOMMU if the ring is full.
  */
 void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 		   unsigned long pages, struct list_head *tables)
@@ -296,30 +283,33 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 	struct dmamap_fq *fq = ring->fq;
 	struct fq_entry *entry;
 	unsigned long flags;
-	bool reap = false;
 	u32 started;
 
+	if (unlikely(pages > U32_MAX)) {
+		fq_flush(fq);
+		iommu_put_pages_list(tables);
+		free_iova_fast(fq->iovad, pfn, pages);
+		return;
+	}
+
 	/*
-	 * The translations are cleared before the counter is read: who finds it
-	 * too old below sees them cleared. Pairs with fq_invalidate().
+	 * PTEs are clear before @started is read, so a flush that is counted
+	 * later sees them clear. Pairs with fq_flush().
 	 */
 	smp_mb();
 	spin_lock_irqsave(&ring->lock, flags);
-	while (unlikely(ring->tail - ring->head == ring->depth)) {
+	while (unlikely(ring->nr > ring->mask)) {
 		spin_unlock_irqrestore(&ring->lock, flags);
-		if (!ring_reap(ring))
-			fq_invalidate(fq);
+		if (!(ring_reap(ring) & RING_REAPED))
+			fq_flush(fq);
 		spin_lock_irqsave(&ring->lock, flags);
 	}
 
 	started = atomic_read(&fq->started);
-	if (ring->head == ring->tail)
+	if (!ring->nr)
 		WRITE_ONCE(ring->since, jiffies);
-	else
-		reap = fq_done(atomic_read(&fq->finished),
-			       ring_entry(ring, ring->head)->started);
-	entry = ring_entry(ring, ring->tail);
-	WRITE_ONCE(ring->tail, ring->tail + 1);
+	entry = ring->entries + ((ring->first + ring->nr) & ring->mask);
+	WRITE_ONCE(ring->nr, ring->nr + 1);
 	entry->pfn = pfn;
 	entry->pages = pages;
 	entry->started = started;
@@ -329,12 +319,12 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 	}
 	spin_unlock_irqrestore(&ring->lock, flags);
 
-	if (unlikely(reap))
-		ring_reap(ring);
-	fq_arm(fq);
+	/* All CPUs share this line, and write it once in a while. */
+	if (!READ_ONCE(fq->armed))
+		fq_arm(fq);
 }
 
-/* The rings there are, one a call: *@cpu is -1 at first. %NULL after the last. */
+/* Iterate over the rings: *@cpu is -1 at first. %NULL after the last. */
 static struct dmamap_ring *fq_next_ring(struct dmamap_fq *fq, int *cpu)
 {
 	struct dmamap_ring *ring;
@@ -351,59 +341,59 @@ static struct dmamap_ring *fq_next_ring(struct dmamap_fq *fq, int *cpu)
 	}
 }
 
-static bool ring_idle(struct dmamap_ring *ring)
+/* Free all that is done. Returns RING_LEFT if anything is left. */
+static unsigned int fq_reap(struct dmamap_fq *fq)
 {
-	if (READ_ONCE(ring->head) != READ_ONCE(ring->tail))
-		return false;
-	/* Not locked: who queues what this misses arms the work again. */
-	return data_race(list_empty(&ring->tables) && list_empty(&ring->fresh));
-}
-
-static void fq_work(struct work_struct *work)
-{
-	struct dmamap_fq *fq = container_of(to_delayed_work(work),
-					    struct dmamap_fq, work);
+	unsigned int ret, left = 0;
 	struct dmamap_ring *ring;
 	int cpu = -1;
 
-	/* What is queued from here on may miss the invalidation: it arms again. */
-	xchg(&fq->armed, 0);
-	fq_invalidate(fq);
 	while ((ring = fq_next_ring(fq, &cpu))) {
-		if (ring_idle(ring))
-			continue;
-		/* Should the CPU go away now, the work runs on another one. */
-		if (fq->single)
-			queue_work(fq_workqueue, &ring->drain);
-		else if (cpu_online(cpu))
-			queue_work_on(cpu, fq_workqueue, &ring->drain);
-		else
-			ring_drain(ring);
+		while ((ret = ring_reap(ring)) & RING_REAPED)
+			cond_resched();
+		left |= ret;
 	}
+	return left;
+}
+
+static void fq_drain_work(struct work_struct *work)
+{
+	struct dmamap_fq *fq = container_of(work, struct dmamap_fq, drain);
+
+	if (fq_reap(fq))
+		fq_start_timer(fq);
+}
+
+static void fq_expire(struct timer_list *timer)
+{
+	struct dmamap_fq *fq = from_timer(fq, timer, timer);
+
+	/* Entries that this flush does not cover arm the timer again. */
+	xchg(&fq->armed, 0);
+	fq_flush(fq);
+	queue_work(fq_workqueue, &fq->drain);
 }
 
 /**
- * dmamap_fq_drain - free all that waits
+ * dmamap_fq_drain - flush, and free all that waits
  * @fq: the queue
  *
- * What is queued meanwhile may stay.
+ * Ranges that are queued meanwhile may stay.
  *
  * Context: process; may sleep.
  */
 void dmamap_fq_drain(struct dmamap_fq *fq)
 {
-	struct dmamap_ring *ring;
-	int cpu = -1;
-
-	fq_invalidate(fq);
-	while ((ring = fq_next_ring(fq, &cpu)))
-		ring_drain(ring);
+	fq_flush(fq);
+	fq_reap(fq);
 }
 
 /**
- * dmamap_fq_look - see how a queue fares
+ * dmamap_fq_look - take a snapshot of a queue
  * @fq: the queue
- * @state: filled in; CPUs go on meanwhile
+ * @state: filled in; the rings are not locked, so members may not match
+ *
+ * Context: any.
  */
 void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state)
 {
@@ -414,9 +404,7 @@ void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state)
 		.flushes = atomic_read(&fq->finished),
 	};
 	while ((ring = fq_next_ring(fq, &cpu))) {
-		/* In this order, or the head might have overtaken the tail. */
-		u32 head = smp_load_acquire(&ring->head);
-		u32 entries = min(READ_ONCE(ring->tail) - head, ring->depth);
+		u32 entries = READ_ONCE(ring->nr);
 
 		state->rings++;
 		state->entries += entries;
@@ -429,16 +417,17 @@ void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state)
 /**
  * dmamap_fq_create - make the flush queue of a domain
  * @domain: the domain
- * @iovad: where ranges go when they are done
+ * @iovad: the IOVAs of @domain
  * @single: one large ring for all CPUs
  *
  * Context: process; may sleep.
- * Return: the queue, %NULL without memory.
+ * Return: the queue, %NULL without memory, or if the IOMMU driver cannot flush.
  */
 struct dmamap_fq *dmamap_fq_create(struct iommu_domain *domain,
 				   struct iova_domain *iovad, bool single)
 {
 	struct dmamap_fq *fq;
+	int cpu;
 
 	if (!fq_workqueue || !domain->ops->flush_iotlb_all)
 		return NULL;
@@ -447,52 +436,50 @@ struct dmamap_fq *dmamap_fq_create(struct iommu_domain *domain,
 		return NULL;
 	fq->domain = domain;
 	fq->iovad = iovad;
-	INIT_DELAYED_WORK(&fq->work, fq_work);
-
+	fq->timeout = single ? FQ_SINGLE_TIMEOUT : FQ_TIMEOUT;
+	/* Pinned: when its CPU is idle, no isolated CPU is to run it instead. */
+	timer_setup(&fq->timer, fq_expire, TIMER_PINNED);
+	INIT_WORK(&fq->drain, fq_drain_work);
+	fq->rings = alloc_percpu(struct dmamap_ring *);
+	if (!fq->rings)
+		goto free_fq;
 	if (single) {
-		fq->timeout = FQ_SINGLE_TIMEOUT;
-		fq->single = kvzalloc(struct_size(fq->single, entries,
-						  FQ_SINGLE_DEPTH), GFP_KERNEL);
+		fq->single = ring_alloc(fq, FQ_SINGLE_DEPTH, GFP_KERNEL);
 		if (!fq->single)
-			goto free_fq;
-		ring_init(fq->single, fq, FQ_SINGLE_DEPTH);
-	} else {
-		fq->timeout = FQ_TIMEOUT;
-		fq->rings = alloc_percpu(struct dmamap_ring *);
-		if (!fq->rings)
-			goto free_fq;
+			goto free_rings;
+		for_each_possible_cpu(cpu)
+			WRITE_ONCE(*per_cpu_ptr(fq->rings, cpu), fq->single);
 	}
 	return fq;
 
+free_rings:
+	free_percpu(fq->rings);
 free_fq:
 	kfree(fq);
 	return NULL;
 }
 
 /**
- * dmamap_fq_stop - no work of the queue runs any more
- * @fq: the queue, or %NULL; nobody adds to it
+ * dmamap_fq_stop - stop the timer and the work of a queue for good
+ * @fq: the queue, to which nothing is added any more, or %NULL
  *
  * Context: process; may sleep.
  */
 void dmamap_fq_stop(struct dmamap_fq *fq)
 {
-	struct dmamap_ring *ring;
-	int cpu = -1;
-
 	if (!fq)
 		return;
-	cancel_delayed_work_sync(&fq->work);
-	while ((ring = fq_next_ring(fq, &cpu)))
-		cancel_work_sync(&ring->drain);
+	/* Each starts the other, but a timer that was shut down stays off. */
+	timer_shutdown_sync(&fq->timer);
+	cancel_work_sync(&fq->drain);
 }
 
 /**
  * dmamap_fq_destroy - undo dmamap_fq_create()
  * @fq: the queue, stopped, or %NULL
  *
- * No device is attached to the domain any more, so page table pages need not
- * wait. The ranges are left to the domain.
+ * No device is attached to the domain any more, so page table pages are freed
+ * without a flush. The ranges are left to the owner of the IOVA domain.
  *
  * Context: process; may sleep.
  */
@@ -503,24 +490,23 @@ void dmamap_fq_destroy(struct dmamap_fq *fq)
 
 	if (!fq)
 		return;
-	while ((ring = fq_next_ring(fq, &cpu))) {
-		iommu_put_pages_list(&ring->tables);
-		iommu_put_pages_list(&ring->fresh);
-		kvfree(ring);
-	}
+	while ((ring = fq_next_ring(fq, &cpu)))
+		ring_free(ring);
 	free_percpu(fq->rings);
 	kfree(fq);
 }
 
 /**
- * dmamap_fq_init - set up what all queues share
+ * dmamap_fq_init - allocate the workqueue of all queues
  *
- * Without it there are none, and all domains are strict.
+ * Without it dmamap_fq_create() fails, and all domains are strict.
  *
  * Return: 0, or -ENOMEM.
  */
 int __init dmamap_fq_init(void)
 {
-	fq_workqueue = alloc_workqueue("dmamap", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
+	/* High priority, because it arms the timer for isolated CPUs. */
+	fq_workqueue = alloc_workqueue("dmamap", WQ_MEM_RECLAIM | WQ_UNBOUND |
+				       WQ_HIGHPRI, 0);
 	return fq_workqueue ? 0 : -ENOMEM;
 }
