@@ -56,6 +56,13 @@ static int __init forcedac_setup(char *arg)
 }
 early_param("iommu.forcedac", forcedac_setup);
 
+/* The domain of devices that were removed: it has no addresses. */
+struct iommu_domain iommu_dma_removed_domain = {
+	.type = IOMMU_DOMAIN_BLOCKED,
+	.pgsize_bitmap = PAGE_SIZE,
+	.geometry.force_aperture = true,
+};
+
 /**
  * iommu_get_dma_cookie - prepare a domain for the DMA API
  * @domain: the domain
@@ -339,9 +346,14 @@ void iommu_setup_dma_ops(struct device *dev)
 
 static int __init dmamap_init(void)
 {
+	struct iommu_domain *removed = &iommu_dma_removed_domain;
 	int ret;
 
 	ret = iova_cache_get();
+	if (!ret)
+		ret = iommu_get_dma_cookie(removed);
+	if (!ret)
+		ret = init_addresses(removed->iova_cookie, PAGE_SIZE, 1);
 	if (ret)
 		return ret;
 	if (dmamap_fq_init())

@@ -256,8 +256,8 @@ void dmamap_removal_clear(struct dmamap_removal *removal, dma_addr_t addr,
 			  size_t size);
 bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
 			dma_addr_t addr, size_t size);
-void dmamap_bad_address(struct device *dev, const char *what, dma_addr_t addr,
-			size_t size);
+void dmamap_misuse(struct device *dev, const char *what, dma_addr_t addr,
+		   size_t size, const char *found);
 
 /**
  * struct dmamap_target - what an address range will be mapped to

@@ -519,7 +519,11 @@ static void a_removed_device_no_longer_maps_through_the_iommu(struct kunit *test
 
 	/* CVE-2025-37877 */
 	mock_device_remove(dev);
-	KUNIT_EXPECT_FALSE(test, use_dma_iommu(dev));
+	if (IS_ENABLED(CONFIG_IOMMU_DMAMAP))
+		KUNIT_EXPECT_EQ(test, map_mmio(dev, MMIO, GRANULE),
+				DMA_MAPPING_ERROR);
+	else
+		KUNIT_EXPECT_FALSE(test, use_dma_iommu(dev));
 	put_device(dev);
 }
 

@@ -14,7 +14,7 @@
  *
  * 3. What is cleared is compared with what was asked. Less, or more, means
  *    that a driver unmapped what it had not mapped, or mapped otherwise. That
- *    is warned about with the device and the numbers. Of a range that really
+ *    is reported with the device and the numbers. Of a range that really
  *    is allocated just so the rest is cleared, too. What was cleared is
  *    invalidated at once, and the range goes to dmamap_address_suspect().
  *
@@ -26,10 +26,10 @@
  */
 
 #include <linux/mm.h>
-#include <linux/ratelimit.h>
 
 #include <trace/events/iommu.h>
 
+#include "../dma-iommu.h"
 #include "../iommu-pages.h"
 #include "../iommu-priv.h"
 #include "dmamap.h"
@@ -224,32 +224,40 @@ free_address:
 	return DMA_MAPPING_ERROR;
 }
 
-static void warn_unmap(struct device *dev, dma_addr_t addr, size_t size,
-		       size_t cleared)
-{
-	/* So many at once tell all that there is to tell. */
-	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 32);
-
-	if (__ratelimit(&limit))
-		dev_WARN(dev, "unmap of IOVA %pad, %zu bytes: %zu bytes were cleared\n",
-			 &addr, size, cleared);
-}
+/* Traces and lines that a wrong call may print at once, and how often then. */
+#define MISUSE_BURST	10
+#define MISUSE_INTERVAL	(5 * HZ)
 
 /**
- * dmamap_bad_address - report an address that the device has not been given
+ * dmamap_misuse - report a wrong call of the DMA API
  * @dev: the device
- * @what: what was asked for
- * @addr: the address
- * @size: the bytes
+ * @what: the operation
+ * @addr: the IOVA that it named
+ * @size: the bytes that it named
+ * @found: what was found instead
+ *
+ * The first one since a driver was bound to @dev prints a stack trace, later
+ * ones print a line with their number, rate limited. Devices that were removed
+ * share this state.
+ *
+ * Context: any.
  */
-void dmamap_bad_address(struct device *dev, const char *what, dma_addr_t addr,
-			size_t size)
+void dmamap_misuse(struct device *dev, const char *what, dma_addr_t addr,
+		   size_t size, const char *found)
 {
-	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 32);
+	static struct dev_iommu removed;
+	struct dev_iommu *state = dev->iommu ?: &removed;
+	int nr = atomic_inc_return(&state->dma_misuses);
 
-	if (__ratelimit(&limit))
-		dev_WARN(dev, "%s of IOVA %pad, %zu bytes: not mapped\n", what,
-			 &addr, size);
+	if (nr == 1) {
+		dev_WARN(dev, "%s of IOVA %pad, %zu bytes: %s\n", what, &addr,
+			 size, found);
+	} else if (nr <= MISUSE_BURST ||
+		   time_after(jiffies, READ_ONCE(state->dma_misuse_next))) {
+		WRITE_ONCE(state->dma_misuse_next, jiffies + MISUSE_INTERVAL);
+		dev_err(dev, "%s of IOVA %pad, %zu bytes: %s (error %d of this driver)\n",
+			what, &addr, size, found, nr);
+	}
 }
 
 /*
@@ -305,8 +313,14 @@ static noinline bool removal_failed(struct dmamap_removal *removal,
 {
 	struct iommu_domain *domain = removal->domain;
 	size_t cleared = removal->cleared;
-	bool clear = clear_rest(removal, addr, size);
+	char found[40];
+	bool clear;
 
+	if (domain == &iommu_dma_removed_domain) {
+		dmamap_misuse(dev, "unmap", addr, size, "the device was removed");
+		return false;
+	}
+	clear = clear_rest(removal, addr, size);
 	if (removal->cleared && removal->ring) {
 		domain->ops->flush_iotlb_all(domain);
 		iommu_put_pages_list(&removal->gather.freelist);
@@ -315,7 +329,8 @@ static noinline bool removal_failed(struct dmamap_removal *removal,
 	}
 	atomic_inc(&removal->cookie->bad_unmaps);
 	trace_dmamap_bad_unmap(dev, addr, size, cleared);
-	warn_unmap(dev, addr, size, cleared);
+	snprintf(found, sizeof(found), "%zu bytes were cleared", cleared);
+	dmamap_misuse(dev, "unmap", addr, size, found);
 	if (clear)
 		dmamap_address_suspect(removal->cookie, addr, size);
 	else
