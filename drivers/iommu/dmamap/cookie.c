@@ -239,11 +239,12 @@ static void settle_laziness(struct iommu_dma_cookie *cookie, struct device *dev)
 int iommu_dma_init_fq(struct iommu_domain *domain)
 {
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
+	unsigned int noio;
 	int ret;
 
-	mutex_lock(&cookie->lock);
+	noio = dmamap_lock(&cookie->lock);
 	ret = cookie->ready ? make_lazy(cookie) : -EINVAL;
-	mutex_unlock(&cookie->lock);
+	dmamap_unlock(&cookie->lock, noio);
 	return ret;
 }
 
@@ -282,6 +283,7 @@ static int join_domain(struct iommu_domain *domain, struct device *dev)
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
 	unsigned long granule = 1UL << __ffs(domain->pgsize_bitmap);
 	unsigned long base_pfn;
+	unsigned int noio;
 	bool first;
 	int ret;
 
@@ -290,7 +292,7 @@ static int join_domain(struct iommu_domain *domain, struct device *dev)
 	base_pfn = max_t(unsigned long, 1,
 			 domain->geometry.aperture_start / granule);
 
-	mutex_lock(&cookie->lock);
+	noio = dmamap_lock(&cookie->lock);
 	first = !cookie->ready;
 	ret = check_fit(cookie, dev, granule, base_pfn);
 	if (!ret && first)
@@ -309,7 +311,7 @@ static int join_domain(struct iommu_domain *domain, struct device *dev)
 	/* Also for a device that is blocked: it is attached all the same. */
 	if (cookie->ready)
 		settle_laziness(cookie, dev);
-	mutex_unlock(&cookie->lock);
+	dmamap_unlock(&cookie->lock, noio);
 	/* Not under the lock: a reader takes it while it looks at the list. */
 	if (first && !ret)
 		dmamap_debugfs_add(cookie);

@@ -52,7 +52,8 @@
  *
  * 6. Locks, outermost first:
  *
- *	iommu_dma_cookie.lock	devices joining; sleeps
+ *	iommu_dma_cookie.lock	devices joining; sleeps; memory under it and the
+ *				next one is allocated without I/O
  *	iommu_dma_cookie.msi_lock
  *				MSI pages; sleeps.  Interrupts are set up under
  *				cpus_read_lock(), so nothing that takes part in
@@ -77,6 +78,7 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/percpu.h>
+#include <linux/sched/mm.h>
 #include <linux/swiotlb.h>
 
 struct dmamap_fq;
@@ -130,6 +132,22 @@ struct iommu_dma_cookie {
 	atomic_t bad_unmaps;
 	atomic_t refused_lazy;
 };
+
+/*
+ * Memory allocated under the mutexes of a cookie must not wait for I/O, because
+ * I/O may wait for them: a device that is reset sets up its interrupts.
+ */
+static inline unsigned int dmamap_lock(struct mutex *lock)
+{
+	mutex_lock(lock);
+	return memalloc_noio_save();
+}
+
+static inline void dmamap_unlock(struct mutex *lock, unsigned int noio)
+{
+	memalloc_noio_restore(noio);
+	mutex_unlock(lock);
+}
 
 /* cookie.c */
 extern bool iommu_dma_forcedac;

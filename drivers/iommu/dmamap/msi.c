@@ -149,6 +149,7 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 	struct iommu_dma_cookie *cookie;
 	struct iova_domain *iovad;
 	struct dmamap_msi *msi;
+	unsigned int noio;
 	phys_addr_t page;
 	int ret = 0;
 
@@ -163,7 +164,7 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 
 	iovad = &cookie->iovad;
 	page = msi_addr - iova_offset(iovad, msi_addr);
-	mutex_lock(&cookie->msi_lock);
+	noio = dmamap_lock(&cookie->msi_lock);
 	msi = msi_find(cookie, page, page | iova_mask(iovad));
 	if (!msi)
 		msi = msi_map(domain, dev, page);
@@ -172,7 +173,7 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 					    iova_shift(iovad));
 	else
 		ret = -ENOMEM;
-	mutex_unlock(&cookie->msi_lock);
+	dmamap_unlock(&cookie->msi_lock, noio);
 	return ret;
 }
 

@@ -8,15 +8,19 @@
 
 #include <kunit/test.h>
 #include <linux/cpu.h>
+#include <linux/debug_locks.h>
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/iova.h>
 #include <linux/kallsyms.h>
 #include <linux/kthread.h>
+#include <linux/msi.h>
 #include <linux/sched/isolation.h>
+#include <linux/sched/mm.h>
 #include <linux/sizes.h>
 #include <trace/events/workqueue.h>
 
+#include "../dma-iommu.h"
 #include "dmamap.h"
 #include "mock_iommu.h"
 
@@ -310,11 +314,43 @@ static void a_range_of_more_than_16_tib_is_freed_whole(struct kunit *test)
 }
 #endif
 
+/*
+ * Reclaim may wait for a device that has to take these locks, so no memory is
+ * allocated under them by a call that may start reclaim. Lockdep reports it.
+ */
+static void the_locks_of_a_domain_may_be_taken_in_reclaim(struct kunit *test)
+{
+	struct mock_iommu *mock = test->priv;
+	struct msi_desc desc = { };
+	struct device *dev;
+	unsigned int noio;
+
+	if (!IS_ENABLED(CONFIG_PROVE_LOCKING))
+		kunit_skip(test, "needs CONFIG_PROVE_LOCKING");
+	KUNIT_ASSERT_TRUE(test, debug_locks);
+	mock->config.domain_type = IOMMU_DOMAIN_DMA;
+	dev = mock_platform_create(mock);
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	KUNIT_ASSERT_EQ(test, mock_device_add(dev), 0);
+	desc.dev = dev;
+	KUNIT_EXPECT_EQ(test, iommu_dma_prepare_msi(&desc, MMIO), 0);
+
+	fs_reclaim_acquire(GFP_KERNEL);
+	noio = memalloc_noio_save();
+	KUNIT_EXPECT_EQ(test,
+			iommu_dma_init_fq(iommu_get_domain_for_dev(dev)), 0);
+	KUNIT_EXPECT_EQ(test, iommu_dma_prepare_msi(&desc, MMIO + SZ_64K), 0);
+	memalloc_noio_restore(noio);
+	fs_reclaim_release(GFP_KERNEL);
+	KUNIT_EXPECT_TRUE_MSG(test, debug_locks, "lockdep found a circle");
+}
+
 static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(a_real_time_task_does_not_delay_the_flush),
 	KUNIT_CASE(an_isolated_cpu_neither_flushes_nor_drains),
 	KUNIT_CASE(what_is_unmapped_during_the_last_flush_is_flushed),
 	KUNIT_CASE(an_idle_queue_does_not_flush),
+	KUNIT_CASE(the_locks_of_a_domain_may_be_taken_in_reclaim),
 #if defined(CONFIG_64BIT) && defined(CONFIG_IOVA_GAP_TREE)
 	KUNIT_CASE(a_range_of_more_than_16_tib_is_freed_whole),
 #endif

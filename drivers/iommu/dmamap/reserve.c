@@ -299,11 +299,12 @@ int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
 	struct list_head *mark = cookie->reserved.next;
 	struct list_head *msi_mark;
+	unsigned int noio;
 	int ret = 0;
 
 	lockdep_assert_held(&cookie->lock);
 	/* Until the end: what is noted may have to be forgotten again. */
-	mutex_lock(&cookie->msi_lock);
+	noio = dmamap_lock(&cookie->msi_lock);
 	msi_mark = cookie->msi_pages.next;
 	if (dev_is_pci(dev)) {
 		struct pci_host_bridge *bridge;
@@ -319,7 +320,7 @@ int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 		unreserve_to(cookie, mark);
 		dmamap_msi_forget(cookie, msi_mark);
 	}
-	mutex_unlock(&cookie->msi_lock);
+	dmamap_unlock(&cookie->msi_lock, noio);
 	return ret;
 }
 
