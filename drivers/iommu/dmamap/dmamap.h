@@ -497,7 +497,8 @@ static inline int dmamap_attach_deferred(struct device *dev,
 	if (!static_branch_unlikely(&dmamap_may_refuse))
 		return 0;
 #ifdef CONFIG_IOMMU_DMAMAP
-	if (dev->iommu->dma_blocked)
+	/* Without one it was removed. */
+	if (!dev->iommu || dev->iommu->dma_blocked)
 		return -EPERM;
 #endif
 	return iommu_deferred_attach(dev, domain);

@@ -44,7 +44,7 @@ static inline void intel_pgtbl_flush_all(void *cookie)
 static inline void intel_pgtbl_flush_walk(unsigned long iova, size_t size,
 					  size_t granule, void *cookie)
 {
-	cache_tag_flush_range(cookie, iova, iova + size - 1, 0);
+	cache_tag_flush_tables(cookie, iova, iova + size - 1);
 }
 
 static const struct iommu_flush_ops intel_pgtbl_flush_ops = {

@@ -10,10 +10,11 @@
  *    an unmap that covers all of its range (ptw_covered()), a block that is
  *    mapped in its place (ptw_make_room()), and a worker that looks for empty
  *    tables some time after something was unmapped (ptw_reclaim_work()).
- *    Mapping does not look for empty tables, and does not wait.
+ *    Mapping looks for empty tables only to put a block in their place, and
+ *    waits for no grace period.
  *
- * 2. An entry above the last level is in one of five states.  Each change is
- *    one cmpxchg(), so exactly one CPU makes it.
+ * 2. An entry above the last level is in one of five states.  Each change that
+ *    has to do with a table is one cmpxchg(), so exactly one CPU makes it.
  *
  *      HOLE    zero
  *      LEAF    maps a block
@@ -35,11 +36,18 @@
  *      OPEN,     HIDDEN   the mapper of a block   table maps nothing
  *      CLOSED
  *      HIDDEN    HOLE     the mapper of a block   walk caches are invalidated
+ *      OPEN,     HOLE     ptw_drop()              below a table that has left
+ *      CLOSED,                                    the tree
+ *      HIDDEN
  *      HOLE      LEAF     the owner of the range
  *      LEAF      HOLE     the owner of the range
- *      LEAF      OPEN     ptw_split()
+ *      LEAF      OPEN     ptw_split()             coherent walker
+ *      LEAF      CLOSED   ptw_split()             other walkers
  *
- *    The CPU that makes an entry a HOLE frees the table.
+ *    The CPU that makes an entry a HOLE frees the table.  That may be the worker
+ *    where the mapper of a block has hidden the entry, and before that mapper
+ *    has invalidated.  The mapper's RCU read-side section lasts until it has, so
+ *    the memory is not freed before.
  *
  * 3. Why this is safe.  A mapper is in an RCU read-side section from where it
  *    sees an entry OPEN to where it has written its leaf below.  The worker
@@ -61,24 +69,25 @@
  *    the freelist cannot be used (no gather; an owner that does not look at it;
  *    tables that are not single pages) the unmap invalidates walk caches itself.
  *
- * 5. The worker.  ptw.watch is set while there are more than PTW_RESERVE tables
- *    and no unmap has been seen since the worker began its last run.  The next
- *    unmap clears it and arms the worker.  So a page table that is idle or small,
- *    or in which only mappings are added, has no worker.  The worker takes no
- *    lock and looks at one table at a time.  It leaves the PTW_RESERVE empty
+ * 5. The worker.  ptw.watch is set when there are more than PTW_RESERVE tables
+ *    and the worker begins a run, or a table is added.  The next unmap clears it
+ *    and arms the worker.  So a page table that is idle or small,
+ *    or in which only mappings are added, has no worker.  The worker
+ *    itself takes no lock and looks at one table at a time.  It leaves the PTW_RESERVE empty
  *    tables of the last level that are at the highest addresses, where an
  *    allocator that works from the top takes the next ones.
  *
- *    The next run begins a second later at the earliest, four seconds later
- *    where runs find nothing, and not before a hundred times of what the last one
- *    took: the worker takes one per cent of a CPU at most.
+ *    The next run begins a second later at the earliest, up to four seconds
+ *    later where runs find nothing, and not before a hundred times of what the
+ *    last one took: so the worker takes about one per cent of a CPU at most.
  *
  *    An unmap reads ptw.watch after it has cleared a leaf, without a barrier.  So
  *    the worker can miss a table whose last page is being unmapped while a run
- *    begins; the next unmap makes up for it.
+ *    begins; the table stays until something else is unmapped.
  *
  *    Owners set io_pgtable_cfg.reclaim if their tlb_flush_walk() works at any
- *    time in process context.  Without it there is no worker, and an unmap gives
+ *    time in process context, whatever the devices do: it must not wait for
+ *    ATCs, which have no tables to forget.  Without it there is no worker, and an unmap gives
  *    up all tables that it covers.
  *
  * 6. An owner with memory of its own (io_pgtable_cfg.alloc) may count it, so it
@@ -188,7 +197,11 @@ static __always_inline void ptw_notice_unmap(struct ptw *ptw)
 		ptw_wake(ptw);
 }
 
-/* Change *@slot from @entry; fails when it holds another. */
+/*
+ * Change *@slot from @entry; fails when it holds another.  (Of a table that has
+ * just left the tree the write-back is needless, and comes after the table was
+ * unmapped from the IOMMU's own DMA: DMA_API_DEBUG may say so.)
+ */
 static bool ptw_replace(struct ptw *ptw, u64 *slot, u64 entry, u64 to)
 {
 	if (cmpxchg64(slot, entry, to) != entry)
@@ -376,6 +389,7 @@ static noinline void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height,
 struct ptw_run {
 	struct ptw *ptw;
 	long left;		/* unused last tables that may still be taken */
+	bool upper;		/* there are empty tables above the last level */
 	bool took;		/* there was something to take */
 	u64 first, end;		/* what is hidden since the last invalidation */
 };
@@ -394,6 +408,8 @@ static void ptw_close(struct ptw_run *run, u64 *slot, u64 iova,
 		cmpxchg64(slot, entry, entry & ~PTW_OPEN);
 	if (height == 1)
 		run->left++;
+	else if (ptw_is_zero(f, ptw_table(f, entry)))
+		run->upper = true;
 }
 
 /* Hide the table of @slot if it has stayed closed and is empty. */
@@ -453,7 +469,8 @@ static void ptw_take_all(struct ptw_run *run, u64 space, unsigned int height)
 
 	if (height == ptw->top)
 		size = space;
-	for (iova = 0; iova < space; iova += size) {
+	for (iova = 0; iova < space && system_state <= SYSTEM_RUNNING;
+	     iova += size) {
 		unsigned int at = height;
 		bool there;
 
@@ -491,7 +508,7 @@ static void ptw_reclaim_work(struct work_struct *work)
 	for (height = 1; height <= ptw->top; height++)
 		ptw_each_slot(&run, 0, space, height, ptw_close);
 	spent = ktime_us_delta(ktime_get(), start);
-	if (run.left > 0) {
+	if (run.left > 0 || run.upper) {
 		/* No mapper is left that saw one of them OPEN. */
 		synchronize_rcu();
 		start = ktime_get();
@@ -500,7 +517,11 @@ static void ptw_reclaim_work(struct work_struct *work)
 		spent += ktime_us_delta(ktime_get(), start);
 	}
 	delay = run.took ? HZ : min(delay, 4UL * HZ);
-	WRITE_ONCE(ptw->delay, max(delay, spent * HZ / (USEC_PER_SEC / 100)));
+	delay = max(delay, spent * HZ / (USEC_PER_SEC / 100));
+	WRITE_ONCE(ptw->delay, delay);
+	/* An unmap during the run has armed the worker with the old delay. */
+	if (delayed_work_pending(&ptw->reclaim))
+		mod_delayed_work(system_unbound_wq, &ptw->reclaim, delay);
 }
 
 #endif

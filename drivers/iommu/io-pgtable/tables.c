@@ -12,19 +12,13 @@
 
 #include "../iommu-pages.h"
 
-/* One head for a list: the pages follow each other by their private words. */
-static void free_tables(struct rcu_head *rcu)
+static void free_table(struct rcu_head *rcu)
 {
-	struct page *page = container_of(rcu, struct page, rcu_head), *next;
+	struct page *page = container_of(rcu, struct page, rcu_head);
+	unsigned int order = page->index;
 
-	for (; page; page = next) {
-		unsigned int order = page->index;
-
-		next = (struct page *)page_private(page);
-		page->index = 0;
-		set_page_private(page, 0);
-		__iommu_free_pages(page, order);
-	}
+	page->index = 0;
+	__iommu_free_pages(page, order);
 }
 
 /**
@@ -37,15 +31,12 @@ static void free_tables(struct rcu_head *rcu)
  */
 void io_pgtable_put_tables(struct list_head *list, unsigned int order)
 {
-	struct page *page, *first = NULL;
+	struct page *page, *next;
 
-	list_for_each_entry(page, list, lru) {
+	list_for_each_entry_safe(page, next, list, lru) {
 		page->index = order;
-		set_page_private(page, (unsigned long)first);
-		first = page;
+		call_rcu(&page->rcu_head, free_table);
 	}
 	INIT_LIST_HEAD(list);
-	if (first)
-		call_rcu(&first->rcu_head, free_tables);
 }
 EXPORT_SYMBOL_GPL(io_pgtable_put_tables);

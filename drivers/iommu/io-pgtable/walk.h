@@ -1101,7 +1101,7 @@ static __always_inline phys_addr_t ptw_iova_to_phys(struct ptw *ptw,
  * @flags: IOMMU_DIRTY_NO_CLEAR to leave the pages dirty
  * @dirty: takes the pages
  *
- * Context: any. Others may map and unmap other ranges.
+ * Context: process, may sleep. Others may map and unmap other ranges.
  * Return: 0, or -EINVAL at a hole unless @holes.
  */
 static __always_inline int
@@ -1116,8 +1116,8 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 		unsigned int height = ptw->top;
 		unsigned int shift = ptw_shift(f, height);
 		u64 *slot = ptw_root_slot(ptw, f, at, shift);
+		u64 entry, first = 0, bytes = 0;
 		size_t room;
-		u64 entry;
 
 		rcu_read_lock();
 		entry = READ_ONCE(*slot);
@@ -1131,11 +1131,13 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 			entry = READ_ONCE(*slot);
 			if (height && ptw_is_table(f, entry, height))
 				break;
-			if (ptw_is_leaf(f, entry, height)) {
-				if (test(slot, !(flags & IOMMU_DIRTY_NO_CLEAR)))
-					iommu_dirty_bitmap_record(dirty, at,
-								  1UL << shift);
-			} else if (!holes) {
+			if (ptw_is_leaf(f, entry, height) &&
+			    test(slot, !(flags & IOMMU_DIRTY_NO_CLEAR))) {
+				first = bytes ? first : at;
+				bytes += 1ULL << shift;
+			} else if (bytes) {
+				break;
+			} else if (!holes && !ptw_is_leaf(f, entry, height)) {
 				ret = -EINVAL;
 				break;
 			}
@@ -1143,6 +1145,9 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 			slot++;
 		}
 		rcu_read_unlock();
+		/* This may sleep, for pages of the bitmap. */
+		if (bytes)
+			iommu_dirty_bitmap_record(dirty, first, bytes);
 	}
 	return ret;
 }

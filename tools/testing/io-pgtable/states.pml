@@ -10,13 +10,14 @@
  * it at once, or maps a block there.  Memory is sequentially consistent; the
  * kernel's barriers are those of cmpxchg().
  *
- * BREAK=1..6 leaves a step out, and an assertion has to fail for each:
+ * BREAK=1..7 leaves a step out, and an assertion has to fail for each:
  *   1  the worker does not wait for a grace period
  *   2  the worker does not invalidate
  *   3  a mapper replaces a hidden entry by a new table instead of opening it
  *   4  tables are freed without a grace period
  *   5  the worker does not look whether the table that it hides is empty
  *   6  a mapper writes into a closed table
+ *   7  the mapper of a block leaves its read-side section before it invalidates
  */
 #ifndef BREAK
 #define BREAK	0
@@ -228,6 +229,10 @@ proctype owner()
 			:: else -> break
 			fi
 		od;
+		if
+		:: BREAK == 7 -> d_step { unlock(OWNER) }
+		:: else
+		fi;
 		cached = 0;
 		d_step { look(OWNER) }
 		if

@@ -109,10 +109,12 @@ arm_smmu_gathered_granule(const struct arm_smmu_domain *smmu_domain,
 static inline bool arm_smmu_inval_all(const struct arm_smmu_domain *smmu_domain,
 				      size_t size, size_t granule)
 {
-	size_t table = 1UL << __ffs(smmu_domain->domain.pgsize_bitmap);
+	unsigned int shift = __ffs(smmu_domain->domain.pgsize_bitmap);
 
-	return !(smmu_domain->smmu->features & ARM_SMMU_FEAT_RANGE_INV) &&
-	       size / granule >= table / sizeof(u64);
+	/* SCALE of a range command has five bits: below 2^32 pages. */
+	if (smmu_domain->smmu->features & ARM_SMMU_FEAT_RANGE_INV)
+		return (u64)size >> shift >> 32;
+	return size / granule >= (1UL << shift) / sizeof(u64);
 }
 
 /**
