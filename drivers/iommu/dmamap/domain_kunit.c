@@ -379,6 +379,36 @@ static void the_default_domain_is_used_while_another_is_attached(struct kunit *t
 	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
 }
 
+static void a_bounced_buffer_is_synced_while_another_is_attached(struct kunit *test)
+{
+	struct device *dev = pci(test, true);
+	struct iommu_domain *usual = iommu_get_domain_for_dev(dev), *own;
+	u8 *buffer = page_address(new_page(test)), *slot;
+	dma_addr_t addr;
+
+	if (!is_swiotlb_active(dev))
+		kunit_skip(test, "no bounce buffers: boot without swiotlb=noforce");
+	addr = dma_map_single(dev, buffer + 8, 64, DMA_FROM_DEVICE);
+	KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, addr));
+	own = iommu_paging_domain_alloc(dev);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(own));
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(own, dev->iommu_group), 0);
+
+	slot = phys_to_virt(iommu_iova_to_phys(usual, addr));
+	KUNIT_ASSERT_PTR_NE(test, slot, buffer + 8);
+	memset(slot, 0x5a, 64);
+	dma_sync_single_for_cpu(dev, addr, 64, DMA_FROM_DEVICE);
+	KUNIT_EXPECT_EQ(test, buffer[8], 0x5a);
+	memset(slot, 0xa5, 64);
+	dma_unmap_single(dev, addr, 64, DMA_FROM_DEVICE);
+	KUNIT_EXPECT_EQ(test, buffer[8 + 63], 0xa5);
+	KUNIT_EXPECT_EQ(test, buffer[7], 0);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(usual, addr), 0);
+
+	iommu_detach_group(own, dev->iommu_group);
+	iommu_domain_free(own);
+}
+
 /*
  * A device that joins late, and what it must not be given is in use.
  */
@@ -823,6 +853,7 @@ static struct kunit_case domain_cases[] = {
 	KUNIT_CASE(a_device_added_beside_an_attached_domain_maps_afterwards),
 	KUNIT_CASE_PARAM(the_default_domain_is_used_while_another_is_attached,
 			 entry_point_gen_params),
+	KUNIT_CASE(a_bounced_buffer_is_synced_while_another_is_attached),
 	KUNIT_CASE(a_reserved_region_in_use_keeps_no_device_out),
 	KUNIT_CASE(a_region_partly_in_use_is_kept_where_it_is_free),
 	KUNIT_CASE_PARAM(a_direct_region_in_use_blocks_a_late_device,
