@@ -1907,6 +1907,8 @@ static void a_domain_in_use_can_be_made_lazy(struct kunit *test)
 	/* F47 */
 	KUNIT_EXPECT_EQ(test, mock_set_group_type(dev, "DMA-FQ"), 0);
 	end_traffic(test, t);
+	/* An unmap that finds the queue full flushes. */
+	msleep(100);
 	KUNIT_EXPECT_TRUE(test, unmap_is_lazy(test, dev));
 }
 
