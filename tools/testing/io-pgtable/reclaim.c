@@ -3,6 +3,8 @@
  * Which tables stay when what they mapped is gone, which are given back, and
  * in what order things happen then.
  */
+#include <time.h>
+
 #include <linux/jiffies.h>
 #include <linux/rcupdate.h>
 
@@ -82,6 +84,25 @@ static void cycle(u64 base, u64 stride, unsigned long count, bool atomic)
 	}
 }
 
+#define ENOUGH	(2 * RESERVE + 8)
+
+static void (*slow_flush)(void);
+
+static void slow_walk(unsigned long iova, size_t size, size_t granule,
+		      void *cookie)
+{
+	void (*then)(void) = slow_flush;
+
+	slow_flush = NULL;
+	if (then)
+		then();
+}
+
+static const struct iommu_flush_ops slow_ops = {
+	.tlb_flush_walk = slow_walk,
+	.tlb_add_page = told_page,
+};
+
 static void expect_few_left(long before, const char *how)
 {
 	long left;
@@ -142,6 +163,61 @@ static void unmapping_alone_leaves_few_tables(void)
 		expect(unmap(upper() + i * table_bytes(), page, 1) == page,
 		       "unmap");
 	expect_few_left(before, "");
+	close_table();
+}
+
+/* Tables of blocks, none of which has tables below it. */
+static void tables_of_blocks_return_too(void)
+{
+	size_t page = 1UL << t->granule, n = page / 8, mapped;
+	u64 size = table_bytes() * n;
+	unsigned long i, most = 200;
+	long before;
+
+	if (t->granule != 12 || (1UL << t->ias) / size < most)
+		return;
+	open_table();
+	before = shim_pages();
+	for (i = 0; i < most; i++)
+		expect(!map(upper() + i * size, 0, table_bytes(), 1, &mapped),
+		       "map");
+	for (i = 0; i < most; i++)
+		expect(unmap(upper() + i * size, table_bytes(), 1) ==
+		       table_bytes(), "unmap");
+	expect_few_left(before, "one block in each");
+	for (i = 0; i < most; i++)
+		expect(!map(upper() + i * size, 0, table_bytes(), n, &mapped),
+		       "map");
+	for (i = 0; i < most; i++)
+		expect(unmap(upper() + i * size, table_bytes(), n) == size,
+		       "unmap");
+	expect_few_left(before, "full");
+	close_table();
+}
+
+/* A run that took long, in which something was unmapped. */
+static void unmap_slowly(void)
+{
+	struct timespec pause = { .tv_nsec = 50000000 };
+
+	unmap(upper(), 1UL << t->granule, 1);
+	nanosleep(&pause, NULL);
+}
+
+static void a_long_run_is_not_repeated_soon(void)
+{
+	if (t->granule != 12 || tables_of_space(2 * ENOUGH) < 2 * ENOUGH)
+		return;
+	open_table();
+	cycle(upper() + table_bytes(), table_bytes(), ENOUGH, false);
+	map_live_tables(1);
+	/* The time to wait for readers does not count, that to look does. */
+	slow_flush = unmap_slowly;
+	io_pgtable_ops_to_pgtable(ops)->cfg.tlb = &slow_ops;
+	expect(shim_run_works(HZ) == 1, "the worker did not run");
+	expect(!slow_flush, "nothing was taken");
+	expect(!shim_run_works(2 * HZ), "it ran again too soon");
+	expect(shim_run_works(10 * HZ) == 1, "it did not run again");
 	close_table();
 }
 
@@ -336,8 +412,6 @@ static const struct iommu_flush_ops flush_ops = {
 	.tlb_flush_walk = walk_seen,
 	.tlb_add_page = told_page,
 };
-
-#define ENOUGH	(2 * RESERVE + 8)
 
 /* Leave empty tables, and look at one of them, which the worker will take. */
 static u64 open_with_empty_tables(void)
@@ -598,6 +672,8 @@ int main(void)
 		run_for_target(cycles_leave_few_tables);
 		run_for_target(small_strides_leave_few_tables);
 		run_for_target(unmapping_alone_leaves_few_tables);
+		run_for_target(tables_of_blocks_return_too);
+		run_for_target(a_long_run_is_not_repeated_soon);
 		run_for_target(mapping_alone_runs_no_worker);
 		run_for_target(a_small_page_table_has_no_worker);
 		run_for_target(an_idle_page_table_has_no_worker);

@@ -32,6 +32,11 @@ static void pages_one_by_one_up_to_a_table(struct kunit *test)
 						    SZ_2M));
 	smmu->features = ARM_SMMU_FEAT_RANGE_INV;
 	KUNIT_EXPECT_FALSE(test, arm_smmu_inval_all(smmu_domain, SZ_1G, SZ_4K));
+	/* What SCALE of a range command can say */
+	KUNIT_EXPECT_FALSE(test, arm_smmu_inval_all(smmu_domain,
+						    BIT_ULL(44) - SZ_4K, SZ_4K));
+	KUNIT_EXPECT_TRUE(test, arm_smmu_inval_all(smmu_domain, BIT_ULL(44),
+						   SZ_4K));
 }
 
 static void pages_of_several_sizes_are_gathered_together(struct kunit *test)

@@ -84,6 +84,11 @@ void rcu_read_unlock(void)
 #endif
 }
 
+bool shim_rcu_reading(void)
+{
+	return readers[shim_this_cpu->id].nesting;
+}
+
 void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 {
 	head->func = func;

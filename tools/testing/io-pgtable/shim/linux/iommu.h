@@ -3,8 +3,10 @@
 #ifndef _SHIM_IOMMU_H
 #define _SHIM_IOMMU_H
 
+#include <linux/bug.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
+#include <linux/rcupdate.h>
 #include <linux/types.h>
 
 #define IOMMU_READ	BIT(0)
@@ -64,6 +66,8 @@ static inline void iommu_dirty_bitmap_record(struct iommu_dirty_bitmap *dirty,
 {
 	u64 page;
 
+	/* The kernel's may fault pages of the bitmap in. */
+	BUG_ON(shim_rcu_reading());
 	for (page = (iova - dirty->base) >> 12; size; size -= 4096, page++)
 		dirty->bits[page / 64] |= 1UL << (page % 64);
 }

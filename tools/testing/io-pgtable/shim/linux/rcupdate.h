@@ -30,6 +30,8 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
 void rcu_barrier(void);
 void synchronize_rcu(void);
 
+/* Is the caller in a read-side section? */
+bool shim_rcu_reading(void);
 /* Called in synchronize_rcu() before it waits, for tests. */
 extern void (*shim_rcu_waits)(void);
 /* While set, no callback runs. */
