@@ -211,17 +211,13 @@ free_pages:
 
 /* Memory in as many pieces as it takes. */
 static void *alloc_collected(struct device *dev, size_t size, dma_addr_t *addr,
-			     gfp_t gfp, unsigned long attrs)
+			     int prot, gfp_t gfp, unsigned long attrs)
 {
-	pgprot_t prot = dma_pgprot(dev, PAGE_KERNEL, attrs);
 	unsigned int count = pages_of(size);
 	struct page **pages, *page;
 	void *cpu_addr;
 
-	pages = alloc_mapped(dev, size, addr,
-			     dmamap_prot(DMA_BIDIRECTIONAL,
-					 dev_is_dma_coherent(dev), attrs),
-			     gfp, attrs, NULL);
+	pages = alloc_mapped(dev, size, addr, prot, gfp, attrs, NULL);
 	if (!pages)
 		return NULL;
 
@@ -235,7 +231,8 @@ static void *alloc_collected(struct device *dev, size_t size, dma_addr_t *addr,
 		kvfree(pages);
 		return page_address(page);
 	}
-	cpu_addr = dma_common_pages_remap(pages, PAGE_ALIGN(size), prot,
+	cpu_addr = dma_common_pages_remap(pages, PAGE_ALIGN(size),
+					  dma_pgprot(dev, PAGE_KERNEL, attrs),
 					  __builtin_return_address(0));
 	if (cpu_addr)
 		return cpu_addr;
@@ -283,8 +280,11 @@ static struct page *alloc_piece(struct device *dev, size_t size,
 	return NULL;
 }
 
-/* The pages behind what the CPU got, %NULL when they are one piece from *@page. */
-static struct page **find_pages(void *cpu_addr, unsigned long attrs,
+/*
+ * The pages behind what the CPU got, %NULL when they are one piece from *@page.
+ * @area: it is in a vmalloc area.
+ */
+static struct page **find_pages(void *cpu_addr, bool area, unsigned long attrs,
 				struct page **page)
 {
 	struct page **pages;
@@ -293,7 +293,7 @@ static struct page **find_pages(void *cpu_addr, unsigned long attrs,
 		*page = cpu_addr;
 		return (struct page **)page_private(*page);
 	}
-	if (!is_vmalloc_addr(cpu_addr)) {
+	if (!area) {
 		*page = virt_to_page(cpu_addr);
 		return NULL;
 	}
@@ -303,12 +303,12 @@ static struct page **find_pages(void *cpu_addr, unsigned long attrs,
 	return pages;
 }
 
-static void free_now(struct device *dev, size_t size, void *cpu_addr,
+static void free_now(struct device *dev, size_t size, void *cpu_addr, bool area,
 		     unsigned long attrs)
 {
-	struct page *page, **pages = find_pages(cpu_addr, attrs, &page);
+	struct page *page, **pages = find_pages(cpu_addr, area, attrs, &page);
 
-	if (is_vmalloc_addr(cpu_addr))
+	if (area)
 		dma_common_free_remap(cpu_addr, size);
 	if (pages)
 		free_pages_array(pages, pages_of(size));
@@ -328,7 +328,7 @@ static void free_late(struct work_struct *work)
 {
 	struct late_free *late = container_of(work, struct late_free, work);
 
-	free_now(late->dev, late->size, late->cpu_addr, 0);
+	free_now(late->dev, late->size, late->cpu_addr, true, 0);
 	put_device(late->dev);
 	kfree(late);
 }
@@ -354,16 +354,17 @@ static void free_later(struct device *dev, size_t size, void *cpu_addr)
 static void free_memory(struct device *dev, size_t size, void *cpu_addr,
 			unsigned long attrs)
 {
+	bool area = is_vmalloc_addr(cpu_addr);
+
 	size = PAGE_ALIGN(size);
 	if (IS_ENABLED(CONFIG_DMA_DIRECT_REMAP) &&
 	    dma_free_from_pool(dev, cpu_addr, size))
 		return;
 	/* Without CONFIG_PREEMPT_COUNT, a spinlock alone is not seen. */
-	if (is_vmalloc_addr(cpu_addr) &&
-	    (preempt_count() || in_interrupt() || irqs_disabled()))
+	if (area && (preempt_count() || in_interrupt() || irqs_disabled()))
 		free_later(dev, size, cpu_addr);
 	else
-		free_now(dev, size, cpu_addr, attrs);
+		free_now(dev, size, cpu_addr, area, attrs);
 }
 
 void *iommu_dma_alloc(struct device *dev, size_t size, dma_addr_t *addr,
@@ -376,7 +377,7 @@ void *iommu_dma_alloc(struct device *dev, size_t size, dma_addr_t *addr,
 
 	gfp |= __GFP_ZERO;
 	if (gfpflags_allow_blocking(gfp) && !(attrs & DMA_ATTR_FORCE_CONTIGUOUS))
-		return alloc_collected(dev, size, addr, gfp, attrs);
+		return alloc_collected(dev, size, addr, prot, gfp, attrs);
 
 	size = PAGE_ALIGN(size);
 	if (!size)
@@ -410,6 +411,7 @@ int iommu_dma_mmap(struct device *dev, struct vm_area_struct *vma,
 		   unsigned long attrs)
 {
 	unsigned long count = pages_of(size);
+	bool area = is_vmalloc_addr(cpu_addr);
 	struct page *page, **pages;
 	int ret;
 
@@ -419,9 +421,9 @@ int iommu_dma_mmap(struct device *dev, struct vm_area_struct *vma,
 	if (vma->vm_pgoff >= count || vma_pages(vma) > count - vma->vm_pgoff)
 		return -ENXIO;
 
-	pages = find_pages(cpu_addr, attrs, &page);
+	pages = find_pages(cpu_addr, area, attrs, &page);
 	/* A page that is not CMA's can be kept by the mapping, as others are. */
-	if (!pages && count == 1 && !is_vmalloc_addr(cpu_addr) &&
+	if (!pages && count == 1 && !area &&
 	    !(attrs & DMA_ATTR_FORCE_CONTIGUOUS))
 		pages = &page;
 	if (pages)
@@ -435,7 +437,8 @@ int iommu_dma_get_sgtable(struct device *dev, struct sg_table *sgt,
 			  void *cpu_addr, dma_addr_t addr, size_t size,
 			  unsigned long attrs)
 {
-	struct page *page, **pages = find_pages(cpu_addr, attrs, &page);
+	bool area = is_vmalloc_addr(cpu_addr);
+	struct page *page, **pages = find_pages(cpu_addr, area, attrs, &page);
 	int ret;
 
 	if (pages)
