@@ -30,6 +30,7 @@
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/prandom.h>
+#include <linux/rcupdate.h>
 #include <linux/resource_ext.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
@@ -2006,6 +2007,7 @@ static void a_lazy_domain_goes_with_its_queue_full(struct kunit *test)
 	dev = platform(test);
 	churn(test, dev, 250);
 	mock_device_remove(dev);
+	rcu_barrier();
 	KUNIT_EXPECT_EQ(test, mock->nr_tables, 250);
 	KUNIT_EXPECT_EQ(test, mock_tables_kept(mock), 0);
 }
@@ -2022,6 +2024,7 @@ static void a_lazy_domain_goes_with_its_large_queue_filled(struct kunit *test)
 	dev = platform(test);
 	churn(test, dev, 500);
 	mock_device_remove(dev);
+	rcu_barrier();
 	KUNIT_EXPECT_EQ(test, mock->nr_tables, 500);
 	KUNIT_EXPECT_EQ(test, mock_tables_kept(mock), 0);
 }
