@@ -193,6 +193,7 @@ static noinline void ptw_wake(struct ptw *ptw)
 /* Arm the worker at the first unmap since it began its last run. */
 static __always_inline void ptw_notice_unmap(struct ptw *ptw)
 {
+	/* data_race(): a later unmap sees what this one misses; point 5. */
 	if (unlikely(data_race(ptw->watch)))
 		ptw_wake(ptw);
 }
