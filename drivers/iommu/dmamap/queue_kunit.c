@@ -92,10 +92,13 @@ static unsigned long waiting(struct device *dev)
 	return state.entries;
 }
 
-/* Do all ranges leave the queue soon? */
+/*
+ * Do all ranges leave the queue?  The scheduler may put the work that frees them
+ * on the CPU that a real-time task keeps, and then moves it in its own time.
+ */
 static bool empties(struct device *dev)
 {
-	unsigned long end = jiffies + LATE;
+	unsigned long end = jiffies + 20 * LATE;
 
 	while (waiting(dev) && time_before(jiffies, end))
 		usleep_range(1000, 2000);
