@@ -13,6 +13,9 @@
 #ifdef SHIM_TSAN
 #undef READ_ONCE
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+/* It does not know of races that are meant either. */
+#undef data_race
+#define data_race(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #endif
 
 #define cmpxchg64(ptr, old, new)		cmpxchg(ptr, old, new)
