@@ -119,7 +119,10 @@ static struct device *pci(struct kunit *test, bool untrusted)
 static dma_addr_t map_mmio(struct device *dev, phys_addr_t phys, size_t size)
 {
 	/* Only to be read: then debugging lets it be mapped more than once. */
-	return dma_map_resource(dev, phys, size, DMA_TO_DEVICE, 0);
+	dma_addr_t addr = dma_map_resource(dev, phys, size, DMA_TO_DEVICE, 0);
+
+	/* DMA_API_DEBUG wants every address looked at. */
+	return dma_mapping_error(dev, addr) ? DMA_MAPPING_ERROR : addr;
 }
 
 static void unmap_mmio(struct device *dev, dma_addr_t addr, size_t size)
