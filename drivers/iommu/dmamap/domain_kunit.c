@@ -779,10 +779,12 @@ static void a_group_leaves_low_addresses_together(struct kunit *test)
 /* Map page 0, as memory where it is, else as registers. */
 static dma_addr_t map_page_0(struct device *dev)
 {
-	if (pfn_valid(0))
-		return dma_map_page(dev, pfn_to_page(0), 0, PAGE_SIZE,
-				    DMA_TO_DEVICE);
-	return map_mmio(dev, 0, PAGE_SIZE);
+	dma_addr_t addr;
+
+	if (!pfn_valid(0))
+		return map_mmio(dev, 0, PAGE_SIZE);
+	addr = dma_map_page(dev, pfn_to_page(0), 0, PAGE_SIZE, DMA_TO_DEVICE);
+	return dma_mapping_error(dev, addr) ? DMA_MAPPING_ERROR : addr;
 }
 
 static void unmap_page_0(struct device *dev, dma_addr_t addr)
