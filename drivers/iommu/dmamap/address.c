@@ -1,50 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which address range a mapping gets.
+ * Theory of operation: which address range a mapping gets.
  *
- * Theory of operation
- * ===================
+ * 1. Limits are the mask of the device, the bus between it and the IOMMU, and
+ *    the aperture of the domain.  On 32 bits, unsigned long is another one.
  *
- * 1. Limits.  An address must be within what the device can drive, what the
- *    bus between it and the IOMMU carries, and what the domain translates.  The
- *    IOMMU API has it as unsigned long: with 32 bits that is another limit.
+ * 2. PCI devices get addresses below 4 GiB first, because many devices claim 64
+ *    bits without support.  If no such address is left, the device gets
+ *    addresses of its whole range from then on (iommu.forcedac=1: from the
+ *    start), and the other devices of its group at their next mapping.
  *
- * 2. PCI devices get addresses below 4 GiB as long as there are any, because
- *    too many devices claim 64 bits and were never tried with them.  When there
- *    are none left, the device is told, once, and is served from its whole
- *    range from then on (iommu.forcedac=1: from the start).  Other devices of
- *    its group follow at their next mapping.
+ *    From then on freed low addresses are not cached.  They would be handed out
+ *    again, and spread the domain's ranges and page tables.  They are cached
+ *    again when a device of the domain is limited to low addresses.
  *
- *    From then on low addresses are not cached when they come back. Otherwise
- *    they would be handed out again, and the domain's ranges, and its page
- *    tables, would be in two places.  They are cached again once a device of
- *    the domain can use no others.
+ * 3. Ranges up to iova_rcache_range() come from the allocator's caches, aligned
+ *    to their size rounded up to a power of two.  For larger ones this would
+ *    waste up to half of the space, so they are placed:
  *
- * 3. Alignment.  Sizes that the allocator caches come from its caches, aligned
- *    to their size, rounded up to a power of two.  A larger range, which would
- *    waste up to as much again, is placed:
+ *    - congruent to the physical address modulo the largest page size of the
+ *      IOMMU of which the buffer contains a whole, aligned page.  Page sizes
+ *      below 1 MiB gain too little;
+ *    - inside one segment boundary of the device.
  *
- *    - at an address congruent to the physical one modulo the largest page size
- *      of the IOMMU of which the buffer contains a whole, aligned page, so that
- *      each such page is one translation.  Page sizes below 1 MiB gain too
- *      little to be looked at;
- *    - without crossing a multiple of the device's segment boundary, if it is
- *      no longer than that boundary is apart.  A longer range starts on such a
- *      multiple.
- *
- *    When there is no such place below the limit, a smaller page size is tried,
- *    and at last any naturally aligned place, which crosses no boundary either:
- *    a range aligned to its size cannot cross what is at least as aligned.
+ *    If there is no such place below the limit, smaller page sizes are tried,
+ *    and at last natural alignment.  A naturally aligned range stays inside one
+ *    boundary, too, or starts at one if it is longer.
  */
 
 #include <linux/sizes.h>
 
 #include "dmamap.h"
 
-/* The smallest page that is worth a search: a section of the Arm short format. */
+/* The smallest page size worth a search: a section of the Arm short format. */
 #define PLACED_PAGE	SZ_1M
 
-/* A place as theory 3 wants it, 0 when there is none. */
+/* A place as in theory 3, or 0. */
 static noinline unsigned long alloc_placed(struct iommu_domain *domain,
 					   size_t size, unsigned long limit_pfn,
 					   const struct dmamap_target *target)
@@ -59,7 +50,7 @@ static noinline unsigned long alloc_placed(struct iommu_domain *domain,
 	    size <= iova_rcache_range())
 		return 0;
 
-	/* The smallest page is a place that is not aligned at all. */
+	/* The smallest page size accepts a place at each granule. */
 	pages &= (GENMASK(__fls(target->piece), 0) & ~(PLACED_PAGE - 1)) |
 		 iovad->granule;
 	do {
@@ -67,9 +58,8 @@ static noinline unsigned long alloc_placed(struct iommu_domain *domain,
 
 		page = 1UL << __fls(pages);
 		pages &= ~page;
-		/* The buffer has no whole page of this size. */
 		if (pages && ALIGN(phys, page) + page > end)
-			continue;
+			continue; /* no whole page of this size */
 		place.align_mask = (page - 1) >> shift;
 		place.colour = (phys & (page - 1)) >> shift;
 		place.boundary_mask = dmamap_boundary(target->boundary) >>
@@ -83,7 +73,7 @@ static noinline unsigned long alloc_placed(struct iommu_domain *domain,
 	return 0;
 }
 
-/* Low addresses are cached, or not. */
+/* Are freed low addresses to be cached? */
 static void cache_low(struct iova_domain *iovad, bool cached)
 {
 #ifdef CONFIG_IOVA_GAP_TREE
@@ -123,11 +113,10 @@ alloc_pfn(struct iommu_domain *domain, size_t size, unsigned int shift,
  * @domain: domain of @dev
  * @dev: the device
  * @size: bytes, a multiple of the granule, not 0
- * @limit: highest address the device can drive for this purpose
- * @target: what it will be mapped to
- *
+ * @limit: highest address that the device can use
+ * @target: the memory that it will be mapped to
  * Context: any.
- * Return: the lowest address, 0 when there is none.
+ * Return: the lowest address, or 0.
  */
 dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 				size_t size, u64 limit,
@@ -141,7 +130,7 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 		limit = min_not_zero(limit, dev->bus_dma_limit);
 	if (domain->geometry.force_aperture)
 		limit = min_t(u64, limit, domain->geometry.aperture_end);
-	/* What the IOMMU API can say, and the end of what is below it. */
+	/* The end of the range must fit an unsigned long, too. */
 	if (!IS_ENABLED(CONFIG_64BIT))
 		limit = min_t(u64, limit, ULONG_MAX - PAGE_SIZE);
 
@@ -162,13 +151,10 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 }
 
 /**
- * dmamap_address_free - give an address range back at once
- * @cookie: its domain's
+ * dmamap_address_free - free an address range that is not mapped, and flushed
+ * @cookie: the cookie of its domain
  * @addr: its lowest address
  * @size: its bytes, as allocated
- *
- * For a range that no device can reach: never mapped, or invalidated.
- *
  * Context: any.
  */
 void dmamap_address_free(struct iommu_dma_cookie *cookie, dma_addr_t addr,
@@ -180,14 +166,12 @@ void dmamap_address_free(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 }
 
 /**
- * dmamap_address_suspect - give a range back that may not be the caller's
- * @cookie: its domain's
- * @addr: its lowest address, as told
- * @size: its bytes, as told
+ * dmamap_address_suspect - free a range that may not be the caller's
+ * @cookie: the cookie of its domain
+ * @addr: the lowest address that the driver named
+ * @size: the bytes that the driver named
  *
- * The stock allocator cannot tell whether it is; with it the range is given
- * up rather than handed out twice.
- *
+ * With the stock allocator, which cannot check it, the range is leaked.
  * Context: any.
  */
 void dmamap_address_suspect(struct iommu_dma_cookie *cookie, dma_addr_t addr,

@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bounce slots: memory that a device sees instead of the buffer.
+ * Theory of operation: bounce slots, which a device sees instead of the buffer.
  *
- * Theory of operation
- * ===================
+ * 1. A mapping opens whole granules to the device. If a buffer of an untrusted
+ *    device does not fill its granules, the device gets a slot that has them to
+ *    itself. A device that is not coherent gets a slot for a kmalloc() buffer
+ *    that may share a cache line with others.
  *
- * 1. The IOMMU translates granules, so whatever shares one with a buffer is
- *    open to the device as well. An untrusted device gets a slot that fills
- *    its granules alone whenever the buffer does not; so does a device that is
- *    not coherent when a kmalloc() buffer is so small that it may share a
- *    cache line with others.
+ * 2. The slot begins at the same offset in its granule as the buffer, and gets
+ *    a copy of it in both directions: bytes that the device does not write must
+ *    come back unchanged. The rest of the granules is zeroed for untrusted
+ *    devices, because others have used the slot before.
  *
- * 2. The slot begins at the same offset in its granule as the buffer. It is
- *    filled with the buffer first, whatever the direction: the device may
- *    write only part of it, and what it does not write must come back
- *    unchanged. What is left of its granules is zeroed for untrusted devices:
- *    a slot has been used before, by others.
- *
- * 3. A slot is given back after the invalidation of its translations, so that
- *    the device can change neither what is copied back nor what the next user
- *    has in it.
+ * 3. A slot is copied back and freed after the IOTLB flush, so the device can
+ *    change neither the copy nor the data of the next user.
  */
 
 #include <trace/events/swiotlb.h>
@@ -27,7 +21,7 @@
 #include "dmamap.h"
 #include "trace.h"
 
-/* Zero what a slot has beside the buffer in its granules. */
+/* Zero the rest of the granules of a slot. */
 static void clear_margins(struct iova_domain *iovad, phys_addr_t slot,
 			  size_t size)
 {
@@ -43,14 +37,13 @@ static void clear_margins(struct iova_domain *iovad, phys_addr_t slot,
 /**
  * dmamap_bounce - get a slot for a buffer
  * @dev: the device
- * @phys: the buffer
+ * @phys: physical address of the buffer
  * @size: its bytes
  * @dir: direction of the transfer
- * @attrs: attributes of the mapping
- *
+ * @attrs: DMA_ATTR_* of the mapping
  * Context: any.
- * Return: physical address of the slot, or DMA_MAPPING_ERROR if there is none
- * or @size is 0.
+ * Return: physical address of the slot, or DMA_MAPPING_ERROR if none is free or
+ * @size is 0.
  */
 phys_addr_t dmamap_bounce(struct device *dev, phys_addr_t phys, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs)
@@ -79,15 +72,13 @@ phys_addr_t dmamap_bounce(struct device *dev, phys_addr_t phys, size_t size,
 }
 
 /**
- * dmamap_sg_bounces - is this list to be mapped entry by entry?
+ * dmamap_sg_bounces - must a list be mapped entry by entry?
  * @dev: the device
  * @sgl: the list
  * @nents: its entries
  * @dir: direction of the transfer
- *
- * One entry that may bounce makes the list so: a list has one range of
- * addresses otherwise, and a slot has its own. For an untrusted device, that
- * is an entry that does not fill its granules.
+ * Context: any.
+ * Return: true if an entry may bounce, because a slot has a range of its own.
  */
 bool dmamap_sg_bounces(struct device *dev, struct scatterlist *sgl, int nents,
 		       enum dma_data_direction dir)

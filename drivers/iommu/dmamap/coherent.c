@@ -1,48 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory allocated for DMA, and its mapping elsewhere.
+ * Theory of operation: memory allocated for DMA, and its other mappings.
  *
- * Theory of operation
- * ===================
+ * 1. If the caller can sleep, memory is collected in pages as large as
+ *    possible, and mapped to one range for the device and, if needed, to
+ *    another one for the kernel. Otherwise it is one piece of memory, from the
+ *    uncached pool if the device is not coherent. The range is aligned to its
+ *    size.
  *
- * 1. The device needs consecutive addresses, not consecutive memory. So if the
- *    caller can wait, memory is collected in pages as large as there are,
- *    mapped for the device in one range and, if the CPU needs it, for the
- *    kernel in another one. Otherwise it is one piece of memory. If the device
- *    is not coherent and the caller cannot wait, it comes from the pool that
- *    was mapped uncached beforehand. The range is aligned to its size.
- *
- * 2. What the CPU gets, and the attributes, tell at free what it was:
+ * 2. At free, @cpu_addr and the attributes tell these apart (the pool checks
+ *    for its memory itself):
  *
  *	struct page	DMA_ATTR_NO_KERNEL_MAPPING: the first page. Its private
  *			field points to the array of collected pages
  *	vmalloc area	with pages: collected; without: one piece, remapped
  *	direct mapping	one piece, or a single page
  *
- *    and the pool knows its own.
- *
- * 3. All of it is zeroed, in whole pages: no byte that the device can see was
- *    somebody else's. That holds for noncontiguous memory of untrusted devices,
- *    too; others get it as the caller asks.
+ * 3. Coherent memory, and noncontiguous memory of untrusted devices, is zeroed
+ *    in whole pages. Other noncontiguous memory is zeroed with __GFP_ZERO.
  */
 
-#include <linux/dma-map-ops.h>
 #include <linux/highmem.h>
-#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "dmamap.h"
 #include "trace.h"
 
-/* What the memory behind a range does not need, but its page may ask for. */
+/* Flags for the memory that do not apply to page tables and structures. */
 #define GFP_PLACE	(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_COMP)
 
-/**
- * struct dmamap_noncontiguous - what dma_alloc_noncontiguous() hands out
- * @sgt: the part that callers see
- * @pages: all pages
- */
+/* Noncontiguous memory; callers see @sgt. */
 struct dmamap_noncontiguous {
 	struct sg_table sgt;
 	struct page **pages;
@@ -60,7 +48,7 @@ static void free_pages_array(struct page **pages, unsigned int count)
 	kvfree(pages);
 }
 
-/* The largest pages of @orders that there are, up to @count. 0 without memory. */
+/* Allocate up to @count pages at once, of one of @orders. 0 without memory. */
 static unsigned int alloc_some(struct device *dev, struct page **pages,
 			       unsigned int count, unsigned long orders,
 			       gfp_t gfp)
@@ -72,7 +60,7 @@ static unsigned int alloc_some(struct device *dev, struct page **pages,
 	while (orders) {
 		order = __fls(orders);
 		orders &= ~BIT(order);
-		/* A larger one is welcome, but not worth much trouble. */
+		/* Do not try hard for more than the smallest order. */
 		page = alloc_pages_node(dev_to_node(dev),
 					orders ? gfp | __GFP_NORETRY : gfp,
 					order);
@@ -107,10 +95,7 @@ static struct page **collect_pages(struct device *dev, unsigned int count,
 	return pages;
 }
 
-/*
- * Map whole pages for the device: @pages or, without them, one piece that
- * begins with @page. Returns the address, 0 on failure.
- */
+/* Map @pages, or one piece from @page. Returns the address, 0 on failure. */
 static dma_addr_t map_memory(struct device *dev, size_t size,
 			     struct page **pages, struct page *page, int prot,
 			     gfp_t gfp)
@@ -156,33 +141,17 @@ static dma_addr_t map_memory(struct device *dev, size_t size,
 	return 0;
 }
 
-static bool unmap_memory(struct device *dev, dma_addr_t addr, size_t size)
-{
-	return dmamap_range_unmap(dev, addr, PAGE_ALIGN(size), false);
-}
-
-/* The device bypasses the caches: nothing may be left in them. */
-static void prepare_pages(struct page **pages, unsigned int count)
-{
-	while (count--)
-		arch_dma_prep_coherent(pages[count], PAGE_SIZE);
-}
-
-/*
- * Collect memory and map it for the device. Returns its pages, pages_of(@size)
- * of them, or %NULL. @sgt is filled in when it is given.
- */
+/* Collect memory and map it. Fills @sgt if there is one; returns the pages. */
 static struct page **alloc_mapped(struct device *dev, size_t size,
 				  dma_addr_t *addr, int prot, gfp_t gfp,
 				  unsigned long attrs, struct sg_table *sgt)
 {
 	unsigned long sizes = iommu_get_dma_domain(dev)->pgsize_bitmap;
-	unsigned int count = pages_of(size);
+	unsigned int count = pages_of(size), i;
 	struct page **pages;
 
 	if (!count)
 		return NULL;
-	/* The IOMMU's pages may be smaller than the CPU's, never larger. */
 	sizes = (sizes & ~(PAGE_SIZE - 1)) | PAGE_SIZE;
 	if (attrs & DMA_ATTR_ALLOC_SINGLE_PAGES)
 		sizes = PAGE_SIZE;
@@ -192,8 +161,9 @@ static struct page **alloc_mapped(struct device *dev, size_t size,
 	if (!pages)
 		return NULL;
 
-	if (!(prot & IOMMU_CACHE))
-		prepare_pages(pages, count);
+	/* A device that bypasses the caches must find the data in memory. */
+	for (i = 0; !(prot & IOMMU_CACHE) && i < count; i++)
+		arch_dma_prep_coherent(pages[i], PAGE_SIZE);
 	if (sgt && sg_alloc_table_from_pages(sgt, pages, count, 0,
 					     count * PAGE_SIZE,
 					     gfp & ~GFP_PLACE))
@@ -226,7 +196,7 @@ static void *alloc_collected(struct device *dev, size_t size, dma_addr_t *addr,
 		set_page_private(page, (unsigned long)pages);
 		return page;
 	}
-	/* A single page has an address already, if that will do. */
+	/* The direct mapping of a single page may do. */
 	if (count == 1 && dev_is_dma_coherent(dev) && !PageHighMem(page)) {
 		kvfree(pages);
 		return page_address(page);
@@ -236,12 +206,12 @@ static void *alloc_collected(struct device *dev, size_t size, dma_addr_t *addr,
 					  __builtin_return_address(0));
 	if (cpu_addr)
 		return cpu_addr;
-	unmap_memory(dev, *addr, size);
+	dmamap_range_unmap(dev, *addr, PAGE_ALIGN(size), false);
 	free_pages_array(pages, count);
 	return NULL;
 }
 
-/* Memory in one piece, and what the CPU gets for it. */
+/* Allocate memory in one piece. Sets @cpu_addr. */
 static struct page *alloc_piece(struct device *dev, size_t size,
 				void **cpu_addr, gfp_t gfp, unsigned long attrs)
 {
@@ -280,10 +250,7 @@ static struct page *alloc_piece(struct device *dev, size_t size,
 	return NULL;
 }
 
-/*
- * The pages behind what the CPU got, %NULL when they are one piece from *@page.
- * @area: it is in a vmalloc area.
- */
+/* The array of pages, or %NULL for one piece from *@page. @area: vmalloc. */
 static struct page **find_pages(void *cpu_addr, bool area, unsigned long attrs,
 				struct page **page)
 {
@@ -316,7 +283,7 @@ static void free_now(struct device *dev, size_t size, void *cpu_addr, bool area,
 		dma_free_contiguous(dev, page, size);
 }
 
-/* Memory in a vmalloc area, to be freed where vunmap() may sleep. */
+/* Memory in a vmalloc area that is freed from a work item: vunmap() sleeps. */
 struct late_free {
 	struct work_struct work;
 	struct device *dev;
@@ -350,7 +317,7 @@ static void free_later(struct device *dev, size_t size, void *cpu_addr)
 	schedule_work(&late->work);
 }
 
-/* Free what is not mapped for the device any more. */
+/* Free memory that is not mapped for the device any more. */
 static void free_memory(struct device *dev, size_t size, void *cpu_addr,
 			unsigned long attrs)
 {
@@ -401,8 +368,8 @@ void *iommu_dma_alloc(struct device *dev, size_t size, dma_addr_t *addr,
 void iommu_dma_free(struct device *dev, size_t size, void *cpu_addr,
 		    dma_addr_t addr, unsigned long attrs)
 {
-	/* What the device may still see is not to be given to others. */
-	if (unmap_memory(dev, addr, size))
+	/* Leak the memory if the device may still reach it. */
+	if (dmamap_range_unmap(dev, addr, PAGE_ALIGN(size), false))
 		free_memory(dev, size, cpu_addr, attrs);
 }
 
@@ -422,7 +389,7 @@ int iommu_dma_mmap(struct device *dev, struct vm_area_struct *vma,
 		return -ENXIO;
 
 	pages = find_pages(cpu_addr, area, attrs, &page);
-	/* A page that is not CMA's can be kept by the mapping, as others are. */
+	/* A page that is not from CMA can be mapped with a reference. */
 	if (!pages && count == 1 && !area &&
 	    !(attrs & DMA_ATTR_FORCE_CONTIGUOUS))
 		pages = &page;
@@ -485,7 +452,8 @@ void iommu_dma_free_noncontiguous(struct device *dev, size_t size,
 {
 	struct dmamap_noncontiguous *memory = to_noncontiguous(sgt);
 
-	if (!unmap_memory(dev, sg_dma_address(sgt->sgl), size))
+	if (!dmamap_range_unmap(dev, sg_dma_address(sgt->sgl), PAGE_ALIGN(size),
+				false))
 		return;
 	free_pages_array(memory->pages, pages_of(size));
 	sg_free_table(sgt);

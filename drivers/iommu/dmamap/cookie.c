@@ -1,27 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Life of a domain's state, and of a device in it.
+ * Theory of operation: life of a domain's cookie, and of a device in it.
  *
- * Theory of operation
- * ===================
- *
- * 1. The IOMMU core gives each domain for the DMA API a cookie, empty at first.
- *    The first device that joins determines granule and lowest address of the
- *    domain. Later ones must agree.
+ * 1. The IOMMU core creates a cookie for each domain of the DMA API. The first
+ *    device that joins sets granule and lowest address; others must match. The
+ *    lowest address is above 0, because 0 means that none was found.
  *
  * 2. Each device that joins adds its reservations. A device that cannot join
- *    is blocked: it stays attached to a domain that translates, so physical
- *    addresses would lead it to memory of other devices or to faults, and the
- *    DMA API maps nothing for it. A failure leaves the domain as it was; the
- *    device can try again when it is added again.
+ *    is blocked, and the DMA API refuses to map for it: it stays attached to
+ *    the domain, so physical addresses would lead to memory of other devices.
+ *    It leaves no reservations behind, except as dmamap_reserve_device() says,
+ *    and can join later.
  *
- * 3. In a lazy domain a device can access a buffer for a while after its
- *    unmap. So that is for trusted devices only, and for IOMMUs that support
- *    it. One device of another kind makes the domain strict and keeps it so,
- *    even if it is blocked, whatever sysfs asks for.
- *
- * 4. Address 0 is never given out, since drivers and this layer take it for
- *    none.
+ * 3. In a lazy domain a device can access a buffer for a while after its unmap.
+ *    So lazy mode is refused, also to sysfs, once an untrusted device has
+ *    joined, or one behind an IOMMU that cannot defer, even if it is blocked.
  */
 
 #include <linux/crash_dump.h>
@@ -35,9 +28,8 @@
 DEFINE_STATIC_KEY_FALSE(dmamap_may_refuse);
 
 /*
- * An idle lazy domain is this, a flush queue (192), a pointer for each CPU, and
- * what the allocator takes: 2 KiB and 256 bytes for each CPU in all. (Where
- * cache lines are longer, the allocator's lock has more room to itself.)
+ * An idle lazy domain has this, a flush queue (192), a pointer for each CPU and
+ * the allocator's part: 2 KiB and 256 bytes for each CPU in all.
  */
 static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) || SMP_CACHE_BYTES > 64 ||
 	      !IS_ENABLED(CONFIG_IOVA_GAP_TREE) ||
@@ -56,7 +48,7 @@ static int __init forcedac_setup(char *arg)
 }
 early_param("iommu.forcedac", forcedac_setup);
 
-/* The domain of devices that were removed: it has no addresses. */
+/* The domain of devices that were removed; it has no addresses. */
 struct iommu_domain iommu_dma_removed_domain = {
 	.type = IOMMU_DOMAIN_BLOCKED,
 	.pgsize_bitmap = PAGE_SIZE,
@@ -66,7 +58,6 @@ struct iommu_domain iommu_dma_removed_domain = {
 /**
  * iommu_get_dma_cookie - prepare a domain for the DMA API
  * @domain: the domain
- *
  * Context: process; may sleep.
  * Return: 0; -EEXIST when the domain has a cookie, -ENOMEM.
  */
@@ -84,17 +75,16 @@ int iommu_get_dma_cookie(struct iommu_domain *domain)
 	mutex_init(&cookie->msi_lock);
 	INIT_LIST_HEAD(&cookie->msi_pages);
 	INIT_LIST_HEAD(&cookie->reserved);
-	/* Nothing can be allocated, but it has a granule. */
+	/* A granule, but no addresses. */
 	init_iova_domain(&cookie->iovad, PAGE_SIZE, 1);
 	domain->iova_cookie = cookie;
 	return 0;
 }
 
 /**
- * iommu_get_msi_cookie - prepare a domain for interrupts only
+ * iommu_get_msi_cookie - prepare a domain for MSI pages only
  * @domain: a domain whose owner manages its addresses
- * @base: where MSI pages may be mapped: one after the other from here on
- *
+ * @base: address of the first MSI page; others follow it
  * Context: process; may sleep.
  * Return: 0; -EINVAL for another type of domain, -EEXIST when it has a cookie,
  * -ENOMEM.
@@ -116,7 +106,7 @@ int iommu_get_msi_cookie(struct iommu_domain *domain, dma_addr_t base)
 }
 EXPORT_SYMBOL(iommu_get_msi_cookie);
 
-/* Undo init_addresses() and what devices that joined added. */
+/* Undo init_addresses() and the reservations of devices. */
 static void drop_addresses(struct iommu_dma_cookie *cookie)
 {
 	dmamap_fq_stop(cookie->queue);
@@ -128,10 +118,7 @@ static void drop_addresses(struct iommu_dma_cookie *cookie)
 
 /**
  * iommu_put_dma_cookie - free the cookie of a domain
- * @domain: a domain that nobody uses any more
- *
- * MSI pages are not unmapped, because the page table goes, too.
- *
+ * @domain: a domain that is not used any more; MSI pages stay in its page table
  * Context: process; may sleep.
  */
 void iommu_put_dma_cookie(struct iommu_domain *domain)
@@ -149,14 +136,13 @@ void iommu_put_dma_cookie(struct iommu_domain *domain)
 	kfree(cookie);
 }
 
-/* Free what waits above the allocator; for iova_domain.drain. */
+/* Free the ranges in the flush queue; for iova_domain.drain. */
 static void __maybe_unused drain_queue(struct iova_domain *iovad)
 {
-	struct iommu_dma_cookie *cookie;
-	struct dmamap_fq *queue;
+	struct dmamap_fq *queue =
+		READ_ONCE(container_of(iovad, struct iommu_dma_cookie,
+				       iovad)->queue);
 
-	cookie = container_of(iovad, struct iommu_dma_cookie, iovad);
-	queue = READ_ONCE(cookie->queue);
 	if (queue)
 		dmamap_fq_drain(queue);
 }
@@ -183,7 +169,7 @@ static int init_addresses(struct iommu_dma_cookie *cookie,
 	return ret;
 }
 
-/* Defer invalidations, if all devices allow it. */
+/* Defer IOTLB flushes, if the devices and their IOMMUs allow it. */
 static int make_lazy(struct iommu_dma_cookie *cookie)
 {
 	lockdep_assert_held(&cookie->lock);
@@ -202,7 +188,7 @@ static int make_lazy(struct iommu_dma_cookie *cookie)
 	return 0;
 }
 
-/* Make the domain what its type and its devices, with @dev, allow. */
+/* Make the domain lazy or strict, as its type and its devices with @dev ask. */
 static void settle_laziness(struct iommu_dma_cookie *cookie, struct device *dev)
 {
 	struct iommu_domain *domain = cookie->domain;
@@ -226,14 +212,11 @@ static void settle_laziness(struct iommu_dma_cookie *cookie, struct device *dev)
 }
 
 /**
- * iommu_dma_init_fq - make the unmaps of a domain lazy
+ * iommu_dma_init_fq - make the unmaps of a domain in use lazy
  * @domain: the domain; the lock of its group is held
- *
- * For a domain in use; unmaps that run meanwhile may still be strict.
- *
  * Context: process; may sleep.
- * Return: 0, also when they are; -EINVAL for a domain without devices, -EPERM
- * when one of its devices is untrusted or behind an IOMMU that cannot defer,
+ * Return: 0, also if it is lazy; -EINVAL for a domain without devices, -EPERM
+ * if one of its devices is untrusted or behind an IOMMU that cannot defer,
  * -ENOMEM.
  */
 int iommu_dma_init_fq(struct iommu_domain *domain)
@@ -248,7 +231,6 @@ int iommu_dma_init_fq(struct iommu_domain *domain)
 	return ret;
 }
 
-/* Can the device reach any of what the domain translates? */
 static bool device_fits(struct iommu_domain *domain, struct device *dev)
 {
 	const struct bus_dma_region *map = dev->dma_range_map;
@@ -257,7 +239,7 @@ static bool device_fits(struct iommu_domain *domain, struct device *dev)
 			dma_range_map_max(map) >= domain->geometry.aperture_start);
 }
 
-/* Do the device and the domain's addresses suit each other? */
+/* Can the device use the addresses of the domain? */
 static int check_fit(struct iommu_dma_cookie *cookie, struct device *dev,
 		     unsigned long granule, unsigned long base_pfn)
 {
@@ -308,22 +290,21 @@ static int join_domain(struct iommu_domain *domain, struct device *dev)
 		if (first)
 			cookie->group = iommu_group_id(dev->iommu_group);
 	}
-	/* Also for a device that is blocked: it is attached all the same. */
+	/* Also for a device that is blocked: it is attached, too. */
 	if (cookie->ready)
 		settle_laziness(cookie, dev);
 	dmamap_unlock(&cookie->lock, noio);
-	/* Not under the lock: a reader takes it while it looks at the list. */
+	/* Not under the lock, which nests inside the one of the list. */
 	if (first && !ret)
 		dmamap_debugfs_add(cookie);
 	return ret;
 }
 
 /**
- * iommu_setup_dma_ops - have a device's DMA mapped here, if its domain is ours
- * @dev: a device in a group that has a default domain; another domain may be
- *	attached, for a user of the group
- *
- * Context: process; may sleep. The lock of the group is held.
+ * iommu_setup_dma_ops - have this layer map for a device, if its domain asks so
+ * @dev: a device in a group that has a default domain, attached or not; the
+ *	lock of the group is held
+ * Context: process; may sleep.
  */
 void iommu_setup_dma_ops(struct device *dev)
 {

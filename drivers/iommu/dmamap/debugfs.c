@@ -1,28 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What people can see of DMA mapping, and what is counted for them.
+ * Theory of operation: files in /sys/kernel/debug/dmamap/.
  *
- * Theory of operation
- * ===================
+ * 1. "domains" has a line for each domain, with its IOMMU group, its number in
+ *    /sys/kernel/debug/iova/, the state of its flush queue and counters of
+ *    errors, which need no switch.  "reserved" lists the ranges that each
+ *    domain reserves.
  *
- * 1. /sys/kernel/debug/dmamap/domains has a line for each domain: what waits
- *    in its flush queue, and what went wrong.  These are counted always: they
- *    are rare, or known anyway.  It names the IOMMU group that the domain is
- *    for, and the domain in /sys/kernel/debug/iova/.
- *    /sys/kernel/debug/dmamap/reserved lists what each domain keeps from being
- *    handed out; there these ranges are like any other.
+ * 2. "counters" sums what each CPU has counted while "counting" was 1, because
+ *    these events are as frequent as mappings.
  *
- * 2. What every mapping would have to count is counted from when 1 is written
- *    to /sys/kernel/debug/dmamap/counting until 0 is, by each CPU for itself,
- *    and shown in /sys/kernel/debug/dmamap/counters.
- *
- * 3. The list of cookies has a mutex, held while a file is read; a cookie
- *    leaves the list before it goes.  The lock of a cookie may be taken while
- *    it is held.
+ * 3. A mutex protects the list of cookies while a file is read.  The lock of a
+ *    cookie nests inside it.
  */
 
 #include <linux/debugfs.h>
-#include <linux/jiffies.h>
 #include <linux/seq_file.h>
 
 #include "dmamap.h"
@@ -36,8 +28,9 @@ static DEFINE_MUTEX(cookies_lock);
 static unsigned int last_id;
 
 /**
- * dmamap_debugfs_add - show a domain
+ * dmamap_debugfs_add - add a domain to the files
  * @cookie: its cookie, ready
+ * Context: process; may sleep.
  */
 void dmamap_debugfs_add(struct iommu_dma_cookie *cookie)
 {
@@ -48,8 +41,9 @@ void dmamap_debugfs_add(struct iommu_dma_cookie *cookie)
 }
 
 /**
- * dmamap_debugfs_del - show a domain no more
+ * dmamap_debugfs_del - undo dmamap_debugfs_add()
  * @cookie: its cookie
+ * Context: process; may sleep.
  */
 void dmamap_debugfs_del(struct iommu_dma_cookie *cookie)
 {
@@ -58,7 +52,7 @@ void dmamap_debugfs_del(struct iommu_dma_cookie *cookie)
 	mutex_unlock(&cookies_lock);
 }
 
-/* The domain's name in the debugfs of the allocator, 0 when it has none. */
+/* The number of the domain in the debugfs of the allocator, or 0. */
 static unsigned int iova_name(struct iova_domain *iovad)
 {
 #ifdef CONFIG_IOVA_GAP_TREE
@@ -145,7 +139,7 @@ static int counting_set(void *unused, u64 value)
 DEFINE_DEBUGFS_ATTRIBUTE(counting_fops, counting_get, counting_set, "%llu\n");
 
 /**
- * dmamap_debugfs_init - make the files
+ * dmamap_debugfs_init - create the files
  */
 void __init dmamap_debugfs_init(void)
 {

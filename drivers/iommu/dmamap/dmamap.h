@@ -5,17 +5,15 @@
  * Theory of operation
  * ===================
  *
- * 1. What it is.  kernel/dma hands every call of the DMA API for a device
- *    whose default domain is managed by the kernel to one of the iommu_dma_*()
- *    functions here.  Each of them puts together three things that others own:
- *    an address (drivers/iommu/iova/), a translation (the IOMMU core and the
- *    driver below it), and, where the device must not see the memory itself, a
- *    bounce slot (kernel/dma/swiotlb.c).
+ * 1. kernel/dma calls the iommu_dma_*() functions of this folder for a device
+ *    whose default domain the kernel manages.  They combine an address
+ *    (drivers/iommu/iova/), a translation (IOMMU core and driver) and, if the
+ *    device must not see the memory itself, a bounce slot (swiotlb.c).
  *
  * 2. The files, from the top down; a call goes from a file to one below it.
  *
  *	cookie.c	life of a domain's state; devices join it
- *	reserve.c	addresses a device must never be given
+ *	reserve.c	addresses that devices are not given
  *	msi.c		MSI pages: interrupts written through the IOMMU
  *	coherent.c	memory allocated for DMA, and its mapping elsewhere
  *	sg.c		scatterlists
@@ -24,31 +22,26 @@
  *	bounce.c	bounce slots
  *	range.c		an address range with its translations, made and undone
  *	address.c	which address range
- *	flush_queue.c	ranges that wait for an invalidation
- *	debugfs.c	what people can see, and what is counted
+ *	flush_queue.c	ranges that wait for an IOTLB flush
+ *	debugfs.c	debugfs files and counters
  *
- * 3. What a mapping is.  A buffer [phys, phys + size) is mapped in granules,
- *    the smallest page the IOMMU knows: the granules that it touches, at an
- *    address with the same offset in its granule.  Nothing but the address
- *    and the size is known at unmap; nothing is stored for a mapping.
+ * 3. A mapping covers the granules (smallest pages of the IOMMU) that a buffer
+ *    touches; the offset in the granule is kept.  Nothing is stored for a
+ *    mapping: an unmap knows the address and the size.
  *
- * 4. Undoing it, strictly: translations are cleared, the IOMMU is told to
- *    forget them, and only then the address may be used again, detached page
- *    table pages are freed, and a bounce slot is given back.  Lazily: the
- *    address and the detached pages wait in a queue for an invalidation that
- *    began after the translations were cleared (flush_queue.c).  Buffers that
- *    were bounced are always undone strictly, also in a lazy domain: a slot is
- *    used again soon, by somebody else.
+ * 4. A strict unmap clears the translations and flushes the IOTLB.  Then it
+ *    frees the address, detached page table pages and the bounce slot.  In lazy
+ *    mode the address and the pages wait in a queue for a flush that began
+ *    after the PTEs were cleared (flush_queue.c).  Bounced buffers are unmapped
+ *    strictly in a lazy domain, too, because slots are reused at once.
  *
- * 5. An unmap that does not clear what it names is reported with the device,
- *    the address, the bytes to clear and those cleared (range.c).  The address
- *    is given to iova_free_suspect(), which frees it if it is allocated with
- *    this size, to another owner, too: see suspect.c there for what can then
- *    go wrong.  An unmap of an address that is in use again passes.
- *
- *    The report needs a page table that says what it cleared.  Drivers whose
- *    domains do so set iommu_domain_ops.exact_unmap, or .exact_ends; for the
- *    others the first and the last granule are looked up before.
+ * 5. An unmap that clears more or less than it names is reported with device,
+ *    address and sizes (range.c), if the page table says what it cleared:
+ *    iommu_domain_ops.exact_unmap or .exact_ends.  For other drivers the first
+ *    and the last granule are looked up before.  The address then goes to
+ *    iova_free_suspect(), which frees it if it is allocated with this size (see
+ *    suspect.c there), even if by another owner.  The unmap of an address that
+ *    was freed and is in use again is not noticed.
  *
  * 6. Locks, outermost first:
  *
@@ -56,28 +49,22 @@
  *				next one is allocated without I/O
  *	iommu_dma_cookie.msi_lock
  *				MSI pages; sleeps.  Interrupts are set up under
- *				cpus_read_lock(), so nothing that takes part in
- *				CPU hotplug is done under it
- *	dmamap_ring.lock	a flush queue; interrupts disabled; nothing is
- *				freed and no hardware waited for under it
+ *				cpus_read_lock(): CPU hotplug is not used here
+ *	dmamap_ring.lock	a flush queue; interrupts disabled; held neither
+ *				for a flush nor to free memory
  *
- *    Mapping, unmapping and syncing take no other lock of this folder, never
- *    sleep and work in any context.  The caller that destroys a domain makes
- *    sure that nothing is mapped or unmapped in it any more.
+ *    Mapping, unmapping and syncing of buffers and lists take no other lock of
+ *    this folder and work in hard interrupts.  The caller that destroys a
+ *    domain ensures that it is not in use.
  */
 #ifndef _DMAMAP_H
 #define _DMAMAP_H
 
-#include <linux/atomic.h>
 #include <linux/dma-map-ops.h>
 #include <linux/iommu.h>
 #include <linux/iommu-dma.h>
 #include <linux/iova.h>
-#include <linux/jump_label.h>
-#include <linux/list.h>
-#include <linux/mutex.h>
 #include <linux/pci.h>
-#include <linux/percpu.h>
 #include <linux/sched/mm.h>
 #include <linux/swiotlb.h>
 
@@ -87,22 +74,20 @@ struct seq_file;
 
 /**
  * struct iommu_dma_cookie - what this layer keeps for a domain
- * @fq: where unmapped ranges wait; %NULL when unmaps are strict. Read without
- *	a lock; once set it stays valid as long as the domain
- * @second_page: the IOMMU's second smallest page, or more than there is
+ * @fq: the flush queue, %NULL if unmaps are strict. Read without a lock; it
+ *	stays valid as long as the domain
+ * @second_page: the IOMMU's second smallest page size, ULONG_MAX without one
  * @iovad: addresses of the domain; its granule is valid from the start
- * @msi_only: only MSI pages are managed, the owner of the domain manages the
- *	other addresses
- * @ready: a device has joined and @iovad is set up; written under @lock, once
- * @may_defer: every device that joined is trusted and behind an IOMMU that can
- *	defer invalidations; under @lock
+ * @msi_only: the owner of the domain manages all addresses but MSI pages
+ * @ready: a device has joined and @iovad is set up; written once under @lock
+ * @may_defer: the devices are trusted and their IOMMUs can defer; under @lock
  * @shadowed: the IOMMU of a device shadows the page table; under @lock
  * @msi_next: next free address, if @msi_only; under @msi_lock
  * @lock: devices join one at a time
  * @msi_lock: MSI pages are mapped one at a time
  * @msi_pages: of &struct dmamap_msi; under @msi_lock
  * @reserved: of &struct dmamap_reserved; under @lock
- * @queue: the flush queue, also when @fq does not point to it any more
+ * @queue: the flush queue, kept if @fq is set back to %NULL
  * @domain: the domain
  * @link: in the list of all, for debugfs
  * @id: name of the domain in debugfs
@@ -114,7 +99,6 @@ struct iommu_dma_cookie {
 	struct dmamap_fq *fq;
 	unsigned long second_page;
 	struct iova_domain iovad;
-
 	bool msi_only;
 	bool ready;
 	bool may_defer;
@@ -133,10 +117,7 @@ struct iommu_dma_cookie {
 	atomic_t refused_lazy;
 };
 
-/*
- * Memory allocated under the mutexes of a cookie must not wait for I/O, because
- * I/O may wait for them: a device that is reset sets up its interrupts.
- */
+/* Memory is allocated without I/O, which may need them: resets set up MSIs. */
 static inline unsigned int dmamap_lock(struct mutex *lock)
 {
 	mutex_lock(lock);
@@ -173,43 +154,26 @@ bool dmamap_sg_bounces(struct device *dev, struct scatterlist *sgl, int nents,
 phys_addr_t dmamap_bounce(struct device *dev, phys_addr_t phys, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs);
 
-/**
- * struct dmamap_removal - translations being undone
- * @domain: their domain
- * @cookie: that of @domain
- * @ring: where the range will wait, %NULL to invalidate at once
- * @refused: the range is known not to be allocated: clear nothing
- * @gather: what there is to invalidate
- * @asked: bytes that were to be cleared so far
- * @cleared: bytes that were
- */
+/* An unmap in progress. */
 struct dmamap_removal {
 	struct iommu_domain *domain;
 	struct iommu_dma_cookie *cookie;
-	struct dmamap_ring *ring;
-	bool refused;
-	struct iommu_iotlb_gather gather;
-	size_t asked;
-	size_t cleared;
+	struct dmamap_ring *ring;	/* %NULL to flush at once */
+	bool refused;			/* not allocated: clear nothing */
+	struct iommu_iotlb_gather gather; /* IOVAs to flush */
+	size_t asked;			/* bytes to clear so far */
+	size_t cleared;			/* bytes cleared so far */
 };
 
-/* Tests include this file on the stock layer, too, which knows no runs. */
+/* Tests include this file on the stock layer, too, which has no runs. */
 #ifdef CONFIG_IOMMU_DMAMAP
-/**
- * struct dmamap_runs - memory being mapped to consecutive addresses
- * @domain: where
- * @addr: where the first of @run goes; all before it is mapped
- * @prot: IOMMU_* flags
- * @gfp: how to allocate page tables
- * @count: of @run that wait to be mapped
- * @run: they
- */
+/* Memory to map to consecutive IOVAs. */
 struct dmamap_runs {
 	struct iommu_domain *domain;
-	dma_addr_t addr;
-	int prot;
-	gfp_t gfp;
-	unsigned int count;
+	dma_addr_t addr;	/* IOVA of @run; memory before it is mapped */
+	int prot;		/* IOMMU_* flags */
+	gfp_t gfp;		/* for page tables */
+	unsigned int count;	/* elements of @run that wait */
 	struct iommu_run run[32];
 };
 
@@ -217,12 +181,11 @@ struct dmamap_runs {
 int dmamap_runs_flush(struct dmamap_runs *runs);
 
 /**
- * dmamap_runs_append - note more memory, behind all that came before
+ * dmamap_runs_append - add memory behind the last run
  * @runs: the memory so far
  * @phys: first byte, at a granule
  * @size: bytes, whole granules
- *
- * Return: false where there is no room for it.
+ * Return: false if @runs is full.
  */
 static __always_inline bool dmamap_runs_append(struct dmamap_runs *runs,
 					       phys_addr_t phys, size_t size)
@@ -242,11 +205,10 @@ static __always_inline bool dmamap_runs_append(struct dmamap_runs *runs,
 }
 
 /**
- * dmamap_runs_add - as dmamap_runs_append(), with room made by mapping the rest
+ * dmamap_runs_add - dmamap_runs_append(), which maps @runs first if it is full
  * @runs: the memory so far
  * @phys: first byte, at a granule
  * @size: bytes, whole granules
- *
  * Return: 0, or an error of dmamap_runs_flush().
  */
 static inline int dmamap_runs_add(struct dmamap_runs *runs, phys_addr_t phys,
@@ -265,7 +227,7 @@ static inline int dmamap_runs_add(struct dmamap_runs *runs, phys_addr_t phys,
 
 int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size);
 dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
-			    int prot, u64 limit);
+			    int prot);
 bool dmamap_range_unmap(struct device *dev, dma_addr_t addr, size_t size,
 			bool strict);
 void dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
@@ -277,17 +239,11 @@ bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
 void dmamap_misuse(struct device *dev, const char *what, dma_addr_t addr,
 		   size_t size, const char *found);
 
-/**
- * struct dmamap_target - what an address range will be mapped to
- * @phys: physical address of its beginning
- * @piece: bytes from there in one piece; 0 to have a range of any size aligned
- *	to its size
- * @boundary: mask of the segment boundary that the range respects
- */
+/* The memory that an address range will be mapped to. */
 struct dmamap_target {
 	phys_addr_t phys;
-	size_t piece;
-	unsigned long boundary;
+	size_t piece;		/* bytes in one piece; 0: align to the size */
+	unsigned long boundary;	/* mask of the segment boundary */
 };
 
 /* address.c */
@@ -299,7 +255,7 @@ void dmamap_address_free(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 void dmamap_address_suspect(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 			    size_t size);
 
-/* Is every free validated? Then unmaps are, too, before anything is cleared. */
+/* With iova.check=1 unmaps are checked before PTEs are cleared. */
 static inline bool dmamap_checking(void)
 {
 #ifdef CONFIG_IOVA_GAP_TREE
@@ -310,13 +266,12 @@ static inline bool dmamap_checking(void)
 }
 
 /**
- * dmamap_address_allocated - is there a range just like this?
+ * dmamap_address_allocated - is exactly this range allocated?
  * @iovad: addresses of a domain
  * @addr: first address of the range, at a granule
  * @size: its bytes, whole granules
- *
  * Context: any.
- * Return: false, too, where the allocator does not tell.
+ * Return: the answer; false with the stock allocator.
  */
 static inline bool dmamap_address_allocated(struct iova_domain *iovad,
 					    dma_addr_t addr, size_t size)
@@ -329,18 +284,12 @@ static inline bool dmamap_address_allocated(struct iova_domain *iovad,
 #endif
 }
 
-/**
- * struct dmamap_fq_state - one look at a flush queue
- * @entries: ranges that wait
- * @rings: CPUs that have a ring
- * @age: longest time that a ring has not been empty, in jiffies
- * @flushes: flushes of the domain so far
- */
+/* A snapshot of a flush queue. */
 struct dmamap_fq_state {
-	unsigned long entries;
-	unsigned int rings;
-	unsigned long age;
-	unsigned int flushes;
+	unsigned long entries;	/* ranges that wait */
+	unsigned int rings;	/* CPUs that have a ring */
+	unsigned long age;	/* longest time with an entry, in jiffies */
+	unsigned int flushes;	/* flushes of the domain so far */
 };
 
 /* flush_queue.c */
@@ -355,13 +304,7 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 void dmamap_fq_drain(struct dmamap_fq *fq);
 void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state);
 
-/**
- * struct dmamap_counts - what one CPU has done since counting was switched on
- * @maps: ranges mapped
- * @unmaps: ranges unmapped
- * @bounces: buffers bounced
- * @bounced_bytes: their bytes
- */
+/* Ranges mapped and unmapped, and buffers bounced, by a CPU while counting. */
 struct dmamap_counts {
 	u64 maps;
 	u64 unmaps;
@@ -383,7 +326,7 @@ static inline void dmamap_debugfs_add(struct iommu_dma_cookie *cookie) { }
 static inline void dmamap_debugfs_del(struct iommu_dma_cookie *cookie) { }
 #endif
 
-/* Count, at the price of a no-op unless somebody asked for it in debugfs. */
+/* Count, if it is switched on in debugfs; otherwise this is a nop. */
 #define dmamap_count(what, by)						\
 do {									\
 	if (static_branch_unlikely(&dmamap_counting))			\
@@ -391,7 +334,7 @@ do {									\
 } while (0)
 
 /**
- * dmamap_cookie - what this layer keeps for the domain of a device
+ * dmamap_cookie - the cookie of a device's default domain
  * @dev: a device whose domain is managed here
  */
 static inline struct iommu_dma_cookie *dmamap_cookie(struct device *dev)
@@ -400,12 +343,9 @@ static inline struct iommu_dma_cookie *dmamap_cookie(struct device *dev)
 }
 
 /**
- * dmamap_boundary - a segment boundary that can be relied on
+ * dmamap_boundary - the segment boundary to respect
  * @mask: dma_get_seg_boundary() of a device
- *
- * Drivers may set a mask that is not 2^n - 1: it is rounded down to one.
- *
- * Return: the mask to respect.
+ * Return: @mask, rounded down to 2^n - 1 because drivers may set other values.
  */
 static inline unsigned long dmamap_boundary(unsigned long mask)
 {
@@ -415,7 +355,7 @@ static inline unsigned long dmamap_boundary(unsigned long mask)
 }
 
 /**
- * dmamap_untrusted - may the device only see what it is given?
+ * dmamap_untrusted - must the device see nothing but its buffers?
  * @dev: a device
  */
 static inline bool dmamap_untrusted(struct device *dev)
@@ -424,12 +364,10 @@ static inline bool dmamap_untrusted(struct device *dev)
 }
 
 /**
- * dmamap_may_bounce - may the device not see this buffer itself?
+ * dmamap_may_bounce - must a buffer bounce, unless it fills its granules?
  * @dev: a device
  * @size: bytes of the buffer
  * @dir: direction of the transfer
- *
- * Whether it then has to bounce depends on where it lies in its granules.
  */
 static inline bool dmamap_may_bounce(struct device *dev, size_t size,
 				     enum dma_data_direction dir)
@@ -440,12 +378,8 @@ static inline bool dmamap_may_bounce(struct device *dev, size_t size,
 }
 
 /**
- * dmamap_needs_phys - does an unmap have to know what was mapped?
+ * dmamap_needs_phys - may buffers have bounced, or need cache maintenance?
  * @dev: a device
- *
- * Buffers of an untrusted device may have been bounced. What is not coherent
- * needs cache maintenance, and may bounce for the sake of small kmalloc()
- * buffers.
  */
 static inline bool dmamap_needs_phys(struct device *dev)
 {
@@ -453,12 +387,11 @@ static inline bool dmamap_needs_phys(struct device *dev)
 }
 
 /**
- * dmamap_prot - what a mapping lets the device do
+ * dmamap_prot - access of the device to a mapping
  * @dir: direction of the transfers
  * @coherent: the device snoops the caches of the CPUs
- * @attrs: attributes of the mapping
- *
- * Return: IOMMU_* flags; none of read and write for an unknown direction.
+ * @attrs: DMA_ATTR_* of the mapping
+ * Return: IOMMU_* flags; 0 for an unknown direction.
  */
 static inline int dmamap_prot(enum dma_data_direction dir, bool coherent,
 			      unsigned long attrs)
@@ -479,17 +412,14 @@ static inline int dmamap_prot(enum dma_data_direction dir, bool coherent,
 }
 
 /**
- * dmamap_attach_deferred - may a device map now?
+ * dmamap_attach_deferred - attach a device in a crash kernel at its first map
  * @dev: the device
  * @domain: its default domain
  *
- * In a crash kernel the attach is deferred until a driver maps, so that DMA
- * which the crashed kernel started does not fault before the driver resets the
- * device. A device that could not join its domain may never map.
- *
+ * Until then DMA that the crashed kernel started does not fault.
  * Context: any.
- * Return: 0; -EPERM for a blocked device, or the error of the IOMMU driver's
- * attach.
+ * Return: 0; -EPERM for a device that is blocked (see cookie.c) or removed, or
+ * an error of the IOMMU driver.
  */
 static inline int dmamap_attach_deferred(struct device *dev,
 					 struct iommu_domain *domain)
@@ -497,7 +427,7 @@ static inline int dmamap_attach_deferred(struct device *dev,
 	if (!static_branch_unlikely(&dmamap_may_refuse))
 		return 0;
 #ifdef CONFIG_IOMMU_DMAMAP
-	/* Without one it was removed. */
+	/* A removed device has no dev->iommu. */
 	if (!dev->iommu || dev->iommu->dma_blocked)
 		return -EPERM;
 #endif
@@ -505,15 +435,14 @@ static inline int dmamap_attach_deferred(struct device *dev,
 }
 
 /**
- * dmamap_phys - what is an address mapped to?
+ * dmamap_phys - look an IOVA up in the page table
  * @domain: the domain
- * @addr: the address
+ * @addr: the IOVA
  *
- * To iommu_iova_to_phys() physical address 0 is the same as nothing. There the
- * next byte tells the difference.
- *
+ * iommu_iova_to_phys() returns 0 for a hole and for physical address 0. The
+ * lookup of the next byte tells them apart.
  * Context: any.
- * Return: the physical address, PHYS_ADDR_MAX when there is no mapping.
+ * Return: the physical address, PHYS_ADDR_MAX if @addr is not mapped.
  */
 static inline phys_addr_t dmamap_phys(struct iommu_domain *domain,
 				      dma_addr_t addr)

@@ -1,52 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lazy mode: unmapped ranges wait for an IOTLB flush.
+ * Theory of operation: in lazy mode, unmapped ranges wait for an IOTLB flush.
  *
- * Theory of operation
- * ===================
+ * 1. A lazy domain flushes its whole IOTLB from time to time.  Until then it
+ *    keeps unmapped IOVAs and detached page table pages out of use.
  *
- * 1. Waiting for the IOMMU is the most expensive part of an unmap.  A lazy
- *    domain flushes its whole IOTLB now and then instead, and keeps unmapped
- *    IOVAs and detached page table pages out of use until then.
- *
- * 2. Two counters say when a range may be used again: flushes of the domain
- *    that were started, and flushes that finished.  An entry stores how many
- *    had been started when it was queued, its PTEs being clear.  If more than
- *    that have finished, one of them began later, and the entry is done.  This
- *    holds for any number of concurrent flushes.
+ * 2. Two counters say when a range is done (may be used again): the flushes
+ *    @started and the flushes @finished.  An entry stores @started after its
+ *    PTEs were cleared.  If @finished is higher, one of these flushes began
+ *    after that, even if flushes run concurrently.
  *
  * 3. Each CPU has a ring of %FQ_DEPTH entries, allocated at its first lazy
- *    unmap; if that fails, the unmap is strict.  Domains whose IOMMU shadows
- *    the page table share one large ring: there a flush is very expensive.
+ *    unmap; if that fails, the unmap is strict.  If the IOMMU shadows the page
+ *    table, a flush is very expensive, so the CPUs share one large ring.
  *
  * 4. The first entry arms a timer, which flushes in softirq context, so tasks
  *    cannot delay it, except with PREEMPT_RT or threadirqs.  Then an unbound
- *    work item frees what is done, %FQ_BATCH ranges at a time.  An unmap that
- *    finds the ring full frees a batch, or flushes if nothing is done.
+ *    work item frees what is done, %FQ_BATCH ranges at a time.  If the ring is
+ *    full, an unmap frees a batch, or flushes if nothing is done.
  *
- * 5. Isolated CPUs run neither timer nor work: their unmaps queue the work,
- *    which arms the timer where it runs.
+ * 5. Isolated CPUs run neither the timer nor the work: their unmaps queue the
+ *    work, which arms the timer on another CPU.
  *
- * 6. No entry stays without a timer.  An unmap that sees @armed set leaves the
- *    flush to that timer: its PTEs are clear, and the timer clears @armed
- *    before it flushes.  But the unmap may read @started after the flush has
- *    begun (CPUs need not load @started and @armed in order), and then the
- *    entry is not done when the flush finishes.  So the work arms the timer if
- *    it leaves anything in a ring.  It locks each ring to see: an entry that it
- *    misses is queued later, by an unmap that sees @armed clear, and arms.
- *    Model: tools/testing/models/flush_queue.pml.
+ * 6. While an entry waits, the timer or the work will run.  An unmap that sees
+ *    @armed set relies on that timer: it clears @armed and then flushes.  But
+ *    CPUs may load @started and @armed out of order, so the unmap may read
+ *    @started after the flush began; then the flush does not cover the entry.
+ *    So the work arms the timer again if it leaves entries in a ring.  It locks
+ *    each ring: an entry that it misses is queued later, by an unmap that sees
+ *    @armed clear.  Model: tools/testing/models/flush_queue.pml.
  *
- * 7. A ring is not locked while the IOMMU is waited for or anything is freed.
- *
- * 8. Page table pages are rare, so a ring has two lists of them instead of one
- *    for each entry: @fresh takes new pages, and becomes @tables when that is
- *    empty.  A list is freed when its youngest page is done.
+ * 7. Page table pages are rare, so a ring has two lists for all of its entries:
+ *    @fresh takes new pages, and becomes @tables when that is empty.  A list is
+ *    freed when its youngest page is done.
  */
 
 #include <linux/sched/isolation.h>
 #include <linux/slab.h>
-#include <linux/timer.h>
-#include <linux/workqueue.h>
 
 #include "../iommu-pages.h"
 #include "dmamap.h"
@@ -58,73 +48,43 @@
 #define FQ_SINGLE_DEPTH		32768
 #define FQ_SINGLE_TIMEOUT	msecs_to_jiffies(1000)
 
-/* Ranges freed in one go, which bounds the delay of a single unmap. */
+/* Ranges freed at once, which bounds the delay of an unmap. */
 #define FQ_BATCH		16
 
-/**
- * struct fq_entry - an unmapped range
- * @pfn: its lowest pfn
- * @pages: its length in granules
- * @started: flushes started when it was queued
- */
+/* An unmapped range. */
 struct fq_entry {
 	unsigned long pfn;
-	u32 pages;
-	u32 started;
+	u32 pages;	/* length in granules */
+	u32 started;	/* flushes started when it was queued */
 };
 
-/**
- * struct dmamap_ring - entries of a CPU
- * @lock: protects all members below but @mask, @fq and @entries
- * @first: index of the oldest entry, modulo the size of @entries
- * @nr: number of entries
- * @mask: size of @entries, a power of two, less one
- * @fresh_started: flushes started when the youngest page of @fresh was queued
- * @tables_started: the same for @tables
- * @since: jiffies when @nr was last 0
- * @fresh: detached page table pages, the younger ones
- * @tables: detached page table pages, the older ones
- * @fq: the queue
- * @entries: the ring
- */
+/* The entries of a CPU. */
 struct dmamap_ring {
-	spinlock_t lock; /* see above */
-	u32 first;
-	u32 nr;
-	u32 mask;
-	u32 fresh_started;
-	u32 tables_started;
-	unsigned long since;
-	struct list_head fresh;
-	struct list_head tables;
+	spinlock_t lock;	/* all but @mask, @fq and @entries */
+	u32 first;		/* index of the oldest entry, modulo @mask + 1 */
+	u32 nr;			/* number of entries */
+	u32 mask;		/* size of @entries, a power of two, less one */
+	u32 fresh_started;	/* flushes started at the youngest of @fresh */
+	u32 tables_started;	/* flushes started at the youngest of @tables */
+	unsigned long since;	/* jiffies when @nr was last 0 */
+	struct list_head fresh;	/* detached page table pages, the younger ones */
+	struct list_head tables; /* detached page table pages, the older ones */
 	struct dmamap_fq *fq;
 	struct fq_entry *entries;
 };
 
-/**
- * struct dmamap_fq - the flush queue of a domain
- * @domain: the domain
- * @iovad: the IOVAs of @domain
- * @started: flushes that were started
- * @finished: flushes that finished
- * @armed: @timer is pending, or is about to be
- * @timeout: time from the first entry to the flush, in jiffies
- * @timer: flushes
- * @drain: frees what is done in all rings
- * @rings: the ring of each CPU, %NULL until the CPU needs one
- * @single: the ring that all CPUs share, or %NULL
- */
+/* The flush queue of a domain. */
 struct dmamap_fq {
 	struct iommu_domain *domain;
 	struct iova_domain *iovad;
-	atomic_t started;
-	atomic_t finished;
-	int armed;
-	unsigned int timeout;
-	struct timer_list timer;
-	struct work_struct drain;
-	struct dmamap_ring * __percpu *rings;
-	struct dmamap_ring *single;
+	atomic_t started;	/* flushes that were started */
+	atomic_t finished;	/* flushes that finished */
+	int armed;		/* @timer is pending, or is about to be */
+	unsigned int timeout;	/* jiffies from the first entry to the flush */
+	struct timer_list timer; /* flushes */
+	struct work_struct drain; /* frees what is done in the rings */
+	struct dmamap_ring * __percpu *rings; /* %NULL until a CPU needs one */
+	struct dmamap_ring *single; /* the ring that all CPUs share, or %NULL */
 };
 
 static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) ||
@@ -132,7 +92,7 @@ static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) ||
 
 static struct workqueue_struct *fq_workqueue;
 
-/* A flush began after @started was read, and has finished. */
+/* Has a flush finished that began after @started was read? */
 static bool fq_done(u32 finished, u32 started)
 {
 	return (s32)(finished - started) > 0;
@@ -149,7 +109,7 @@ static void fq_flush(struct dmamap_fq *fq)
 	trace_dmamap_flush(fq->domain, finished);
 }
 
-/* Take page table pages that are done. */
+/* Move page table pages that are done to @done. */
 static void ring_take_tables(struct dmamap_ring *ring, u32 finished,
 			     struct list_head *done)
 {
@@ -230,7 +190,7 @@ static noinline struct dmamap_ring *ring_create(struct dmamap_fq *fq)
 	ring = ring_alloc(fq, FQ_DEPTH, GFP_ATOMIC | __GFP_NOWARN);
 	if (!ring)
 		return NULL;
-	/* An interrupt, or a task that ran here meanwhile, may have been first. */
+	/* If an interrupt or another task was first, use its ring. */
 	first = cmpxchg(slot, NULL, ring);
 	if (!first)
 		return ring;
@@ -239,11 +199,8 @@ static noinline struct dmamap_ring *ring_create(struct dmamap_fq *fq)
 }
 
 /**
- * dmamap_fq_ring - the ring for an unmap on this CPU
+ * dmamap_fq_ring - the ring of this CPU; other CPUs may use it, too
  * @fq: the queue
- *
- * The caller may move to another CPU before it uses the ring, which is locked.
- *
  * Context: any.
  * Return: the ring, %NULL without memory for it.
  */
@@ -269,12 +226,11 @@ static noinline void fq_arm(struct dmamap_fq *fq)
 }
 
 /**
- * dmamap_fq_add - have a range wait for a flush
- * @ring: what dmamap_fq_ring() returned
- * @pfn: lowest pfn of the range, its PTEs being clear
+ * dmamap_fq_add - queue a range until a flush
+ * @ring: from dmamap_fq_ring()
+ * @pfn: lowest pfn of the range, whose PTEs are clear
  * @pages: its length in granules
  * @tables: page table pages that were detached; empty afterwards
- *
  * Context: any. Waits for the IOMMU if the ring is full.
  */
 void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
@@ -292,10 +248,7 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 		return;
 	}
 
-	/*
-	 * PTEs are clear before @started is read, so a flush that is counted
-	 * later sees them clear. Pairs with fq_flush().
-	 */
+	/* Clear PTEs, then read @started. Pairs with fq_flush(). */
 	smp_mb();
 	spin_lock_irqsave(&ring->lock, flags);
 	while (unlikely(ring->nr > ring->mask)) {
@@ -375,11 +328,8 @@ static void fq_expire(struct timer_list *timer)
 }
 
 /**
- * dmamap_fq_drain - flush, and free all that waits
+ * dmamap_fq_drain - flush, and free the ranges that were queued before
  * @fq: the queue
- *
- * Ranges that are queued meanwhile may stay.
- *
  * Context: process; may sleep.
  */
 void dmamap_fq_drain(struct dmamap_fq *fq)
@@ -389,10 +339,9 @@ void dmamap_fq_drain(struct dmamap_fq *fq)
 }
 
 /**
- * dmamap_fq_look - take a snapshot of a queue
+ * dmamap_fq_look - take a snapshot of a queue, without locks
  * @fq: the queue
- * @state: filled in; the rings are not locked, so members may not match
- *
+ * @state: filled in
  * Context: any.
  */
 void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state)
@@ -419,7 +368,6 @@ void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state)
  * @domain: the domain
  * @iovad: the IOVAs of @domain
  * @single: one large ring for all CPUs
- *
  * Context: process; may sleep.
  * Return: the queue, %NULL without memory, or if the IOMMU driver cannot flush.
  */
@@ -437,7 +385,7 @@ struct dmamap_fq *dmamap_fq_create(struct iommu_domain *domain,
 	fq->domain = domain;
 	fq->iovad = iovad;
 	fq->timeout = single ? FQ_SINGLE_TIMEOUT : FQ_TIMEOUT;
-	/* Pinned: when its CPU is idle, no isolated CPU is to run it instead. */
+	/* Pinned: it must not migrate from an idle CPU to an isolated one. */
 	timer_setup(&fq->timer, fq_expire, TIMER_PINNED);
 	INIT_WORK(&fq->drain, fq_drain_work);
 	fq->rings = alloc_percpu(struct dmamap_ring *);
@@ -461,15 +409,14 @@ free_fq:
 
 /**
  * dmamap_fq_stop - stop the timer and the work of a queue for good
- * @fq: the queue, to which nothing is added any more, or %NULL
- *
+ * @fq: the queue of a domain that is not in use any more, or %NULL
  * Context: process; may sleep.
  */
 void dmamap_fq_stop(struct dmamap_fq *fq)
 {
 	if (!fq)
 		return;
-	/* Each starts the other, but a timer that was shut down stays off. */
+	/* They start each other; the work cannot start a timer that was shut down. */
 	timer_shutdown_sync(&fq->timer);
 	cancel_work_sync(&fq->drain);
 }
@@ -478,9 +425,8 @@ void dmamap_fq_stop(struct dmamap_fq *fq)
  * dmamap_fq_destroy - undo dmamap_fq_create()
  * @fq: the queue, stopped, or %NULL
  *
- * No device is attached to the domain any more, so page table pages are freed
- * without a flush. The ranges are left to the owner of the IOVA domain.
- *
+ * No device is attached to the domain, so page table pages are freed without a
+ * flush. The ranges are left to the owner of the IOVA domain.
  * Context: process; may sleep.
  */
 void dmamap_fq_destroy(struct dmamap_fq *fq)
@@ -497,10 +443,7 @@ void dmamap_fq_destroy(struct dmamap_fq *fq)
 }
 
 /**
- * dmamap_fq_init - allocate the workqueue of all queues
- *
- * Without it dmamap_fq_create() fails, and all domains are strict.
- *
+ * dmamap_fq_init - allocate the workqueue, without which domains are strict
  * Return: 0, or -ENOMEM.
  */
 int __init dmamap_fq_init(void)

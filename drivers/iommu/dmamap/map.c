@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Single buffers, and the registers of other devices.
+ * Theory of operation: single buffers, and registers of other devices.
  *
- * Theory of operation
- * ===================
+ * 1. An unmap looks the physical address up only to copy from a bounce slot or
+ *    for cache maintenance. Both come after the PTEs are cleared, because a
+ *    wrong size has been reported by then.
  *
- * 1. A buffer is physical memory here; the entry points that know pages only
- *    add the offset.
- *
- * 2. At unmap, what the address was mapped to is looked up only when somebody
- *    has to know: to copy out of a bounce slot, or for the caches.
- *
- * 3. Cache maintenance comes after the translations are gone: what the device
- *    may still write does not count any more, and a wrong size has been found
- *    out before anything beside the buffer is touched.
- *
- * 4. Resources are neither memory nor cached: no bouncing, no maintenance.
+ * 2. Resources (registers) are not bounced and need no cache maintenance.
  */
 
 #include "dmamap.h"
@@ -39,14 +30,13 @@ dma_addr_t iommu_dma_map_page(struct device *dev, struct page *page,
 		arch_sync_dma_for_device(phys, size, dir);
 
 	addr = dmamap_range_map(dev, phys, size,
-				dmamap_prot(dir, coherent, attrs),
-				dma_get_mask(dev));
+				dmamap_prot(dir, coherent, attrs));
 	if (unlikely(addr == DMA_MAPPING_ERROR) && bounced)
 		swiotlb_tbl_unmap_single(dev, phys, size, dir, attrs);
 	return addr;
 }
 
-/* Unmap a buffer whose memory matters. */
+/* Unmap a buffer that may have bounced or needs cache maintenance. */
 static noinline void unmap_known(struct device *dev, dma_addr_t addr,
 				 size_t size, enum dma_data_direction dir,
 				 unsigned long attrs)
@@ -77,10 +67,8 @@ dma_addr_t iommu_dma_map_resource(struct device *dev, phys_addr_t phys,
 				  size_t size, enum dma_data_direction dir,
 				  unsigned long attrs)
 {
-	int prot = dmamap_prot(dir, false, attrs);
-
-	return dmamap_range_map(dev, phys, size, prot | IOMMU_MMIO,
-				dma_get_mask(dev));
+	return dmamap_range_map(dev, phys, size,
+				dmamap_prot(dir, false, attrs) | IOMMU_MMIO);
 }
 
 void iommu_dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
@@ -89,13 +77,13 @@ void iommu_dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
 	dmamap_range_unmap(dev, addr, size, false);
 }
 
-/* A segment may go on where another one ends at the edge of a granule. */
+/* Entries that meet at the edge of a granule can share a segment. */
 unsigned long iommu_dma_get_merge_boundary(struct device *dev)
 {
 	return iova_mask(&dmamap_cookie(dev)->iovad);
 }
 
-/* Up to here addresses come from caches, and cost the same. */
+/* IOVAs of up to this size come from the allocator's caches. */
 size_t iommu_dma_opt_mapping_size(void)
 {
 	return iova_rcache_range();
@@ -103,6 +91,6 @@ size_t iommu_dma_opt_mapping_size(void)
 
 size_t iommu_dma_max_mapping_size(struct device *dev)
 {
-	/* A bounce slot must do for the whole buffer. */
+	/* The whole buffer must fit one bounce slot. */
 	return dmamap_untrusted(dev) ? swiotlb_max_mapping_size(dev) : SIZE_MAX;
 }

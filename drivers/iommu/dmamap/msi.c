@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MSI pages: interrupts that a device writes through the IOMMU.
+ * Theory of operation: MSI pages, for interrupts written through the IOMMU.
  *
- * Theory of operation
- * ===================
+ * 1. If the IOMMU translates MSI writes, the granule with their target register
+ *    (the MSI page) is mapped for the first interrupt that needs it. It stays
+ *    mapped as long as the domain, because other devices share it.
  *
- * 1. Where the IOMMU translates the writes that are interrupts, the register
- *    they go to has to be mapped. The granule with that register is mapped once
- *    in a domain, for the first interrupt that needs it, and stays mapped as
- *    long as the domain exists: interrupts of other devices share it.
+ * 2. A region that the IOMMU driver reports as IOMMU_RESV_MSI (x86) is not
+ *    translated, so its addresses are used as they are, without a mapping.
  *
- * 2. Where such writes never reach the page table (x86), the window they go to
- *    is noted as its own address, and nothing is mapped.
- *
- * 3. In a domain whose owner manages the addresses, MSI pages are mapped one
- *    after the other from an address on that the owner gives.
+ * 3. If the owner of the domain manages its addresses, the owner gives the
+ *    address of the first MSI page, and others follow it.
  */
 
 #include <linux/msi.h>
@@ -22,18 +18,12 @@
 
 #include "dmamap.h"
 
-/**
- * struct dmamap_msi - where interrupts are written to
- * @link: in iommu_dma_cookie.msi_pages
- * @phys: physical address of the first byte, at a granule
- * @last: physical address of the last byte
- * @addr: address of the first byte for the devices of the domain
- */
+/* MSI pages, or a window without translation; in iommu_dma_cookie.msi_pages. */
 struct dmamap_msi {
 	struct list_head link;
-	phys_addr_t phys;
+	phys_addr_t phys;	/* first byte, at a granule */
 	phys_addr_t last;
-	dma_addr_t addr;
+	dma_addr_t addr;	/* IOVA of the first byte */
 };
 
 static struct dmamap_msi *msi_find(struct iommu_dma_cookie *cookie,
@@ -63,11 +53,10 @@ static struct dmamap_msi *msi_add(struct iommu_dma_cookie *cookie,
 }
 
 /**
- * dmamap_msi_identity - note a window that needs no translation
- * @cookie: that of a domain; iommu_dma_cookie.msi_lock is held
+ * dmamap_msi_identity - record a window that is not translated
+ * @cookie: the cookie of a domain; iommu_dma_cookie.msi_lock is held
  * @start: its first byte
  * @last: its last byte
- *
  * Context: process; may sleep.
  * Return: 0, or -ENOMEM.
  */
@@ -84,11 +73,9 @@ int dmamap_msi_identity(struct iommu_dma_cookie *cookie, phys_addr_t start,
 }
 
 /**
- * dmamap_msi_forget - free what is noted of MSI pages
- * @cookie: that of a domain whose page table goes away, or with nothing mapped
- *	for them
- * @mark: the youngest to keep; the head of the list to keep none
- *
+ * dmamap_msi_forget - free the records of MSI pages, which are not unmapped
+ * @cookie: the cookie of a domain
+ * @mark: the youngest record to keep; the head of the list to keep none
  * Context: process; may sleep.
  */
 void dmamap_msi_forget(struct iommu_dma_cookie *cookie, struct list_head *mark)
@@ -103,7 +90,7 @@ void dmamap_msi_forget(struct iommu_dma_cookie *cookie, struct list_head *mark)
 	}
 }
 
-/* Map the granule at @phys, and note it. */
+/* Map the granule at @phys, and record it. */
 static struct dmamap_msi *msi_map(struct iommu_domain *domain,
 				  struct device *dev, phys_addr_t phys)
 {
@@ -134,13 +121,12 @@ static struct dmamap_msi *msi_map(struct iommu_domain *domain,
 }
 
 /**
- * iommu_dma_prepare_msi - make an interrupt's register reachable for a device
- * @desc: descriptor of the interrupt, remembers where the register is mapped
+ * iommu_dma_prepare_msi - map the target register of an interrupt
+ * @desc: descriptor of the interrupt, stores the IOVA of the register
  * @msi_addr: physical address of the register
- *
  * Context: process; may sleep.
- * Return: 0, also where nothing is to be done; -ENOMEM, -EINVAL when no device
- * could join the domain.
+ * Return: 0, also without a cookie; -ENOMEM, -EINVAL if no device could join
+ * the domain.
  */
 int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 {
@@ -158,7 +144,7 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 		msi_desc_set_iommu_msi_iova(desc, 0, 0);
 		return 0;
 	}
-	/* Pairs with join_domain(): no device could join the domain yet. */
+	/* Pairs with join_domain(). */
 	if (!cookie->msi_only && !smp_load_acquire(&cookie->ready))
 		return -EINVAL;
 
@@ -179,9 +165,8 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 
 /**
  * iommu_dma_compose_msi_msg - have a message go to the mapped register
- * @desc: a descriptor that iommu_dma_prepare_msi() has seen
+ * @desc: a descriptor that was passed to iommu_dma_prepare_msi()
  * @msg: the message, with the physical address of the register
- *
  * Context: any.
  */
 void iommu_dma_compose_msi_msg(struct msi_desc *desc, struct msi_msg *msg)

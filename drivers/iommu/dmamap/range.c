@@ -1,31 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An address range with its translations: made, and undone.
+ * Theory of operation: address ranges with translations are made and undone.
  *
- * Theory of operation
- * ===================
+ * 1. A removal (struct dmamap_removal) clears one or more parts of one address
+ *    range, flushes the IOTLB once, and frees the range. dmamap_range_unmap()
+ *    does this for a range in one part.
  *
- * 1. dmamap_range_map() takes any physical bytes, translates the granules they
- *    lie in, and returns the address of the first byte.
+ * 2. If a removal clears more or less than it was asked to, the driver unmapped
+ *    another range than it had mapped. This is reported. If the allocator knows
+ *    exactly this range, its other granules are cleared, too. The IOTLB is
+ *    flushed at once, and the range goes to dmamap_address_suspect().
  *
- * 2. A removal clears one or more parts of one address range, invalidates
- *    once, and gives the range back. struct dmamap_removal holds its state;
- *    dmamap_range_unmap() is the whole of it for a range in one part.
- *
- * 3. What is cleared is compared with what was asked. Less, or more, means
- *    that a driver unmapped what it had not mapped, or mapped otherwise. That
- *    is reported with the device and the numbers. Of a range that really
- *    is allocated just so the rest is cleared, too. What was cleared is
- *    invalidated at once, and the range goes to dmamap_address_suspect().
- *
- * 4. Where the IOMMU driver does not say exactly what it cleared, or does
- *    damage when there is nothing to clear, the first and the last granule of
- *    each part are looked up first, and without them nothing is cleared.
- *    Booted with iova.check=1, the allocator is asked first, and nothing is
- *    cleared that is not allocated just so.
+ * 3. Some IOMMU drivers do not say what they cleared, or do damage if a PTE is
+ *    clear already. For these the first and the last granule of each part are
+ *    looked up before; if one is not mapped, the part is left alone. With
+ *    iova.check=1, the allocator must know exactly this range, too.
  */
-
-#include <linux/mm.h>
 
 #include <trace/events/iommu.h>
 
@@ -37,10 +27,7 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-/*
- * A range below the second smallest page size needs the smallest one only, so
- * the driver is called directly.
- */
+/* Below the second smallest page size, use the smallest one directly. */
 static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
 				   phys_addr_t phys, size_t size, int prot,
 				   gfp_t gfp)
@@ -68,7 +55,7 @@ static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
 	return ret;
 }
 
-/* Where the driver takes one piece at a time. */
+/* For drivers without map_runs. */
 static int map_one_by_one(struct dmamap_runs *runs, size_t *mapped)
 {
 	unsigned int i;
@@ -96,14 +83,10 @@ static void trace_runs(const struct dmamap_runs *runs)
 }
 
 /**
- * dmamap_runs_flush - map what waits to be mapped
+ * dmamap_runs_flush - map the runs that wait; dmamap_run_sync() has to follow
  * @runs: the memory
- *
- * The IOMMU need not see it before dmamap_run_sync().
- *
- * Context: any that the flags of @runs allow.
- * Return: 0, or what the IOMMU driver returns: then nothing from @runs->addr
- * on is mapped.
+ * Context: as @runs->gfp says.
+ * Return: 0, or an error of the IOMMU driver; then @runs->run is not mapped.
  */
 int dmamap_runs_flush(struct dmamap_runs *runs)
 {
@@ -137,9 +120,8 @@ int dmamap_runs_flush(struct dmamap_runs *runs)
  * @domain: the domain
  * @addr: first address
  * @size: bytes
- *
  * Context: any.
- * Return: 0, or what the IOMMU driver returns.
+ * Return: 0, or an error of the IOMMU driver.
  */
 int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size)
 {
@@ -148,7 +130,7 @@ int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size)
 	return domain->ops->iotlb_sync_map(domain, addr, size);
 }
 
-/* Undo map_run(); returns the bytes cleared, up to the first hole. */
+/* Undo map_run(). Returns the bytes cleared. */
 static __always_inline size_t clear(struct iommu_domain *domain,
 				    dma_addr_t addr, size_t size,
 				    struct iommu_iotlb_gather *gather)
@@ -177,13 +159,11 @@ static __always_inline size_t clear(struct iommu_domain *domain,
  * @phys: first byte
  * @size: bytes
  * @prot: IOMMU_* flags
- * @limit: highest address the device can drive
- *
  * Context: any.
  * Return: address of the first byte, or DMA_MAPPING_ERROR, also for 0 bytes.
  */
 dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
-			    int prot, u64 limit)
+			    int prot)
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
@@ -202,11 +182,12 @@ dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 	if (dev_WARN_ONCE(dev, dma_get_min_align_mask(dev) > iova_mask(iovad),
 			  "min_align_mask exceeds the IOMMU's granule\n"))
 		return DMA_MAPPING_ERROR;
-	/* Nothing, or so much that the sum wrapped. */
+	/* 0 bytes, or the sum wrapped. */
 	if (unlikely(size - 1 >= len))
 		return DMA_MAPPING_ERROR;
 
-	addr = dmamap_address_alloc(domain, dev, len, limit, &target);
+	addr = dmamap_address_alloc(domain, dev, len, dma_get_mask(dev),
+				    &target);
 	if (unlikely(!addr))
 		return DMA_MAPPING_ERROR;
 	if (unlikely(map_run(domain, addr, target.phys, len, prot, GFP_ATOMIC)))
@@ -224,7 +205,7 @@ free_address:
 	return DMA_MAPPING_ERROR;
 }
 
-/* Traces and lines that a wrong call may print at once, and how often then. */
+/* Reports of a driver in a row, and the time between later ones. */
 #define MISUSE_BURST	10
 #define MISUSE_INTERVAL	(5 * HZ)
 
@@ -236,10 +217,8 @@ free_address:
  * @size: the bytes that it named
  * @found: what was found instead
  *
- * The first one since a driver was bound to @dev prints a stack trace, later
- * ones print a line with their number, rate limited. Devices that were removed
- * share this state.
- *
+ * The first call since a driver was bound to @dev prints a stack trace, later
+ * ones a line, rate limited. Devices that were removed share this state.
  * Context: any.
  */
 void dmamap_misuse(struct device *dev, const char *what, dma_addr_t addr,
@@ -260,18 +239,14 @@ void dmamap_misuse(struct device *dev, const char *what, dma_addr_t addr,
 	}
 }
 
-/*
- * Could this range have been handed out? What is outside the domain, or no
- * range at all, is not to be asked of the page table. Below the lowest address
- * are 0, which no mapping has, and what a driver makes of it by adding to it.
- */
+/* Is the range inside the domain? Otherwise the page table must not see it. */
 static bool may_be_ours(struct iommu_domain *domain, dma_addr_t addr,
 			size_t size)
 {
 	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	unsigned long pfn = iova_pfn(iovad, addr);
 
-	/* Where the IOMMU API and page tables cut it, it is another's. */
+	/* On 32 bits the IOMMU API would cut it to another address. */
 	if (overflows_type(addr, pfn))
 		return false;
 	return size && pfn >= iovad->start_pfn && addr + size - 1 >= addr &&
@@ -280,9 +255,8 @@ static bool may_be_ours(struct iommu_domain *domain, dma_addr_t addr,
 }
 
 /*
- * A range that really is allocated just so will be free: what is still mapped
- * of it behind a hole would be in the way of whoever gets it next. Returns
- * false when it cannot be cleared; counts what was.
+ * If exactly this range is allocated, it will be free. Clear what is mapped
+ * behind a hole, for the next owner. Returns false if a PTE cannot be cleared.
  */
 static bool clear_rest(struct dmamap_removal *removal, dma_addr_t addr,
 		       size_t size)
@@ -306,7 +280,7 @@ static bool clear_rest(struct dmamap_removal *removal, dma_addr_t addr,
 	return true;
 }
 
-/* An unmap that did not clear what it named. */
+/* Report an unmap that did not clear the bytes that it named. */
 static noinline bool removal_failed(struct dmamap_removal *removal,
 				    struct device *dev, dma_addr_t addr,
 				    size_t size)
@@ -343,8 +317,7 @@ static noinline bool removal_failed(struct dmamap_removal *removal,
  * dmamap_removal_start - begin to undo translations of one range
  * @removal: the removal
  * @dev: the device
- * @strict: invalidate before it ends, also in a lazy domain
- *
+ * @strict: flush before it ends, even in a lazy domain
  * Context: any.
  */
 void dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
@@ -379,7 +352,6 @@ static noinline bool looks_mapped(struct iommu_domain *domain, dma_addr_t addr,
  * @removal: the removal
  * @addr: first address, at a granule
  * @size: bytes, whole granules
- *
  * Context: any.
  */
 void dmamap_removal_clear(struct dmamap_removal *removal, dma_addr_t addr,
@@ -387,7 +359,7 @@ void dmamap_removal_clear(struct dmamap_removal *removal, dma_addr_t addr,
 {
 	struct iommu_domain *domain = removal->domain;
 
-	/* Nothing to clear is as wrong as nothing cleared. */
+	/* To clear 0 bytes is an error, too. */
 	removal->asked += size ?: 1;
 	if (unlikely(removal->refused || !may_be_ours(domain, addr, size)))
 		return;
@@ -398,14 +370,13 @@ void dmamap_removal_clear(struct dmamap_removal *removal, dma_addr_t addr,
 }
 
 /**
- * dmamap_removal_end - invalidate, and give the range back
+ * dmamap_removal_end - flush the IOTLB, or queue for it, and free the range
  * @removal: the removal
  * @dev: the device
  * @addr: first address of the whole range
  * @size: its bytes
- *
  * Context: any.
- * Return: true; false when not all was cleared, and warned about.
+ * Return: true; false if not exactly the range was cleared, which is reported.
  */
 bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
 			dma_addr_t addr, size_t size)
@@ -432,13 +403,12 @@ bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
 /**
  * dmamap_range_unmap - undo dmamap_range_map()
  * @dev: the device
- * @addr: what it returned
- * @size: the bytes it was asked for
- * @strict: invalidate before this returns, also in a lazy domain
- *
+ * @addr: the address that it returned
+ * @size: the bytes that it mapped
+ * @strict: flush before this returns, even in a lazy domain
  * Context: any.
- * Return: true; false when this was no such range, and warned about: then
- * nothing else is to be done with what it was mapped to.
+ * Return: true; false if not exactly the range was cleared, which is reported:
+ * then the caller must leave the memory alone.
  */
 __flatten bool dmamap_range_unmap(struct device *dev, dma_addr_t addr,
 				  size_t size, bool strict)

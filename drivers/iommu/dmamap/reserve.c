@@ -1,32 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Addresses that a device must never be given.
+ * Theory of operation: addresses that are reserved when a device joins.
  *
- * Theory of operation
- * ===================
+ * 1. Sources are the memory windows of the PCI host bridge, whose transactions
+ *    may go to other devices instead of the IOMMU; addresses outside its DMA
+ *    ranges, if it has such; and regions that the IOMMU driver or firmware
+ *    reports: direct (mapped one to one), MSI or reserved.
  *
- * 1. Sources.  The memory windows of a PCI host bridge: transactions for them
- *    go to other devices and never reach the IOMMU.  Addresses that the bridge
- *    does not let through, if it lists those that it does (its DMA ranges).
- *    Regions that the IOMMU driver or the firmware reports: mapped one to one
- *    (direct), interrupts, or plainly reserved.
+ * 2. Other devices may use the domain already.  The free part of a region is
+ *    reserved; the part in use is tried again for some ms, because most
+ *    mappings are short.
  *
- * 2. Each device that joins a domain adds its own reservations, and others may
- *    have used the domain for a while.  What is free of a region is reserved;
- *    for what is in use we wait a little, since most mappings are short.
+ * 3. If a part stays in use, we warn and go on.  But if the region is direct,
+ *    the device is blocked, because its firmware does DMA there, and would
+ *    reach memory that is mapped for another device.
  *
- * 3. If some of a region stays in use, we warn.  That is no worse than with the
- *    stock layer, which takes reservations of the first device only.  But in a
- *    direct region the firmware of the device does DMA, and would access memory
- *    that is mapped for another one: such a device is blocked.
- *
- * 4. Each range that was reserved is in a list of the cookie, where the next
- *    device with the same windows finds it.
+ * 4. The cookie lists the reserved ranges, so the same window of another device
+ *    is found there.
  */
 
 #include <linux/acpi_iort.h>
 #include <linux/delay.h>
-#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/of_iommu.h>
 #include <linux/seq_file.h>
@@ -35,11 +29,7 @@
 #include "../dma-iommu.h"
 #include "dmamap.h"
 
-/**
- * struct dmamap_reserved - a range that is reserved
- * @link: in iommu_dma_cookie.reserved, the youngest first
- * @iova: the range
- */
+/* A reserved range, in iommu_dma_cookie.reserved, the youngest first. */
 struct dmamap_reserved {
 	struct list_head link;
 	struct iova *iova;
@@ -48,22 +38,20 @@ struct dmamap_reserved {
 /* How often a region in use is tried again, at intervals of 1 to 2 ms. */
 #define RESERVE_TRIES	10
 
-/*
- * Reserve the free pfns that [*pfn, last] begins with, and move *pfn past what
- * was seen. The stock allocator cannot tell what is in use.
- */
+/* Reserve free pfns from *@pfn on, and move it behind them or those in use. */
 static int reserve_some(struct iommu_dma_cookie *cookie, unsigned long *pfn,
 			unsigned long last)
 {
-	struct dmamap_reserved *reserved = kmalloc(sizeof(*reserved),
-						   GFP_KERNEL);
+	struct dmamap_reserved *reserved;
 	struct iova *iova;
 
+	reserved = kmalloc(sizeof(*reserved), GFP_KERNEL);
 	if (!reserved)
 		return -ENOMEM;
 #ifdef CONFIG_IOVA_GAP_TREE
 	iova = iova_reserve_free(&cookie->iovad, pfn, last);
 #else
+	/* The stock allocator cannot tell which pfns are in use. */
 	iova = reserve_iova(&cookie->iovad, *pfn, last) ?: ERR_PTR(-ENOMEM);
 	*pfn = last + 1;
 #endif
@@ -76,10 +64,7 @@ static int reserve_some(struct iommu_dma_cookie *cookie, unsigned long *pfn,
 	return 0;
 }
 
-/*
- * Reserve what of pfns [lo, hi] is free and not reserved yet; -EBUSY when some
- * of it is in use.
- */
+/* Reserve the free part of pfns [lo, hi]; -EBUSY if the rest is in use. */
 static int reserve_pfns(struct iommu_dma_cookie *cookie, unsigned long lo,
 			unsigned long hi)
 {
@@ -106,7 +91,7 @@ static int reserve_pfns(struct iommu_dma_cookie *cookie, unsigned long lo,
 				return ret;
 			busy |= ret;
 		}
-		/* Behind the highest pfn comes 0. */
+		/* The highest pfn + 1 is 0. */
 		if (lo <= from)
 			break;
 	}
@@ -143,7 +128,7 @@ static phys_addr_t window_start(struct resource_entry *window)
 	return window->res->start - window->offset;
 }
 
-/* Reserve what a bridge has for itself. */
+/* Reserve the memory windows of a bridge. */
 static int reserve_windows(struct iommu_dma_cookie *cookie, struct device *dev,
 			   struct pci_host_bridge *bridge)
 {
@@ -174,7 +159,7 @@ static struct resource_entry *next_range(struct pci_host_bridge *bridge,
 	return next;
 }
 
-/* Reserve what a bridge does not let through, if it says what it does. */
+/* Reserve the addresses outside the DMA ranges of a bridge, if it has such. */
 static int reserve_beside_ranges(struct iommu_dma_cookie *cookie,
 				 struct device *dev,
 				 struct pci_host_bridge *bridge)
@@ -199,7 +184,7 @@ static int reserve_beside_ranges(struct iommu_dma_cookie *cookie,
 		if (!from)
 			break;
 	}
-	/* One that begins inside another was never the next. */
+	/* A range that begins inside another was left out. */
 	if (nr) {
 		dev_err(dev, "DMA ranges of the host bridge overlap\n");
 		return -EINVAL;
@@ -208,10 +193,7 @@ static int reserve_beside_ranges(struct iommu_dma_cookie *cookie,
 		      0;
 }
 
-/*
- * The IOMMU core mapped what of a direct region was not mapped when it looked.
- * Map what came free since then.
- */
+/* The core has mapped a direct region. Map granules that were in use then. */
 static void map_direct(struct iommu_domain *domain, struct device *dev,
 		       struct iommu_resv_region *region)
 {
@@ -238,7 +220,7 @@ static int reserve_region(struct iommu_domain *domain, struct device *dev,
 		      region->type == IOMMU_RESV_DIRECT_RELAXABLE;
 	int ret;
 
-	/* The window of MSI pages in software is ours; an empty one has no end. */
+	/* IOMMU_RESV_SW_MSI is for other domains. An empty region has no last. */
 	if (region->type == IOMMU_RESV_SW_MSI || !region->length)
 		return 0;
 	ret = reserve_bytes(cookie, dev, region->start, last, direct);
@@ -268,7 +250,7 @@ static int reserve_regions(struct iommu_domain *domain, struct device *dev)
 	return busy ? -EBUSY : ret;
 }
 
-/* Give back what was reserved since @mark was the youngest. */
+/* Free the ranges that are younger than @mark. */
 static void unreserve_to(struct iommu_dma_cookie *cookie,
 			 struct list_head *mark)
 {
@@ -284,15 +266,13 @@ static void unreserve_to(struct iommu_dma_cookie *cookie,
 }
 
 /**
- * dmamap_reserve_device - reserve what a device must not be given
+ * dmamap_reserve_device - reserve addresses for a device
  * @domain: the domain that it joins; iommu_dma_cookie.lock is held
  * @dev: the device
- *
  * Context: process; may sleep.
- * Return: 0; -EBUSY when a direct region is in use by another device, then all
- * else is reserved, because the device stays attached; -ENOMEM, or -EINVAL when
- * the DMA ranges of its bridge overlap: then nothing more is reserved, or noted
- * of MSI pages, than before.
+ * Return: 0; -EBUSY if a direct region is in use by another device, the rest is
+ * reserved then, because the device stays attached. The others undo their
+ * reservations: -ENOMEM, -EINVAL if the DMA ranges of the bridge overlap.
  */
 int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 {
@@ -303,7 +283,7 @@ int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 	int ret = 0;
 
 	lockdep_assert_held(&cookie->lock);
-	/* Until the end: what is noted may have to be forgotten again. */
+	/* Until the end: an error removes the records of MSI pages. */
 	noio = dmamap_lock(&cookie->msi_lock);
 	msi_mark = cookie->msi_pages.next;
 	if (dev_is_pci(dev)) {
@@ -325,9 +305,8 @@ int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 }
 
 /**
- * dmamap_reserved_forget - free what is noted of reservations
- * @cookie: that of a domain whose addresses go away
- *
+ * dmamap_reserved_forget - free the list of reserved ranges
+ * @cookie: the cookie of a domain whose addresses go away
  * Context: process; may sleep.
  */
 void dmamap_reserved_forget(struct iommu_dma_cookie *cookie)
@@ -340,11 +319,9 @@ void dmamap_reserved_forget(struct iommu_dma_cookie *cookie)
 }
 
 /**
- * dmamap_reserved_show - list what is reserved in a domain
- * @cookie: that of the domain
- * @m: where to: a line for each range, with the domain's name, its first and
- *	its last address
- *
+ * dmamap_reserved_show - list the reserved ranges of a domain
+ * @cookie: its cookie
+ * @m: file; gets a line with domain, first and last address for each range
  * Context: process; may sleep.
  */
 void dmamap_reserved_show(struct iommu_dma_cookie *cookie, struct seq_file *m)
@@ -364,12 +341,9 @@ void dmamap_reserved_show(struct iommu_dma_cookie *cookie, struct seq_file *m)
 }
 
 /**
- * iommu_dma_get_resv_regions - reserved regions that firmware describes
+ * iommu_dma_get_resv_regions - reserved regions of firmware, for IOMMU drivers
  * @dev: the device
- * @list: the regions are added to it
- *
- * For the get_resv_regions operation of IOMMU drivers.
- *
+ * @list: list that gets the regions
  * Context: process; may sleep.
  */
 void iommu_dma_get_resv_regions(struct device *dev, struct list_head *list)

@@ -1,66 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Scatterlists.
+ * Theory of operation: scatterlists.
  *
- * Theory of operation
- * ===================
+ * 1. A list gets one range of addresses. Its entries follow each other there,
+ *    each with the granules that it touches. If two entries meet, they become
+ *    one segment, up to the limits of the device.
  *
- * 1. A list gets one range of addresses, and its entries follow each other in
- *    it, each with the granules that it touches. Where that makes the end of
- *    one entry and the beginning of the next meet, the device sees one segment.
+ * 2. Three loops add up the length, map, and fill in the segments. Plain lists
+ *    (lay_out_plain()) have faster ones. Mapping does not change offsets and
+ *    lengths of entries; an error clears the DMA fields.
  *
- * 2. The list is gone through to add up what it takes, to map it, and to fill
- *    in the segments. Nearly all lists are plain, see lay_out_plain(): for them
- *    this takes little, and their memory is noted the first time. Offsets and
- *    lengths of entries are never changed; an error clears the DMA fields.
+ * 3. If an entry would cross a segment boundary of the device, a gap of IOVAs
+ *    that are not mapped moves it to the boundary. place_next() computes gaps
+ *    from the lengths alone, because a range with gaps begins at a boundary. An
+ *    entry longer than that begins at one, and crosses the next.
  *
- * 3. No segment may cross a segment boundary of the device. Where an entry
- *    would, addresses up to the boundary are left out before it: a gap, with
- *    nothing behind it. A range longer than the distance of boundaries begins
- *    at one, so the lengths alone say where the gaps are. place_next() is the
- *    only function that decides where an entry goes.
+ * 4. An unmap finds the range by its segments. It clears segments that meet at
+ *    once, and flushes the IOTLB once.
  *
- * 4. At unmap the segments are what is left. Those that touch are cleared in
- *    one go; all is invalidated once.
+ * 5. An entry of PCI peer memory that the device reaches without the IOMMU gets
+ *    its bus address, and no place in the range. Empty entries are skipped; a
+ *    list without others is refused.
  *
- * 5. Memory of other PCI devices may be reachable without passing the IOMMU:
- *    such an entry gets its bus address, and takes no part in all this. Empty
- *    entries are skipped; a list of nothing else is refused.
- *
- * 6. A list with an entry that may have to bounce is mapped entry by entry,
- *    each with a range of its own. The head of the list is marked for as long.
+ * 6. If an entry may bounce, each entry is mapped to a range of its own, and
+ *    the head of the list is marked.
  */
 
 #include <linux/memremap.h>
-#include <linux/overflow.h>
-#include <linux/scatterlist.h>
 
 #include "dmamap.h"
 #include "trace.h"
 
-/**
- * struct layout - a list laid out in a range of addresses
- * @total: bytes of the range
- * @target: what it begins with
- * @plain: see lay_out_plain(), and then
- * @padding: bytes behind the last entry, to its granule's end
- * @noted: entries whose memory is in @runs
- * @next: the entry after these
- * @runs: pieces of memory, one behind the other
- * @rest: what does not fit in @runs; not used
- */
+/* A list laid out in a range of addresses. */
 struct layout {
-	size_t total;
-	struct dmamap_target target;
-	bool plain;
-	size_t padding;
-	int noted;
-	struct scatterlist *next;
+	size_t total;			/* bytes of the range */
+	struct dmamap_target target;	/* its beginning */
+	bool plain;			/* see lay_out_plain() */
+	size_t padding;			/* bytes up to the last granule's end */
+	int noted;			/* entries in @runs ... */
+	struct scatterlist *next;	/* ... and the one after them */
 	struct dmamap_runs runs;
-	struct iommu_run rest;
+	struct iommu_run rest;		/* scratch for the others */
 };
 
-/* The next entry, where there is one. */
+/* The entry after @s, which is not the last. */
 static __always_inline struct scatterlist *entry_after(struct scatterlist *s)
 {
 	s++;
@@ -72,15 +55,12 @@ static __always_inline struct scatterlist *entry_after(struct scatterlist *s)
 	return s;
 }
 
-/* As for_each_sg(), but it does not ask each entry whether it is the last. */
+/* Like for_each_sg(), without a test of each entry for the end mark. */
 #define for_each_entry(sgl, s, nents, i)				\
 	for ((i) = 0, (s) = (sgl); (i) < (nents);			\
 	     (s) = ++(i) < (nents) ? entry_after(s) : NULL)
 
-/*
- * An entry, and where it goes in the range of its list: to [at, end). If it has
- * its bus address, that is empty.
- */
+/* An entry, and its place [at, end) in the range: empty with a bus address. */
 struct placed {
 	struct scatterlist *s, *sgl;
 	int left;		/* entries behind @s */
@@ -89,7 +69,7 @@ struct placed {
 	u64 gap, at, end;	/* gap: bytes left out before the entry */
 };
 
-/* On to the next entry that is not empty; false if there is none. */
+/* Go to the next entry that is not empty. Returns false after the last. */
 static bool place_next(struct placed *p)
 {
 	u64 used = p->end & p->boundary, len;
@@ -105,7 +85,6 @@ static bool place_next(struct placed *p)
 	if (sg_dma_is_bus_address(p->s))
 		return true;
 	len = ALIGN((p->s->offset & p->mask) + (u64)p->s->length, p->mask + 1ULL);
-	/* The entry would cross the boundary. */
 	if (used && len - 1 > p->boundary - used)
 		p->gap = p->boundary - used + 1;
 	p->at += p->gap;
@@ -113,12 +92,12 @@ static bool place_next(struct placed *p)
 	return true;
 }
 
-/* All entries that are not empty, with their place. */
+/* Iterate over the entries that are not empty. */
 #define for_each_placed(p, list, nents, iovad, bound)			\
 	for (*(p) = (struct placed) { .sgl = (list), .left = (nents),	\
 	     .mask = iova_mask(iovad), .boundary = (bound) }; place_next(p);)
 
-/* Set the DMA fields, flags of an earlier mapping included. */
+/* Set the DMA fields, and clear the flags of an earlier mapping. */
 static __always_inline void set_dma(struct scatterlist *s, dma_addr_t addr,
 				    unsigned int len)
 {
@@ -143,10 +122,7 @@ static void clear_list(struct scatterlist *sgl, int nents)
 		clear_dma(s);
 }
 
-/*
- * What is behind an entry of other devices' memory. Returns 1 when it has its
- * bus address now, 0 when it is to be mapped, -EREMOTEIO when out of reach.
- */
+/* 0: map the entry, 1: it has its bus address now, -EREMOTEIO: out of reach. */
 static int classify(struct pci_p2pdma_map_state *state, struct device *dev,
 		    struct scatterlist *s)
 {
@@ -163,10 +139,9 @@ static int classify(struct pci_p2pdma_map_state *state, struct device *dev,
 }
 
 /*
- * Lay out a list whose entries meet at granules, so that it begins and ends
- * anywhere but is whole in between, of ordinary memory, none of them empty, and
- * no longer than the distance of boundaries: nearly all lists.  The memory that
- * it begins with is noted on the way.  Returns false for any other list.
+ * Lay out a plain list, and fill runs from its beginning. Returns false for a
+ * list that is not plain: with gaps between entries inside their granules, with
+ * empty entries, device memory, or longer than the segment boundary.
  */
 static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 			  int nents, struct layout *layout)
@@ -213,7 +188,7 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 	}
 	layout->padding = -end & mask;
 	total += layout->padding;
-	/* A boundary that is no mask of all ones has a 0 among the low bits. */
+	/* Fails for a boundary that is not 2^n - 1, too, if @total is longer. */
 	if (unlikely(meet & mask || (total - 1) & ~(u64)boundary ||
 		     total > SIZE_MAX))
 		return false;
@@ -227,10 +202,7 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 	return true;
 }
 
-/*
- * Add up what any list takes, and give bus addresses to what needs no more.
- * No memory is noted.
- */
+/* Lay out a list that is not plain, without runs. Sets bus addresses. */
 static noinline int lay_out(struct device *dev, struct scatterlist *sgl,
 			    int nents, struct layout *layout)
 {
@@ -251,7 +223,7 @@ static noinline int lay_out(struct device *dev, struct scatterlist *sgl,
 	target->boundary = dmamap_boundary(dma_get_seg_boundary(dev));
 	target->piece = 0;
 	for_each_placed(&p, sgl, nents, iovad, target->boundary) {
-		/* The first piece ends where one does not follow the other. */
+		/* The first piece ends before a gap or another place in memory. */
 		at = sg_phys(p.s) & ~(phys_addr_t)p.mask;
 		if (!target->piece)
 			target->phys = at;
@@ -265,10 +237,7 @@ static noinline int lay_out(struct device *dev, struct scatterlist *sgl,
 	return 0;
 }
 
-/*
- * Undo what was mapped of a list before @end in its range, from gap to gap:
- * entries may share a large page.
- */
+/* Unmap a list up to @end, from gap to gap: entries may share a large page. */
 static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr,
 		       struct scatterlist *sgl, int nents, size_t end,
 		       unsigned long boundary)
@@ -290,7 +259,7 @@ static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr,
 		iommu_unmap(domain, addr + start, stop - start);
 }
 
-/* Map a plain list: what was noted, and the rest. */
+/* Map a plain list: the runs of its layout, and the rest. */
 static int map_plain(int nents, struct layout *layout)
 {
 	struct dmamap_runs *runs = &layout->runs;
@@ -308,7 +277,7 @@ static int map_plain(int nents, struct layout *layout)
 	return dmamap_runs_flush(runs);
 }
 
-/* Map any list. */
+/* Map a list that is not plain. */
 static noinline int map_any(struct scatterlist *sgl, int nents,
 			    struct layout *layout)
 {
@@ -360,17 +329,14 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 	return ret == -ENOMEM ? -ENOMEM : -EINVAL;
 }
 
-/*
- * How long a segment that begins with @len bytes may become. If the entry alone
- * is longer than the device takes, there is no limit left to keep.
- */
+/* Longest segment that begins with @len bytes; no limit if @len is above it. */
 static __always_inline unsigned int seg_limit(unsigned int len,
 					      unsigned int max_len)
 {
 	return likely(len <= max_len) ? max_len : UINT_MAX;
 }
 
-/* Fill the DMA fields of the first entries with the segments; how many? */
+/* Write the segments to the DMA fields. Returns their number. */
 static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 		  dma_addr_t addr, unsigned long boundary)
 {
@@ -383,7 +349,7 @@ static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 		unsigned int offset = p.s->offset & p.mask, len = p.s->length;
 		bool bus = sg_dma_is_bus_address(p.s);
 
-		/* room: bytes that may follow the segment, none when it is closed. */
+		/* room: bytes that the segment can grow by */
 		if (len <= room && !bus && !p.gap && !offset &&
 		    p.at & boundary) {
 			sg_dma_len(seg) += len;
@@ -398,7 +364,6 @@ static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 			count++;
 			room = seg_limit(len, max_len) - len;
 		}
-		/* Short of its granule, or on the bus, nothing can follow. */
 		if (bus || (offset + len) & p.mask)
 			room = 0;
 	}
@@ -406,7 +371,7 @@ static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 	return count;
 }
 
-/* The same for a plain list, which only the length of segments can part. */
+/* The same for a plain list, where segments end by their length only. */
 static int finish_plain(struct device *dev, struct scatterlist *sgl, int nents,
 			dma_addr_t addr)
 {
@@ -439,7 +404,7 @@ static int finish_plain(struct device *dev, struct scatterlist *sgl, int nents,
 	return count;
 }
 
-/* Each segment has a range of its own. */
+/* Unmap a list whose segments have ranges of their own. */
 static void unmap_bounced(struct device *dev, struct scatterlist *sgl,
 			  int nents, enum dma_data_direction dir,
 			  unsigned long attrs)
@@ -503,7 +468,7 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	int prot = dmamap_prot(dir, dev_is_dma_coherent(dev), attrs);
-	/* Large; what is used of it is set when the list is laid out. */
+	/* Large; lay_out() or lay_out_plain() set the members in use. */
 	struct layout layout __uninitialized;
 	dma_addr_t addr = 0;
 	int ret;
@@ -514,7 +479,7 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		return map_bounced(dev, sgl, nents, dir, attrs);
 
 	if (!dev_is_dma_coherent(dev) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
-		/* It does not bounce: drop what is left of an earlier map. */
+		/* It does not bounce: clear the mark of an earlier map. */
 		clear_dma(sgl);
 		iommu_dma_sync_sg_for_device(dev, sgl, nents, dir);
 	}
@@ -548,10 +513,7 @@ clear:
 	return ret;
 }
 
-/*
- * The addresses that a mapped list takes, from its segments: 0 if all of it was
- * in reach without the IOMMU. They are cleared if there is a @removal.
- */
+/* The range of a mapped list, @size 0 without one. Clears PTEs for @removal. */
 static __always_inline dma_addr_t
 list_range(struct device *dev, struct scatterlist *sgl, int nents, size_t *size,
 	   struct dmamap_removal *removal)
@@ -577,7 +539,7 @@ list_range(struct device *dev, struct scatterlist *sgl, int nents, size_t *size,
 			dmamap_removal_clear(removal, start, end - start);
 			start = at;
 			boundary = dma_get_seg_boundary(dev);
-			/* A gap ends at a boundary, nothing else does. */
+			/* Gaps end at a boundary; anything else is a misuse. */
 			if (at & dmamap_boundary(boundary))
 				removal->asked++;
 		}

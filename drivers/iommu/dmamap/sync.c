@@ -1,28 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ownership of a mapped buffer, passed between the CPU and the device.
+ * Theory of operation: ownership of a buffer moves between CPU and device.
  *
- * Theory of operation
- * ===================
+ * 1. A device that does not snoop needs cache maintenance, and a bounced buffer
+ *    a copy. The copy comes first towards the device, last towards the CPU,
+ *    because the device sees the slot.
  *
- * 1. Two things may have to be done: cache maintenance for a device that does
- *    not snoop, and copying for a buffer that bounced. Towards the device the
- *    copy comes first, towards the CPU last, so that the caches are right for
- *    the memory that the device sees.
+ * 2. For other buffers the page table is not looked up.
  *
- * 2. A coherent device whose buffer cannot have bounced needs neither, and
- *    nothing is looked up for it. Memory of other devices is not cached.
- *
- * 3. A list that bounced has its head marked; each of its entries has an
- *    address of its own. Other lists are maintained by the memory of their
- *    entries.
+ * 3. In a list that bounced (its head is marked) each segment is synced like a
+ *    single buffer. The entries of other lists name the memory.
  */
 
 #include <linux/memremap.h>
 
 #include "dmamap.h"
 
-/* The memory behind an address; PHYS_ADDR_MAX, with a warning, without any. */
+/* The memory behind an address. PHYS_ADDR_MAX, and a report, if not mapped. */
 static phys_addr_t sync_phys(struct device *dev, dma_addr_t addr, size_t size)
 {
 	phys_addr_t phys = dmamap_phys(iommu_get_dma_domain(dev), addr);
@@ -48,12 +42,11 @@ static bool is_cached(struct device *dev, phys_addr_t phys)
 }
 
 /**
- * dmamap_cache_for_cpu - cache maintenance before the CPU has a buffer
+ * dmamap_cache_for_cpu - cache maintenance before the CPU uses a buffer
  * @dev: the device
- * @phys: the buffer, or its slot
+ * @phys: physical address of the buffer or its slot
  * @size: its bytes
  * @dir: direction of the transfer
- *
  * Context: any.
  */
 void dmamap_cache_for_cpu(struct device *dev, phys_addr_t phys, size_t size,
@@ -98,7 +91,7 @@ void iommu_dma_sync_single_for_device(struct device *dev, dma_addr_t addr,
 	cache_for_device(dev, phys, size, dir);
 }
 
-/* What a list that bounced has for each of its segments. */
+/* Call @sync for each segment of a list that bounced. */
 static void sync_segments(struct device *dev, struct scatterlist *sgl,
 			  int nents, enum dma_data_direction dir,
 			  void (*sync)(struct device *dev, dma_addr_t addr,
