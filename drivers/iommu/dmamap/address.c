@@ -29,7 +29,6 @@
  */
 
 #include <linux/sizes.h>
-
 #include "dmamap.h"
 
 /* The smallest page size worth a search: a section of the Arm short format. */

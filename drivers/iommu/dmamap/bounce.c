@@ -6,18 +6,15 @@
  *    device does not fill its granules, the device gets a slot that has them to
  *    itself. A device that is not coherent gets a slot for a kmalloc() buffer
  *    that may share a cache line with others.
- *
  * 2. The slot begins at the same offset in its granule as the buffer, and gets
  *    a copy of it in both directions: bytes that the device does not write must
  *    come back unchanged. The rest of the granules is zeroed for untrusted
  *    devices, because others have used the slot before.
- *
  * 3. A slot is copied back and freed after the IOTLB flush, so the device can
  *    change neither the copy nor the data of the next user.
  */
 
 #include <trace/events/swiotlb.h>
-
 #include "dmamap.h"
 #include "trace.h"
 

@@ -2,11 +2,11 @@
 /*
  * Theory of operation: memory allocated for DMA, and its other mappings.
  *
- * 1. If the caller can sleep, memory is collected in pages as large as
- *    possible, and mapped to one range for the device and, if needed, to
- *    another one for the kernel. Otherwise it is one piece of memory, from the
- *    uncached pool if the device is not coherent. The range is aligned to its
- *    size.
+ * 1. If the caller can sleep, pages as large as possible are collected, and
+ *    mapped to one range for the device and, if needed, another one for the
+ *    kernel. Otherwise, or with DMA_ATTR_FORCE_CONTIGUOUS, it is one piece of
+ *    memory; if the device is not coherent and the caller cannot sleep, from the
+ *    uncached pool. IOVA ranges are aligned to their size.
  *
  * 2. At free, @cpu_addr and the attributes tell these apart (the pool checks
  *    for its memory itself):
@@ -101,7 +101,6 @@ static dma_addr_t map_memory(struct device *dev, size_t size,
 			     gfp_t gfp)
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
-	struct iommu_dma_cookie *cookie = domain->iova_cookie;
 	struct dmamap_target aligned = { .boundary = ~0UL };
 	struct dmamap_runs runs __uninitialized;
 	unsigned int count = pages_of(size), done = 0;
@@ -137,7 +136,7 @@ static dma_addr_t map_memory(struct device *dev, size_t size,
 	}
 	if (runs.addr != addr)
 		iommu_unmap(domain, addr, runs.addr - addr);
-	dmamap_address_free(cookie, addr, size);
+	dmamap_address_free(domain->iova_cookie, addr, size);
 	return 0;
 }
 
@@ -224,10 +223,8 @@ static struct page *alloc_piece(struct device *dev, size_t size,
 	if (attrs & DMA_ATTR_NO_WARN)
 		gfp |= __GFP_NOWARN;
 	gfp &= ~__GFP_ZERO;
-	page = dma_alloc_contiguous(dev, size, gfp);
-	if (!page)
-		page = alloc_pages_node(dev_to_node(dev), gfp,
-					get_order(size));
+	page = dma_alloc_contiguous(dev, size, gfp) ?:
+	       alloc_pages_node(dev_to_node(dev), gfp, get_order(size));
 	if (!page)
 		return NULL;
 

@@ -5,13 +5,11 @@
  * 1. The IOMMU core creates a cookie for each domain of the DMA API. The first
  *    device that joins sets granule and lowest address; others must match. The
  *    lowest address is above 0, because 0 means that none was found.
- *
  * 2. Each device that joins adds its reservations. A device that cannot join
  *    is blocked, and the DMA API refuses to map for it: it stays attached to
  *    the domain, so physical addresses would lead to memory of other devices.
  *    It leaves no reservations behind, except as dmamap_reserve_device() says,
  *    and can join later.
- *
  * 3. In a lazy domain a device can access a buffer for a while after its unmap.
  *    So lazy mode is refused, also to sysfs, once an untrusted device has
  *    joined, or one behind an IOMMU that cannot defer, even if it is blocked.

@@ -6,10 +6,8 @@
  *    /sys/kernel/debug/iova/, the state of its flush queue and counters of
  *    errors, which need no switch.  "reserved" lists the ranges that each
  *    domain reserves.
- *
  * 2. "counters" sums what each CPU has counted while "counting" was 1, because
  *    these events are as frequent as mappings.
- *
  * 3. A mutex protects the list of cookies while a file is read.  The lock of a
  *    cookie nests inside it.
  */
@@ -52,16 +50,6 @@ void dmamap_debugfs_del(struct iommu_dma_cookie *cookie)
 	mutex_unlock(&cookies_lock);
 }
 
-/* The number of the domain in the debugfs of the allocator, or 0. */
-static unsigned int iova_name(struct iova_domain *iovad)
-{
-#ifdef CONFIG_IOVA_GAP_TREE
-	return iova_debugfs_id(iovad);
-#else
-	return 0;
-#endif
-}
-
 static int domains_show(struct seq_file *m, void *unused)
 {
 	struct iommu_dma_cookie *cookie;
@@ -75,7 +63,8 @@ static int domains_show(struct seq_file *m, void *unused)
 		if (queue)
 			dmamap_fq_look(queue, &state);
 		seq_printf(m, "%u %u %d %s %lu %lu %u %u %u %d %d\n",
-			   cookie->id, iova_name(&cookie->iovad), cookie->group,
+			   cookie->id, iova_debugfs_id(&cookie->iovad),
+			   cookie->group,
 			   READ_ONCE(cookie->fq) ? "lazy" : "strict",
 			   cookie->iovad.granule, state.entries, state.rings,
 			   jiffies_to_msecs(state.age), state.flushes,

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * DMA mapping for devices behind an IOMMU: what the files of this folder share.
- *
- * Theory of operation
- * ===================
+ * Theory of operation: DMA mapping for devices behind an IOMMU.
  *
  * 1. kernel/dma calls the iommu_dma_*() functions of this folder for a device
  *    whose default domain the kernel manages.  They combine an address
@@ -54,8 +51,8 @@
  *				for a flush nor to free memory
  *
  *    Mapping, unmapping and syncing of buffers and lists take no other lock of
- *    this folder and work in hard interrupts.  The caller that destroys a
- *    domain ensures that it is not in use.
+ *    this folder and work in hard interrupts (not with PREEMPT_RT).  The caller
+ *    that destroys a domain ensures that it is not in use.
  */
 #ifndef _DMAMAP_H
 #define _DMAMAP_H
@@ -72,49 +69,28 @@ struct dmamap_fq;
 struct dmamap_ring;
 struct seq_file;
 
-/**
- * struct iommu_dma_cookie - what this layer keeps for a domain
- * @fq: the flush queue, %NULL if unmaps are strict. Read without a lock; it
- *	stays valid as long as the domain
- * @second_page: the IOMMU's second smallest page size, ULONG_MAX without one
- * @iovad: addresses of the domain; its granule is valid from the start
- * @msi_only: the owner of the domain manages all addresses but MSI pages
- * @ready: a device has joined and @iovad is set up; written once under @lock
- * @may_defer: the devices are trusted and their IOMMUs can defer; under @lock
- * @shadowed: the IOMMU of a device shadows the page table; under @lock
- * @msi_next: next free address, if @msi_only; under @msi_lock
- * @lock: devices join one at a time
- * @msi_lock: MSI pages are mapped one at a time
- * @msi_pages: of &struct dmamap_msi; under @msi_lock
- * @reserved: of &struct dmamap_reserved; under @lock
- * @queue: the flush queue, kept if @fq is set back to %NULL
- * @domain: the domain
- * @link: in the list of all, for debugfs
- * @id: name of the domain in debugfs
- * @group: number of the IOMMU group whose devices have joined
- * @bad_unmaps: unmaps that did not clear what they named
- * @refused_lazy: times that lazy mode was asked for and refused
- */
+/* What this layer keeps for a domain. */
 struct iommu_dma_cookie {
-	struct dmamap_fq *fq;
-	unsigned long second_page;
-	struct iova_domain iovad;
-	bool msi_only;
-	bool ready;
-	bool may_defer;
-	bool shadowed;
-	dma_addr_t msi_next;
-	struct mutex lock; /* devices joining */
-	struct mutex msi_lock; /* MSI pages */
-	struct list_head msi_pages;
-	struct list_head reserved;
-	struct dmamap_fq *queue;
+	struct dmamap_fq *fq;	/* %NULL: unmaps are strict. No lock to read; */
+				/* valid as long as the domain */
+	unsigned long second_page; /* second smallest page size, or ULONG_MAX */
+	struct iova_domain iovad; /* addresses; granule valid from the start */
+	bool msi_only;		/* the owner manages all IOVAs but MSI pages */
+	bool ready;		/* a device has joined; written under @lock */
+	bool may_defer;		/* all trusted, IOMMUs can defer; under @lock */
+	bool shadowed;		/* an IOMMU shadows the table; under @lock */
+	dma_addr_t msi_next;	/* next IOVA, if @msi_only; under @msi_lock */
+	struct mutex lock;	/* devices joining */
+	struct mutex msi_lock;	/* MSI pages */
+	struct list_head msi_pages; /* of struct dmamap_msi; under @msi_lock */
+	struct list_head reserved; /* of struct dmamap_reserved; under @lock */
+	struct dmamap_fq *queue; /* kept if @fq is set back to %NULL */
 	struct iommu_domain *domain;
-	struct list_head link;
-	unsigned int id;
-	int group;
-	atomic_t bad_unmaps;
-	atomic_t refused_lazy;
+	struct list_head link;	/* in the list for debugfs */
+	unsigned int id;	/* number of the domain in debugfs */
+	int group;		/* number of the IOMMU group that has joined */
+	atomic_t bad_unmaps;	/* unmaps that did not clear what they named */
+	atomic_t refused_lazy;	/* requests for lazy mode that were refused */
 };
 
 /* Memory is allocated without I/O, which may need them: resets set up MSIs. */
@@ -255,15 +231,15 @@ void dmamap_address_free(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 void dmamap_address_suspect(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 			    size_t size);
 
-/* With iova.check=1 unmaps are checked before PTEs are cleared. */
-static inline bool dmamap_checking(void)
+#ifndef CONFIG_IOVA_GAP_TREE
+/* The stock allocator has none of these. */
+#define iova_check	false
+static inline void iova_drain(struct iova_domain *iovad) { }
+static inline unsigned int iova_debugfs_id(const struct iova_domain *iovad)
 {
-#ifdef CONFIG_IOVA_GAP_TREE
-	return iova_check;
-#else
-	return false;
-#endif
+	return 0;
 }
+#endif
 
 /**
  * dmamap_address_allocated - is exactly this range allocated?

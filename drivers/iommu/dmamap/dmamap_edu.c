@@ -1977,7 +1977,7 @@ static void expect_page_table_report(struct edu *edu, dma_addr_t dma, size_t len
 	u64 hole = len > PAGE_SIZE ? dma + PAGE_SIZE : dma;
 	size_t done;
 
-	if (!IS_ENABLED(CONFIG_ARM_SMMU_V3) || !dma || dmamap_checking())
+	if (!IS_ENABLED(CONFIG_ARM_SMMU_V3) || !dma || iova_check)
 		return;
 	if (IS_ENABLED(CONFIG_IO_PGTABLE_WALK)) {
 		pr_info("expected warning: io-pgtable: unmap finds no mapping at iova %#llx\n",
@@ -2037,7 +2037,7 @@ static void a_wrong_unmap_is_reported_and_harms_nobody(struct kunit *test)
 	case TWICE:
 		unmap(edu, dma, PAGE_SIZE, DMA_TO_DEVICE);
 		/* Until then the allocator does not know, either. */
-		if (dmamap_checking())
+		if (iova_check)
 			let_flush(edu);
 		break;
 	case NEVER:

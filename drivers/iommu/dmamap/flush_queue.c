@@ -423,10 +423,8 @@ void dmamap_fq_stop(struct dmamap_fq *fq)
 
 /**
  * dmamap_fq_destroy - undo dmamap_fq_create()
- * @fq: the queue, stopped, or %NULL
- *
- * No device is attached to the domain, so page table pages are freed without a
- * flush. The ranges are left to the owner of the IOVA domain.
+ * @fq: the queue, stopped, of a domain without devices, or %NULL; ranges in it
+ *	are left to the owner of the IOVA domain
  * Context: process; may sleep.
  */
 void dmamap_fq_destroy(struct dmamap_fq *fq)

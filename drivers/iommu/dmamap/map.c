@@ -5,7 +5,6 @@
  * 1. An unmap looks the physical address up only to copy from a bounce slot or
  *    for cache maintenance. Both come after the PTEs are cleared, because a
  *    wrong size has been reported by then.
- *
  * 2. Resources (registers) are not bounced and need no cache maintenance.
  */
 

@@ -5,10 +5,8 @@
  * 1. If the IOMMU translates MSI writes, the granule with their target register
  *    (the MSI page) is mapped for the first interrupt that needs it. It stays
  *    mapped as long as the domain, because other devices share it.
- *
  * 2. A region that the IOMMU driver reports as IOMMU_RESV_MSI (x86) is not
  *    translated, so its addresses are used as they are, without a mapping.
- *
  * 3. If the owner of the domain manages its addresses, the owner gives the
  *    address of the first MSI page, and others follow it.
  */

@@ -5,20 +5,17 @@
  * 1. A removal (struct dmamap_removal) clears one or more parts of one address
  *    range, flushes the IOTLB once, and frees the range. dmamap_range_unmap()
  *    does this for a range in one part.
- *
  * 2. If a removal clears more or less than it was asked to, the driver unmapped
- *    another range than it had mapped. This is reported. If the allocator knows
- *    exactly this range, its other granules are cleared, too. The IOTLB is
- *    flushed at once, and the range goes to dmamap_address_suspect().
- *
+ *    another range than it had mapped. This is reported. If exactly this range
+ *    is allocated, its other granules are cleared, too. The IOTLB is flushed at
+ *    once, and the range goes to dmamap_address_suspect().
  * 3. Some IOMMU drivers do not say what they cleared, or do damage if a PTE is
  *    clear already. For these the first and the last granule of each part are
  *    looked up before; if one is not mapped, the part is left alone. With
- *    iova.check=1, the allocator must know exactly this range, too.
+ *    iova.check=1, exactly this range must be allocated, too.
  */
 
 #include <trace/events/iommu.h>
-
 #include "../dma-iommu.h"
 #include "../iommu-pages.h"
 #include "../iommu-priv.h"
@@ -423,7 +420,7 @@ __flatten bool dmamap_range_unmap(struct device *dev, dma_addr_t addr,
 	addr -= offset;
 	size = iova_align(iovad, size + offset);
 
-	if (unlikely(dmamap_checking()))
+	if (unlikely(iova_check))
 		removal.refused = !dmamap_address_allocated(iovad, addr, size);
 	dmamap_removal_clear(&removal, addr, size);
 	return dmamap_removal_end(&removal, dev, addr, size);

@@ -4,19 +4,15 @@
  *
  * 1. Sources are the memory windows of the PCI host bridge, whose transactions
  *    may go to other devices instead of the IOMMU; addresses outside its DMA
- *    ranges, if it has such; and regions that the IOMMU driver or firmware
+ *    ranges, if it lists them; and regions that the IOMMU driver or firmware
  *    reports: direct (mapped one to one), MSI or reserved.
- *
  * 2. Other devices may use the domain already.  The free part of a region is
  *    reserved; the part in use is tried again for some ms, because most
  *    mappings are short.
- *
  * 3. If a part stays in use, we warn and go on.  But if the region is direct,
  *    the device is blocked, because its firmware does DMA there, and would
  *    reach memory that is mapped for another device.
- *
- * 4. The cookie lists the reserved ranges, so the same window of another device
- *    is found there.
+ * 4. The cookie lists the reserved ranges: other devices have the same windows.
  */
 
 #include <linux/acpi_iort.h>
@@ -109,9 +105,7 @@ static int reserve_bytes(struct iommu_dma_cookie *cookie, struct device *dev,
 	       tries < RESERVE_TRIES) {
 		if (tries++)
 			usleep_range(1000, 2000);
-#ifdef CONFIG_IOVA_GAP_TREE
 		iova_drain(iovad);
-#endif
 	}
 	if (ret == -EBUSY)
 		dev_warn(dev, "reserved IOVAs %pap to %pap are in use by another device%s\n",
@@ -159,7 +153,7 @@ static struct resource_entry *next_range(struct pci_host_bridge *bridge,
 	return next;
 }
 
-/* Reserve the addresses outside the DMA ranges of a bridge, if it has such. */
+/* Reserve the addresses outside the DMA ranges of a bridge, if it has any. */
 static int reserve_beside_ranges(struct iommu_dma_cookie *cookie,
 				 struct device *dev,
 				 struct pci_host_bridge *bridge)
@@ -330,13 +324,10 @@ void dmamap_reserved_show(struct iommu_dma_cookie *cookie, struct seq_file *m)
 	struct dmamap_reserved *reserved;
 
 	mutex_lock(&cookie->lock);
-	list_for_each_entry(reserved, &cookie->reserved, link) {
-		u64 first = (u64)reserved->iova->pfn_lo << shift;
-		u64 last = ((u64)reserved->iova->pfn_hi << shift) |
-			   (BIT_ULL(shift) - 1);
-
-		seq_printf(m, "%u %#llx %#llx\n", cookie->id, first, last);
-	}
+	list_for_each_entry(reserved, &cookie->reserved, link)
+		seq_printf(m, "%u %#llx %#llx\n", cookie->id,
+			   (u64)reserved->iova->pfn_lo << shift,
+			   (((u64)reserved->iova->pfn_hi + 1) << shift) - 1);
 	mutex_unlock(&cookie->lock);
 }
 

@@ -5,23 +5,18 @@
  * 1. A list gets one range of addresses. Its entries follow each other there,
  *    each with the granules that it touches. If two entries meet, they become
  *    one segment, up to the limits of the device.
- *
  * 2. Three loops add up the length, map, and fill in the segments. Plain lists
  *    (lay_out_plain()) have faster ones. Mapping does not change offsets and
  *    lengths of entries; an error clears the DMA fields.
- *
  * 3. If an entry would cross a segment boundary of the device, a gap of IOVAs
  *    that are not mapped moves it to the boundary. place_next() computes gaps
  *    from the lengths alone, because a range with gaps begins at a boundary. An
- *    entry longer than that begins at one, and crosses the next.
- *
+ *    entry longer than the boundary begins at one, and crosses the next.
  * 4. An unmap finds the range by its segments. It clears segments that meet at
  *    once, and flushes the IOTLB once.
- *
  * 5. An entry of PCI peer memory that the device reaches without the IOMMU gets
  *    its bus address, and no place in the range. Empty entries are skipped; a
  *    list without others is refused.
- *
  * 6. If an entry may bounce, each entry is mapped to a range of its own, and
  *    the head of the list is marked.
  */
@@ -108,18 +103,13 @@ static __always_inline void set_dma(struct scatterlist *s, dma_addr_t addr,
 #endif
 }
 
-static __always_inline void clear_dma(struct scatterlist *s)
-{
-	set_dma(s, DMA_MAPPING_ERROR, 0);
-}
-
 static void clear_list(struct scatterlist *sgl, int nents)
 {
 	struct scatterlist *s;
 	int i;
 
 	for_each_sg(sgl, s, nents, i)
-		clear_dma(s);
+		set_dma(s, DMA_MAPPING_ERROR, 0);
 }
 
 /* 0: map the entry, 1: it has its bus address now, -EREMOTEIO: out of reach. */
@@ -139,9 +129,9 @@ static int classify(struct pci_p2pdma_map_state *state, struct device *dev,
 }
 
 /*
- * Lay out a plain list, and fill runs from its beginning. Returns false for a
- * list that is not plain: with gaps between entries inside their granules, with
- * empty entries, device memory, or longer than the segment boundary.
+ * Lay out a plain list, and fill runs from its beginning. Returns false if the
+ * list is not plain: its entries do not meet at granules, one is empty or device
+ * memory, or it is longer than the segment boundary.
  */
 static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 			  int nents, struct layout *layout)
@@ -380,13 +370,13 @@ static int finish_plain(struct device *dev, struct scatterlist *sgl, int nents,
 	int i, count = 1;
 
 	addr += iova_offset(&dmamap_cookie(dev)->iovad, sgl->offset);
-	clear_dma(s);
+	set_dma(s, DMA_MAPPING_ERROR, 0);
 	limit = seg_limit(s->length, max_len);
 	room = limit - s->length;
 	for (i = 1; i < nents; i++) {
 		s = entry_after(s);
 		len = s->length;
-		clear_dma(s);
+		set_dma(s, DMA_MAPPING_ERROR, 0);
 		if (likely(len <= room)) {
 			room -= len;
 			continue;
@@ -480,7 +470,7 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 
 	if (!dev_is_dma_coherent(dev) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
 		/* It does not bounce: clear the mark of an earlier map. */
-		clear_dma(sgl);
+		set_dma(sgl, DMA_MAPPING_ERROR, 0);
 		iommu_dma_sync_sg_for_device(dev, sgl, nents, dir);
 	}
 	if (unlikely(!lay_out_plain(dev, sgl, nents, &layout))) {
@@ -565,7 +555,7 @@ void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		return;
 	}
 	dmamap_removal_start(&removal, dev, false);
-	if (unlikely(dmamap_checking())) {
+	if (unlikely(iova_check)) {
 		addr = list_range(dev, sgl, nents, &size, NULL);
 		removal.refused = !dmamap_address_allocated(iovad, addr, size);
 	}

@@ -5,15 +5,12 @@
  * 1. A device that does not snoop needs cache maintenance, and a bounced buffer
  *    a copy. The copy comes first towards the device, last towards the CPU,
  *    because the device sees the slot.
- *
  * 2. For other buffers the page table is not looked up.
- *
  * 3. In a list that bounced (its head is marked) each segment is synced like a
  *    single buffer. The entries of other lists name the memory.
  */
 
 #include <linux/memremap.h>
-
 #include "dmamap.h"
 
 /* The memory behind an address. PHYS_ADDR_MAX, and a report, if not mapped. */

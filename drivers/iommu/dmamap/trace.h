@@ -50,7 +50,6 @@ DEFINE_EVENT(dmamap_range, dmamap_map_sg,
 	TP_PROTO(struct device *dev, dma_addr_t addr, size_t size),
 	TP_ARGS(dev, addr, size)
 );
-
 DEFINE_EVENT(dmamap_range, dmamap_unmap,
 	TP_PROTO(struct device *dev, dma_addr_t addr, size_t size),
 	TP_ARGS(dev, addr, size)
@@ -111,7 +110,6 @@ TRACE_EVENT(dmamap_flush,
 );
 
 #endif /* _DMAMAP_TRACE_H */
-
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH .
 #undef TRACE_INCLUDE_FILE
