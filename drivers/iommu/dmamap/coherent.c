@@ -4,12 +4,11 @@
  *
  * 1. If the caller can sleep, pages as large as possible are collected, and
  *    mapped to one range for the device and, if needed, another one for the
- *    kernel. Otherwise, or with DMA_ATTR_FORCE_CONTIGUOUS, it is one piece of
- *    memory; if the device is not coherent and the caller cannot sleep, from the
- *    uncached pool. IOVA ranges are aligned to their size.
+ *    kernel. Otherwise, or with DMA_ATTR_FORCE_CONTIGUOUS, it is one piece,
+ *    from the uncached pool if the caller cannot sleep and the device is not
+ *    coherent. IOVA ranges are aligned to their size.
  *
- * 2. At free, @cpu_addr and the attributes tell these apart (the pool checks
- *    for its memory itself):
+ * 2. At free, @cpu_addr and the attributes tell apart, except for pool memory:
  *
  *	struct page	DMA_ATTR_NO_KERNEL_MAPPING: the first page. Its private
  *			field points to the array of collected pages
@@ -23,11 +22,10 @@
 #include <linux/highmem.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
-
 #include "dmamap.h"
 #include "trace.h"
 
-/* Flags for the memory that do not apply to page tables and structures. */
+/* Flags for memory that do not apply to page tables and structures. */
 #define GFP_PLACE	(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_COMP)
 
 /* Noncontiguous memory; callers see @sgt. */

@@ -19,16 +19,12 @@
 #include <linux/dma-direct.h>
 #include <linux/export.h>
 #include <linux/slab.h>
-
 #include "../dma-iommu.h"
 #include "dmamap.h"
 
 DEFINE_STATIC_KEY_FALSE(dmamap_may_refuse);
 
-/*
- * An idle lazy domain has this, a flush queue (192), a pointer for each CPU and
- * the allocator's part: 2 KiB and 256 bytes for each CPU in all.
- */
+/* With queue (192) and allocator, idle lazy domains take 2 KiB + 256 a CPU. */
 static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) || SMP_CACHE_BYTES > 64 ||
 	      !IS_ENABLED(CONFIG_IOVA_GAP_TREE) ||
 	      sizeof(struct iommu_dma_cookie) <= 512);

@@ -14,7 +14,6 @@
 
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
-
 #include "dmamap.h"
 
 DEFINE_STATIC_KEY_FALSE(dmamap_counting);

@@ -71,13 +71,12 @@ struct seq_file;
 
 /* What this layer keeps for a domain. */
 struct iommu_dma_cookie {
-	struct dmamap_fq *fq;	/* %NULL: unmaps are strict. No lock to read; */
-				/* valid as long as the domain */
+	struct dmamap_fq *fq;	/* %NULL: strict. Valid until the domain goes */
 	unsigned long second_page; /* second smallest page size, or ULONG_MAX */
 	struct iova_domain iovad; /* addresses; granule valid from the start */
 	bool msi_only;		/* the owner manages all IOVAs but MSI pages */
 	bool ready;		/* a device has joined; written under @lock */
-	bool may_defer;		/* all trusted, IOMMUs can defer; under @lock */
+	bool may_defer;		/* lazy mode is allowed; under @lock */
 	bool shadowed;		/* an IOMMU shadows the table; under @lock */
 	dma_addr_t msi_next;	/* next IOVA, if @msi_only; under @msi_lock */
 	struct mutex lock;	/* devices joining */
@@ -109,21 +108,17 @@ static inline void dmamap_unlock(struct mutex *lock, unsigned int noio)
 /* cookie.c */
 extern bool iommu_dma_forcedac;
 DECLARE_STATIC_KEY_FALSE(dmamap_may_refuse);
-
 /* reserve.c */
 int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev);
 void dmamap_reserved_forget(struct iommu_dma_cookie *cookie);
 void dmamap_reserved_show(struct iommu_dma_cookie *cookie, struct seq_file *m);
-
 /* msi.c */
 int dmamap_msi_identity(struct iommu_dma_cookie *cookie, phys_addr_t start,
 			phys_addr_t last);
 void dmamap_msi_forget(struct iommu_dma_cookie *cookie, struct list_head *mark);
-
 /* sync.c */
 void dmamap_cache_for_cpu(struct device *dev, phys_addr_t phys, size_t size,
 			  enum dma_data_direction dir);
-
 /* bounce.c */
 bool dmamap_sg_bounces(struct device *dev, struct scatterlist *sgl, int nents,
 		       enum dma_data_direction dir);

@@ -37,7 +37,6 @@
 
 #include <linux/sched/isolation.h>
 #include <linux/slab.h>
-
 #include "../iommu-pages.h"
 #include "dmamap.h"
 #include "trace.h"
@@ -47,7 +46,6 @@
 #define FQ_TIMEOUT		msecs_to_jiffies(10)
 #define FQ_SINGLE_DEPTH		32768
 #define FQ_SINGLE_TIMEOUT	msecs_to_jiffies(1000)
-
 /* Ranges freed at once, which bounds the delay of an unmap. */
 #define FQ_BATCH		16
 

@@ -13,7 +13,6 @@
 
 #include <linux/msi.h>
 #include <linux/slab.h>
-
 #include "dmamap.h"
 
 /* MSI pages, or a window without translation; in iommu_dma_cookie.msi_pages. */

@@ -8,7 +8,8 @@
  * 2. If a removal clears more or less than it was asked to, the driver unmapped
  *    another range than it had mapped. This is reported. If exactly this range
  *    is allocated, its other granules are cleared, too. The IOTLB is flushed at
- *    once, and the range goes to dmamap_address_suspect().
+ *    once, and the range goes to dmamap_address_suspect(). If a PTE cannot be
+ *    cleared, the range is leaked.
  * 3. Some IOMMU drivers do not say what they cleared, or do damage if a PTE is
  *    clear already. For these the first and the last granule of each part are
  *    looked up before; if one is not mapped, the part is left alone. With
@@ -20,7 +21,6 @@
 #include "../iommu-pages.h"
 #include "../iommu-priv.h"
 #include "dmamap.h"
-
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
@@ -252,8 +252,8 @@ static bool may_be_ours(struct iommu_domain *domain, dma_addr_t addr,
 }
 
 /*
- * If exactly this range is allocated, it will be free. Clear what is mapped
- * behind a hole, for the next owner. Returns false if a PTE cannot be cleared.
+ * If exactly this range is allocated, it will be freed. Clear PTEs behind a hole
+ * for the next owner. Returns false if one of them cannot be cleared.
  */
 static bool clear_rest(struct dmamap_removal *removal, dma_addr_t addr,
 		       size_t size)

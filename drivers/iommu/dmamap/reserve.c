@@ -21,7 +21,6 @@
 #include <linux/of_iommu.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-
 #include "../dma-iommu.h"
 #include "dmamap.h"
 

@@ -22,7 +22,6 @@
  */
 
 #include <linux/memremap.h>
-
 #include "dmamap.h"
 #include "trace.h"
 
@@ -129,9 +128,9 @@ static int classify(struct pci_p2pdma_map_state *state, struct device *dev,
 }
 
 /*
- * Lay out a plain list, and fill runs from its beginning. Returns false if the
- * list is not plain: its entries do not meet at granules, one is empty or device
- * memory, or it is longer than the segment boundary.
+ * Lay out a plain list, and fill runs from its beginning. Returns false if a
+ * list is not plain: its entries do not meet at granules, one is empty or in
+ * device memory, or it is longer than the segment boundary.
  */
 static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 			  int nents, struct layout *layout)
