@@ -176,7 +176,7 @@ free_pages:
 	return NULL;
 }
 
-/* Memory in as many pieces as it takes. */
+/* Allocate pages, map them for the device and, if needed, for the kernel. */
 static void *alloc_collected(struct device *dev, size_t size, dma_addr_t *addr,
 			     int prot, gfp_t gfp, unsigned long attrs)
 {

@@ -24,7 +24,7 @@
 
 DEFINE_STATIC_KEY_FALSE(dmamap_may_refuse);
 
-/* With queue (192) and allocator, idle lazy domains take 2 KiB + 256 a CPU. */
+/* An idle lazy domain may take 2 KiB + 256 bytes a CPU, allocator included. */
 static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) || SMP_CACHE_BYTES > 64 ||
 	      !IS_ENABLED(CONFIG_IOVA_GAP_TREE) ||
 	      sizeof(struct iommu_dma_cookie) <= 512);

@@ -92,7 +92,7 @@ struct iommu_dma_cookie {
 	atomic_t refused_lazy;	/* requests for lazy mode that were refused */
 };
 
-/* Memory is allocated without I/O, which may need them: resets set up MSIs. */
+/* Allocations under these locks do no I/O, because I/O may wait for them. */
 static inline unsigned int dmamap_lock(struct mutex *lock)
 {
 	mutex_lock(lock);

@@ -213,7 +213,7 @@ static int reserve_region(struct iommu_domain *domain, struct device *dev,
 		      region->type == IOMMU_RESV_DIRECT_RELAXABLE;
 	int ret;
 
-	/* IOMMU_RESV_SW_MSI is for other domains. An empty region has no last. */
+	/* IOMMU_RESV_SW_MSI is for other domains. Skip empty regions. */
 	if (region->type == IOMMU_RESV_SW_MSI || !region->length)
 		return 0;
 	ret = reserve_bytes(cookie, dev, region->start, last, direct);

@@ -34,7 +34,7 @@ struct layout {
 	int noted;			/* entries in @runs ... */
 	struct scatterlist *next;	/* ... and the one after them */
 	struct dmamap_runs runs;
-	struct iommu_run rest;		/* scratch for the others */
+	struct iommu_run rest;		/* scratch: runs that do not fit */
 };
 
 /* The entry after @s, which is not the last. */
