@@ -134,6 +134,9 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 		limit = min_t(u64, limit, ULONG_MAX - PAGE_SIZE);
 
 	if (limit <= DMA_BIT_MASK(32)) {
+		/* There is no address: the device was removed. */
+		if (unlikely(!limit))
+			return 0;
 		cache_low(&cookie->iovad, true);
 	} else if (dev->iommu->pci_32bit_workaround) {
 		if (likely(!low_is_left(&cookie->iovad, low_pfn)))

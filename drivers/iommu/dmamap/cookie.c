@@ -323,14 +323,11 @@ void iommu_setup_dma_ops(struct device *dev)
 
 static int __init dmamap_init(void)
 {
-	struct iommu_domain *removed = &iommu_dma_removed_domain;
 	int ret;
 
 	ret = iova_cache_get();
 	if (!ret)
-		ret = iommu_get_dma_cookie(removed);
-	if (!ret)
-		ret = init_addresses(removed->iova_cookie, PAGE_SIZE, 1);
+		ret = iommu_get_dma_cookie(&iommu_dma_removed_domain);
 	if (ret)
 		return ret;
 	if (dmamap_fq_init())
