@@ -20,20 +20,17 @@
  *    descriptor.
  *
  * 4. Stage 2 begins one level further down, with up to 16 tables side by side
- *    ("Concatenated translation tables"), where the architecture demands it,
- *    and instead of level 0 wherever it can.
+ *    ("Concatenated translation tables"), where the architecture demands it, and
+ *    instead of level 0 if 16 tables are enough.
  *
- * 5. The granule is a constant to the walker: each granule has its own ops.
- *
- * 6. The Contiguous bit (52) of 16 adjacent leaves (4 KiB granule), 128 pages or
+ * 5. The Contiguous bit (52) of 16 adjacent leaves (4 KiB granule), 128 pages or
  *    32 blocks (16 KiB), or 32 leaves (64 KiB) makes them one translation of
  *    aligned memory, and one entry of a TLB.  One of them may change only while
  *    all are invalid ("break before make"), and a device that is at work there
- *    then faults.  So groups are page sizes, as walk.h has it, mapped and
- *    unmapped whole like blocks, and only for owners that ask for them
- *    (io_pgtable_cfg.contiguous).  Hardware that keeps dirty state
+ *    then faults.  So groups are page sizes (walk.h), and only for owners that ask
+ *    for them (io_pgtable_cfg.contiguous).  Hardware that keeps dirty state
  *    (IO_PGTABLE_QUIRK_ARM_HD) may keep it in any entry of a group, so there are
- *    none then; nor in Mali's variant, nor of blocks of 4 TiB.
+ *    no groups then; nor in Mali's variant, nor of blocks of 4 TiB.
  */
 
 #include <linux/dma-mapping.h>
@@ -41,19 +38,16 @@
 #include <linux/sizes.h>
 
 #include "../io-pgtable-arm.h"
-/* Ignored in table descriptors, as bits 58:51 are. */
-#define PTW_OPEN	BIT_ULL(55)
-/* Valid */
+
+#define PTW_OPEN	BIT_ULL(55)	/* ignored in table descriptors */
 #define PTW_VALID	BIT_ULL(0)
-/* Contiguous */
-#define PTW_GROUPED	BIT_ULL(52)
+#define PTW_GROUPED	BIT_ULL(52)	/* Contiguous */
 
 #include "walk.h"
 
 /* Descriptors of all kinds */
-#define LPAE_VALID		BIT_ULL(0)
 #define LPAE_TABLE_OR_PAGE	BIT_ULL(1)
-#define LPAE_TYPE		(LPAE_VALID | LPAE_TABLE_OR_PAGE)
+#define LPAE_TYPE		(PTW_VALID | LPAE_TABLE_OR_PAGE)
 #define LPAE_ADDRESS		GENMASK_ULL(47, 12)
 #define LPAE_NSTABLE		BIT_ULL(63)
 
@@ -84,7 +78,7 @@ enum {
 	INDX_NC,		/* IOMMU_CACHE not set */
 	INDX_CACHE,		/* IOMMU_CACHE */
 	INDX_DEVICE,		/* IOMMU_MMIO */
-	INDX_OUTER_CACHE,	/* for drivers' own use */
+	INDX_OUTER_CACHE,	/* unused here */
 };
 
 #define MAIR(index, attr)	((u64)(attr) << 8 * (index))
@@ -107,15 +101,14 @@ enum { LPAE_ARM, LPAE_MALI, LPAE_CONTIGUOUS };
 
 enum { BITS_4K = 9, BITS_16K = 11, BITS_64K = 13 };
 
-static inline bool ptw_is_table(struct ptw_format f, u64 entry,
-				unsigned int height)
+static inline bool ptw_is_table(struct ptw_format f, u64 entry)
 {
 	return (entry & LPAE_TYPE) == LPAE_TYPE;
 }
 
 static inline u64 ptw_leaf_type(struct ptw_format f, unsigned int height)
 {
-	return !height && ptw_variant(f) != LPAE_MALI ? LPAE_TYPE : LPAE_VALID;
+	return !height && ptw_variant(f) != LPAE_MALI ? LPAE_TYPE : PTW_VALID;
 }
 
 static inline bool ptw_is_leaf(struct ptw_format f, u64 entry,
@@ -170,7 +163,7 @@ static inline int ptw_level(struct ptw_format f, unsigned int height)
 	return 3 - (int)height;
 }
 
-/* Walkers are given physical addresses: no other will do. */
+/* Walkers use physical addresses, so a DMA address must equal it. */
 static inline int ptw_table_expose(struct io_pgtable_cfg *cfg, void *table,
 				   size_t size)
 {
@@ -200,7 +193,12 @@ static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
 				   entries * sizeof(*slot), DMA_TO_DEVICE);
 }
 
-static u64 stage1_attributes(struct io_pgtable_cfg *cfg, int prot)
+static inline void ptw_publish(void)
+{
+	wmb();
+}
+
+static u64 stage1_attributes(const struct io_pgtable_cfg *cfg, int prot)
 {
 	u64 attributes = LPAE_NG | LPAE_AF;
 
@@ -249,8 +247,9 @@ static u64 mali_attributes(int prot)
 	return attributes;
 }
 
-static u64 lpae_attributes(struct io_pgtable *iop, int prot)
+static u64 ptw_attributes(const struct ptw *ptw, int prot)
 {
+	const struct io_pgtable *iop = &ptw->iop;
 	u64 attributes;
 
 	if (iop->fmt == ARM_64_LPAE_S1 || iop->fmt == ARM_32_LPAE_S1)
@@ -260,7 +259,7 @@ static u64 lpae_attributes(struct io_pgtable *iop, int prot)
 	else
 		attributes = stage2_attributes(prot);
 
-	/* To a Mali its inner domain is the GPU alone. */
+	/* The inner domain of a Mali is the GPU alone. */
 	if (prot & IOMMU_CACHE && iop->fmt != ARM_MALI_LPAE)
 		attributes |= LPAE_SH_INNER;
 	else
@@ -282,115 +281,22 @@ static bool lpae_test_dirty(u64 *slot, bool clear)
 	return true;
 }
 
-static __always_inline int lpae_map(struct io_pgtable_ops *ops,
-				    struct ptw_format f, unsigned long iova,
-				    phys_addr_t paddr, size_t pgsize,
-				    size_t pgcount, int prot, gfp_t gfp,
-				    size_t *mapped)
-{
-	struct ptw *ptw = ptw_of(ops);
-	int ret;
-
-	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
-		return -EINVAL;
-	ret = ptw_map(ptw, f, iova, paddr, pgsize, pgcount,
-		      lpae_attributes(&ptw->iop, prot), gfp, mapped);
-	/* All of it, before a device is told the address. */
-	wmb();
-	return ret;
-}
-
-static __always_inline int lpae_map_runs(struct io_pgtable_ops *ops,
-					 struct ptw_format f,
-					 unsigned long iova,
-					 const struct iommu_run *runs,
-					 unsigned int count, int prot,
-					 gfp_t gfp, size_t *mapped)
-{
-	struct ptw *ptw = ptw_of(ops);
-	int ret;
-
-	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
-		return -EINVAL;
-	ret = ptw_map_runs(ptw, f, iova, runs, count,
-			   lpae_attributes(&ptw->iop, prot), gfp, mapped);
-	/* As above. */
-	wmb();
-	return ret;
-}
-
-static __always_inline int lpae_dirty(struct io_pgtable_ops *ops,
-				      struct ptw_format f, unsigned long iova,
-				      size_t size, unsigned long flags,
-				      struct iommu_dirty_bitmap *dirty)
+static int lpae_dirty(struct io_pgtable_ops *ops, unsigned long iova,
+		      size_t size, unsigned long flags,
+		      struct iommu_dirty_bitmap *dirty)
 {
 	struct ptw *ptw = ptw_of(ops);
 
-	if (WARN_ON(!size || !ptw_in_range(ptw, iova, size)))
-		return -EINVAL;
 	if (ptw->iop.fmt != ARM_64_LPAE_S1)
 		return -EINVAL;
-	return ptw_dirty_walk(ptw, f, iova, size, false, lpae_test_dirty,
+	return ptw_dirty_walk(ptw, ptw->f, iova, size, false, lpae_test_dirty,
 			      flags, dirty);
 }
 
 #define LPAE_OPS(name, bits, variant)					\
-static const struct ptw_format name = PTW_FORMAT(bits, variant);	\
+static const struct ptw_format name##_format = PTW_FORMAT(bits, variant); \
 									\
-static int name##_map(struct io_pgtable_ops *ops, unsigned long iova,	\
-		      phys_addr_t paddr, size_t pgsize, size_t pgcount,	\
-		      int prot, gfp_t gfp, size_t *mapped)		\
-{									\
-	return lpae_map(ops, name, iova, paddr, pgsize, pgcount, prot,	\
-			gfp, mapped);					\
-}									\
-									\
-static int name##_map_runs(struct io_pgtable_ops *ops,			\
-			   unsigned long iova,				\
-			   const struct iommu_run *runs,		\
-			   unsigned int count, int prot, gfp_t gfp,	\
-			   size_t *mapped)				\
-{									\
-	return lpae_map_runs(ops, name, iova, runs, count, prot, gfp,	\
-			     mapped);					\
-}									\
-									\
-static noinline size_t name##_unmap_range(struct ptw *ptw, u64 iova,	\
-					  size_t pgsize, size_t pgcount,	\
-					  struct iommu_iotlb_gather *gather) \
-{									\
-	return ptw_unmap_range(ptw, name, iova, pgsize, pgcount, gather); \
-}									\
-									\
-static size_t name##_unmap(struct io_pgtable_ops *ops,			\
-			   unsigned long iova, size_t pgsize,		\
-			   size_t pgcount,				\
-			   struct iommu_iotlb_gather *gather)		\
-{									\
-	return ptw_unmap(ptw_of(ops), name, iova, pgsize, pgcount,	\
-			 gather, name##_unmap_range);			\
-}									\
-									\
-static phys_addr_t name##_iova_to_phys(struct io_pgtable_ops *ops,	\
-				       unsigned long iova)		\
-{									\
-	return ptw_iova_to_phys(ptw_of(ops), name, iova);		\
-}									\
-									\
-static int name##_dirty(struct io_pgtable_ops *ops, unsigned long iova,	\
-			size_t size, unsigned long flags,		\
-			struct iommu_dirty_bitmap *dirty)		\
-{									\
-	return lpae_dirty(ops, name, iova, size, flags, dirty);		\
-}									\
-									\
-static const struct io_pgtable_ops name##_ops = {			\
-	.map_pages = name##_map,					\
-	.map_runs = name##_map_runs,					\
-	.unmap_pages = name##_unmap,					\
-	.iova_to_phys = name##_iova_to_phys,				\
-	.read_and_clear_dirty = name##_dirty,				\
-}
+PTW_OPS(name, name##_format, lpae_dirty)
 
 LPAE_OPS(lpae_4k, BITS_4K, LPAE_ARM);
 LPAE_OPS(lpae_16k, BITS_16K, LPAE_ARM);
@@ -400,10 +306,7 @@ LPAE_OPS(lpae_4k_contiguous, BITS_4K, LPAE_CONTIGUOUS);
 LPAE_OPS(lpae_16k_contiguous, BITS_16K, LPAE_CONTIGUOUS);
 LPAE_OPS(lpae_64k_contiguous, BITS_64K, LPAE_CONTIGUOUS);
 
-/*
- * A page table has one granule, out of those that the owner can do: that of
- * the CPU's pages, or else the largest below, or else the smallest above it.
- */
+/* The granule that the CPU's pages have, the largest below, or the smallest above. */
 static unsigned int choose_granule(unsigned long sizes)
 {
 	unsigned long granules = sizes & (SZ_4K | SZ_16K | SZ_64K);
@@ -414,15 +317,7 @@ static unsigned int choose_granule(unsigned long sizes)
 	return granules ? __ffs(granules) : 0;
 }
 
-/* What follows from the owner's wishes */
-struct shape {
-	struct ptw_format f;
-	const struct io_pgtable_ops *ops;
-	unsigned int top;		/* height of the root */
-	unsigned int root_bits;		/* of an IOVA that it resolves */
-};
-
-/* The sizes of groups of pages of @sizes, as far as there is room for them. */
+/* The sizes of the groups of pages of @sizes that fit in the address space. */
 static unsigned long group_sizes(struct ptw_format f, unsigned long sizes,
 				 unsigned int ias)
 {
@@ -440,8 +335,8 @@ static unsigned long group_sizes(struct ptw_format f, unsigned long sizes,
 	return groups;
 }
 
-/* Choose a granule, and leave in @cfg what it allows. */
-static int lpae_shape(struct io_pgtable_cfg *cfg, struct shape *shape)
+/* Choose a granule and reduce @cfg to what it allows. */
+static int lpae_shape(struct io_pgtable_cfg *cfg, struct ptw *shape)
 {
 	bool contiguous = cfg->contiguous &&
 			  !(cfg->quirks & IO_PGTABLE_QUIRK_ARM_HD);
@@ -451,15 +346,15 @@ static int lpae_shape(struct io_pgtable_cfg *cfg, struct shape *shape)
 
 	switch (granule) {
 	case 12:
-		shape->ops = contiguous ? &lpae_4k_contiguous_ops : &lpae_4k_ops;
+		shape->iop.ops = contiguous ? lpae_4k_contiguous : lpae_4k;
 		sizes = SZ_4K | SZ_2M | SZ_1G;
 		break;
 	case 14:
-		shape->ops = contiguous ? &lpae_16k_contiguous_ops : &lpae_16k_ops;
+		shape->iop.ops = contiguous ? lpae_16k_contiguous : lpae_16k;
 		sizes = SZ_16K | SZ_32M;
 		break;
 	case 16:
-		shape->ops = contiguous ? &lpae_64k_contiguous_ops : &lpae_64k_ops;
+		shape->iop.ops = contiguous ? lpae_64k_contiguous : lpae_64k;
 		sizes = SZ_64K | SZ_512M;
 		limit = 52;
 		/* Blocks of 4 TiB come with 52-bit addresses. */
@@ -483,6 +378,7 @@ static int lpae_shape(struct io_pgtable_cfg *cfg, struct shape *shape)
 	va_bits = cfg->ias - granule;
 	shape->top = (va_bits - 1) / ptw_bits(shape->f);
 	shape->root_bits = va_bits - shape->top * ptw_bits(shape->f);
+	shape->nid = cfg->alloc ? NUMA_NO_NODE : dev_to_node(cfg->iommu_dev);
 	return 0;
 }
 
@@ -510,25 +406,6 @@ static unsigned int lpae_tg(struct ptw_format f, bool upper)
 	return tg[(ptw_bits(f) - BITS_4K) / 2][upper];
 }
 
-static struct io_pgtable *lpae_create(const struct shape *shape,
-				      struct io_pgtable_cfg *cfg, void *cookie)
-{
-	int nid = cfg->alloc ? NUMA_NO_NODE : dev_to_node(cfg->iommu_dev);
-	struct ptw *ptw = ptw_create(shape->f, cfg, cookie, nid, shape->top,
-				     shape->root_bits);
-
-	if (!ptw)
-		return NULL;
-	ptw->owner_frees = cfg->owner_frees;
-	ptw->iop.ops = *shape->ops;
-	return &ptw->iop;
-}
-
-static phys_addr_t lpae_root(struct io_pgtable *iop)
-{
-	return virt_to_phys(container_of(iop, struct ptw, iop)->root);
-}
-
 static struct io_pgtable *lpae_create_s1(struct io_pgtable_cfg *cfg,
 					 void *cookie)
 {
@@ -536,7 +413,7 @@ static struct io_pgtable *lpae_create_s1(struct io_pgtable_cfg *cfg,
 	bool outer_wbwa = cfg->quirks & IO_PGTABLE_QUIRK_ARM_OUTER_WBWA;
 	bool coherent = cfg->coherent_walk;
 	struct io_pgtable *iop;
-	struct shape shape;
+	struct ptw shape = {};
 	int ps;
 
 	if (cfg->quirks & ~(IO_PGTABLE_QUIRK_ARM_NS |
@@ -567,9 +444,9 @@ static struct io_pgtable *lpae_create_s1(struct io_pgtable_cfg *cfg,
 		     MAIR(INDX_DEVICE, MAIR_DEVICE_NGNRE) |
 		     MAIR(INDX_OUTER_CACHE, MAIR_INC_OWBRWA);
 
-	iop = lpae_create(&shape, cfg, cookie);
+	iop = ptw_create(&shape, cfg, cookie);
 	if (iop)
-		regs->ttbr = lpae_root(iop);
+		regs->ttbr = virt_to_phys(shape.root);
 	return iop;
 }
 
@@ -588,7 +465,7 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 	typeof(cfg->arm_lpae_s2_cfg) *regs = &cfg->arm_lpae_s2_cfg;
 	bool coherent = cfg->coherent_walk;
 	struct io_pgtable *iop;
-	struct shape shape;
+	struct ptw shape = {};
 	int ps, first;
 
 	if (cfg->quirks || lpae_shape(cfg, &shape))
@@ -617,13 +494,13 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 	/* SL0 counts upward from level 2 or, with larger granules, level 3. */
 	regs->vtcr.sl = (ptw_bits(shape.f) == BITS_4K ? 2 : 3) - first;
 
-	iop = lpae_create(&shape, cfg, cookie);
+	iop = ptw_create(&shape, cfg, cookie);
 	if (iop)
-		regs->vttbr = lpae_root(iop);
+		regs->vttbr = virt_to_phys(shape.root);
 	return iop;
 }
 
-/* What formats of the 4 KiB granule and addresses of 40 bits have in common. */
+/* The limits of formats with the 4 KiB granule and addresses of 40 bits. */
 static bool limit_to_4k(struct io_pgtable_cfg *cfg, unsigned int ias)
 {
 	if (cfg->ias > ias || cfg->oas > 40)
@@ -647,29 +524,29 @@ static struct io_pgtable *lpae32_create_s2(struct io_pgtable_cfg *cfg,
 static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
 {
 	struct io_pgtable *iop;
-	struct shape shape;
+	struct ptw shape = {};
 
 	cfg->contiguous = false;
 	if (cfg->quirks || !limit_to_4k(cfg, 48) || lpae_shape(cfg, &shape))
 		return NULL;
-	shape.ops = &lpae_mali_ops;
-	shape.f = (struct ptw_format)PTW_FORMAT(BITS_4K, LPAE_MALI);
+	shape.iop.ops = lpae_mali;
+	shape.f = lpae_mali_format;
 	/* A GPU walks from level 0, however small the space. */
 	if (shape.top < 3) {
 		shape.top = 3;
 		shape.root_bits = 0;
 	}
 
-	/* There is nothing uncached; "implementation defined" comes closest. */
+	/* No memory type is uncached; "implementation defined" comes closest. */
 	cfg->arm_mali_lpae_cfg.memattr =
 		MAIR(INDX_NC, MALI_MEMATTR_DEFAULT) |
 		MAIR(INDX_CACHE, MALI_MEMATTR_WRITE_ALLOC) |
 		MAIR(INDX_DEVICE, MALI_MEMATTR_DEFAULT);
 
-	iop = lpae_create(&shape, cfg, cookie);
+	iop = ptw_create(&shape, cfg, cookie);
 	if (!iop)
 		return NULL;
-	cfg->arm_mali_lpae_cfg.transtab = lpae_root(iop) |
+	cfg->arm_mali_lpae_cfg.transtab = virt_to_phys(shape.root) |
 					  MALI_TRANSTAB_READ_INNER |
 					  MALI_TRANSTAB_ADRMODE_TABLE;
 	if (cfg->coherent_walk)
@@ -677,15 +554,10 @@ static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
 	return iop;
 }
 
-static void lpae_destroy(struct io_pgtable *iop)
-{
-	ptw_destroy(container_of(iop, struct ptw, iop));
-}
-
 #define LPAE_INIT_FNS(name, create)					\
 struct io_pgtable_init_fns io_pgtable_arm_##name##_init_fns = {		\
 	.alloc = create,						\
-	.free = lpae_destroy,						\
+	.free = ptw_destroy,						\
 	.caps = IO_PGTABLE_CAP_CUSTOM_ALLOCATOR,			\
 }
 

@@ -7,18 +7,16 @@
  *
  * 1. An empty table is worth keeping for a while, because the next mapping in
  *    its range then allocates nothing.  Three things take one out of the tree:
- *    an unmap that covers all of its range (ptw_covered()), a block that is
- *    mapped in its place (ptw_make_room()), and a worker that looks for empty
- *    tables some time after something was unmapped (ptw_reclaim_work()).
- *    Mapping looks for empty tables only to put a block in their place, and
- *    waits for no grace period.
+ *    an unmap that covers its whole range (ptw_covered()), a block that is mapped
+ *    in its place (ptw_make_room()), and a worker that looks for empty tables some
+ *    time after an unmap (ptw_reclaim_work()).
  *
  * 2. An entry above the last level is in one of five states.  Each change that
  *    has to do with a table is one cmpxchg(), so exactly one CPU makes it.
  *
  *      HOLE    zero
  *      LEAF    maps a block
- *      OPEN    refers to a table in which anybody may map
+ *      OPEN    refers to a table; mappers may map in it
  *      CLOSED  refers to a table that a mapper has to open first
  *      HIDDEN  names a table, but is invalid to hardware
  *
@@ -44,10 +42,12 @@
  *      LEAF      OPEN     ptw_split()             coherent walker
  *      LEAF      CLOSED   ptw_split()             other walkers
  *
- *    The CPU that makes an entry a HOLE frees the table.  That may be the worker
- *    where the mapper of a block has hidden the entry, and before that mapper
- *    has invalidated.  The mapper's RCU read-side section lasts until it has, so
- *    the memory is not freed before.
+ *    A walker that does not snoop caches sees a table once its entry is written
+ *    back.  So OPEN also tells other mappers that this is done.
+ *
+ *    The CPU that makes an entry a HOLE frees the table.  The worker may do so
+ *    where the mapper of a block has hidden the entry and not invalidated yet.  The
+ *    memory stays until that mapper has: its RCU read-side section lasts so long.
  *
  * 3. Why this is safe.  A mapper is in an RCU read-side section from where it
  *    sees an entry OPEN to where it has written its leaf below.  The worker
@@ -58,56 +58,46 @@
  *
  *    Hardware may keep a pointer to a HIDDEN table until walk caches are
  *    invalidated.  A mapper that needs a table there makes the same table valid
- *    again: what hardware has kept is right, and the mapper waits for nothing.
+ *    again, so the pointer is right and the mapper waits for nothing.
  *
- *    tools/testing/io-pgtable/states.pml has this as a model, which Spin checks.
+ *    tools/testing/io-pgtable/states.pml models this, and Spin checks it.
  *
- * 4. A table that is out of the tree is freed behind an invalidation that reaches
- *    walk caches, and behind a grace period (io_pgtable_put_tables()), because
- *    lookups and unmaps walk under RCU only.  A table that an unmap takes out
- *    waits on gather.freelist for the invalidation of the unmapped range.  Where
- *    the freelist cannot be used (no gather; an owner that does not look at it;
- *    tables that are not single pages) the unmap invalidates walk caches itself.
+ * 4. A table that is out of the tree is freed after an invalidation that reaches
+ *    walk caches, and after a grace period (io_pgtable_put_tables()).  A table that
+ *    an unmap takes out waits on gather.freelist for the invalidation of the
+ *    unmapped range.  Where the freelist cannot be used (ptw_gathers()) the unmap
+ *    invalidates walk caches itself.
  *
- * 5. The worker.  ptw.watch is set when there are more than PTW_RESERVE tables
- *    and the worker begins a run, or a table is added.  The next unmap clears it
- *    and arms the worker.  So a page table that is idle or small,
- *    or in which only mappings are added, has no worker.  The worker
- *    itself takes no lock and looks at one table at a time.  It leaves the PTW_RESERVE empty
- *    tables of the last level that are at the highest addresses, where an
- *    allocator that works from the top takes the next ones.
+ *    An owner with memory of its own (io_pgtable_cfg.alloc) may count it, so it
+ *    gets tables back without a grace period.  It must not look up a range while
+ *    it unmaps it.
+ *
+ * 5. The worker.  If there are more than PTW_RESERVE tables, ptw.watch is set when
+ *    a run begins or a table is added.  The next unmap clears it and arms the
+ *    worker.  So a page table that is idle or small, or in which nothing is
+ *    unmapped, has no worker.  The worker takes no lock.  It leaves PTW_RESERVE
+ *    unused tables of the last level at the highest addresses, where an allocator
+ *    that works from the top takes the next ones.
  *
  *    The next run begins a second later at the earliest, up to four seconds
- *    later where runs find nothing, and not before a hundred times of what the
+ *    later if runs find nothing, and not before a hundred times of what the
  *    last one took: so the worker takes about one per cent of a CPU at most.
  *
  *    An unmap reads ptw.watch after it has cleared a leaf, without a barrier.  So
  *    the worker can miss a table whose last page is being unmapped while a run
- *    begins; the table stays until something else is unmapped.
+ *    begins; the table stays until the next unmap.
  *
  *    Owners set io_pgtable_cfg.reclaim if their tlb_flush_walk() works at any
- *    time in process context, whatever the devices do: it must not wait for
- *    ATCs, which have no tables to forget.  Without it there is no worker, and an unmap gives
- *    up all tables that it covers.
- *
- * 6. An owner with memory of its own (io_pgtable_cfg.alloc) may count it, so it
- *    gets tables back behind an invalidation, but without a grace period.  Such
- *    an owner must not look up what it unmaps at the same time.
+ *    time in process context.  It must not wait for ATCs, which hold no tables.
+ *    Without it an unmap gives up all tables that it covers.
  */
 #ifndef _IO_PGTABLE_RECLAIM_H
 #define _IO_PGTABLE_RECLAIM_H
 
-#ifndef _IO_PGTABLE_WALK_H
-#error "included by walk.h"
-#endif
-
-/*
- * Empty tables that may stay: 48 MiB of buffers in pages of 4 KiB, so that a
- * driver whose buffers come and go does not allocate tables each time.
- */
+/* Empty tables that may stay: 48 MiB of buffers in pages of 4 KiB. */
 #define PTW_RESERVE	24
 
-/* How many of @count entries, a multiple of four, are holes up to the first other. */
+/* How many holes @count entries, a multiple of four, begin with. */
 static size_t ptw_holes(u64 *slot, size_t count)
 {
 	size_t i;
@@ -129,10 +119,7 @@ static bool ptw_is_zero(struct ptw_format f, u64 *table)
 	return ptw_holes(table, 1UL << ptw_bits(f)) == 1UL << ptw_bits(f);
 }
 
-/*
- * Has @table, of entries at @height, no leaf, and no entry that is OPEN?  To the
- * @owner of all its range OPEN says nothing: then it is what is below that counts.
- */
+/* Has @table no leaf below it and, unless @owner owns all its range, no OPEN entry? */
 static bool ptw_is_unused(struct ptw_format f, u64 *table, unsigned int height,
 			  bool owner)
 {
@@ -144,35 +131,12 @@ static bool ptw_is_unused(struct ptw_format f, u64 *table, unsigned int height,
 		u64 entry = READ_ONCE(table[i]);
 
 		if (entry & PTW_VALID &&
-		    (!ptw_is_table(f, entry, height) ||
+		    (!ptw_is_table(f, entry) ||
 		     (owner ? !ptw_is_unused(f, ptw_table(f, entry), height - 1,
 					     true) : entry & PTW_OPEN)))
 			return false;
 	}
 	return true;
-}
-
-/*
- * The slot of @iova at *@height.  Where there are no tables down to there,
- * returns NULL and leaves in *@height where the walk ended.
- */
-static u64 *ptw_slot(struct ptw *ptw, u64 iova, unsigned int *height)
-{
-	unsigned int at = ptw->top, shift = ptw_shift(ptw->f, at);
-	u64 *slot = ptw_root_slot(ptw, ptw->f, iova, shift);
-
-	for (; at > *height; at--) {
-		u64 entry = READ_ONCE(*slot);
-
-		if (!ptw_is_table(ptw->f, entry, at)) {
-			*height = at;
-			return NULL;
-		}
-		shift -= ptw_bits(ptw->f);
-		slot = ptw_table(ptw->f, entry) +
-		       ptw_index(ptw->f, iova, shift);
-	}
-	return slot;
 }
 
 /* A table has come into the tree. */
@@ -198,11 +162,7 @@ static __always_inline void ptw_notice_unmap(struct ptw *ptw)
 		ptw_wake(ptw);
 }
 
-/*
- * Change *@slot from @entry; fails when it holds another.  (Of a table that has
- * just left the tree the write-back is needless, and comes after the table was
- * unmapped from the IOMMU's own DMA: DMA_API_DEBUG may say so.)
- */
+/* Change *@slot from @entry to @to; fails if it holds another. */
 static bool ptw_replace(struct ptw *ptw, u64 *slot, u64 entry, u64 to)
 {
 	if (cmpxchg64(slot, entry, to) != entry)
@@ -242,10 +202,7 @@ static void ptw_put(struct ptw *ptw, u64 *table, size_t size,
 	list_add_tail(&virt_to_page(table)->lru, list);
 }
 
-/*
- * Give up @table and all below it.  Nobody maps in its range.  Recursion ends at
- * the last level.
- */
+/* Give up @table and all below it, while nothing is mapped in its range. */
 static void ptw_drop(struct ptw *ptw, u64 *table, size_t entries,
 		     unsigned int height, struct list_head *list)
 {
@@ -255,7 +212,7 @@ static void ptw_drop(struct ptw *ptw, u64 *table, size_t entries,
 	while (height && i < entries) {
 		u64 entry = READ_ONCE(table[i]);
 
-		if (!entry || (entry & PTW_VALID && !ptw_is_table(f, entry, height))) {
+		if (!entry || (entry & PTW_VALID && !ptw_is_table(f, entry))) {
 			i++;
 		} else if (cmpxchg64(&table[i], entry, 0) == entry) {
 			/* Else the worker has been here: look again. */
@@ -267,7 +224,7 @@ static void ptw_drop(struct ptw *ptw, u64 *table, size_t entries,
 	ptw_put(ptw, table, entries * sizeof(*table), list);
 }
 
-/* Make HIDDEN entries holes, after the invalidation, and free what they name. */
+/* Make HIDDEN entries holes after the invalidation; free the tables they name. */
 static void ptw_sweep(struct ptw *ptw, u64 *slot, size_t count,
 		      unsigned int height)
 {
@@ -287,17 +244,9 @@ static void ptw_sweep(struct ptw *ptw, u64 *slot, size_t count,
 	io_pgtable_put_tables(&list, get_order(ptw_granule(ptw->f)));
 }
 
-/**
- * ptw_make_room - make holes for blocks
- * @ptw: the page table
- * @slot: where the first block goes
- * @count: how many of them, in one table
- * @iova: address of the first
- * @height: of @slot
- *
- * Context: any, in an RCU read-side section since @slot was found.
- * Return: 0 if there is a hole at @slot now, -EEXIST if something is mapped
- * there.
+/*
+ * Make holes for blocks, at up to @count slots of @height, the first at @iova and in
+ * the caller's RCU read-side section.  Returns 0 if @slot is a hole now, or -EEXIST.
  */
 static noinline int ptw_make_room(struct ptw *ptw, u64 *slot, size_t count,
 				  u64 iova, unsigned int height)
@@ -310,7 +259,7 @@ static noinline int ptw_make_room(struct ptw *ptw, u64 *slot, size_t count,
 		u64 entry = READ_ONCE(slot[i]);
 
 		while (entry & PTW_VALID) {
-			if (!height || !ptw_is_table(f, entry, height) ||
+			if (!height || !ptw_is_table(f, entry) ||
 			    !ptw_is_unused(f, ptw_table(f, entry), height - 1,
 					   true))
 				goto flush;
@@ -333,22 +282,13 @@ static bool ptw_gathers(struct ptw *ptw, struct iommu_iotlb_gather *gather)
 {
 	if (!gather || ptw->iop.cfg.alloc || ptw_granule(ptw->f) > PAGE_SIZE)
 		return false;
-	return ptw->owner_frees || iommu_iotlb_gather_queued(gather);
+	return ptw->iop.cfg.owner_frees || iommu_iotlb_gather_queued(gather);
 }
 
-/**
- * ptw_covered - give up a table that an unmap has emptied
- * @ptw: the page table
- * @iova: an address in it
- * @height: of the entries that were cleared, all that the table has
- * @first: where the unmap began
- * @last: the last address that it is to clear
- * @gather: takes note of tables to free
- *
- * The first tables of an unmap stay for the worker, see PTW_RESERVE. The tables
- * above go with the last one below them.
- *
- * Context: any, in an RCU read-side section since the entries were cleared.
+/*
+ * Give up the table of @iova, all of whose entries, at @height, an unmap from @first
+ * to @last has cleared, and tables above of which it is the last part.  The first
+ * tables of an unmap stay for the worker.
  */
 static noinline void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height,
 				 u64 first, u64 last,
@@ -363,16 +303,15 @@ static noinline void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height,
 	    ((iova & ~mask) - first) / (mask + 1) < PTW_RESERVE)
 		return;
 	while (++height <= ptw->top) {
-		unsigned int at = height;
 		u64 *slot, *table, entry;
+		unsigned int shift;
 
 		mask = (1ULL << ptw_shift(f, height)) - 1;
 		if ((iova & ~mask) < first || (iova | mask) > last ||
 		    (iova | mask) != end)
 			return;
-		slot = ptw_slot(ptw, iova, &at);
-		entry = slot ? READ_ONCE(*slot) : 0;
-		if (!ptw_is_table(f, entry, height))
+		slot = ptw_walk(ptw, f, iova, height, &shift, &entry);
+		if (shift != ptw_shift(f, height) || !ptw_is_table(f, entry))
 			return;
 		table = ptw_table(f, entry);
 		if (!ptw_is_zero(f, table) || !ptw_replace(ptw, slot, entry, 0))
@@ -386,7 +325,7 @@ static noinline void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height,
 	}
 }
 
-/* A run of the worker */
+/* A run of the worker: */
 struct ptw_run {
 	struct ptw *ptw;
 	long left;		/* unused last tables that may still be taken */
@@ -402,7 +341,7 @@ static void ptw_close(struct ptw_run *run, u64 *slot, u64 iova,
 	struct ptw_format f = run->ptw->f;
 	u64 entry = READ_ONCE(*slot);
 
-	if (!ptw_is_table(f, entry, height) ||
+	if (!ptw_is_table(f, entry) ||
 	    !ptw_is_unused(f, ptw_table(f, entry), height - 1, false))
 		return;
 	if (entry & PTW_OPEN)
@@ -420,7 +359,7 @@ static void ptw_take(struct ptw_run *run, u64 *slot, u64 iova,
 	struct ptw *ptw = run->ptw;
 	u64 entry = READ_ONCE(*slot);
 
-	if (entry & PTW_OPEN || !ptw_is_table(ptw->f, entry, height) ||
+	if (entry & PTW_OPEN || !ptw_is_table(ptw->f, entry) ||
 	    (height == 1 && run->left <= 0) ||
 	    !ptw_is_zero(ptw->f, ptw_table(ptw->f, entry)) ||
 	    !ptw_hide(ptw, slot, entry))
@@ -439,30 +378,28 @@ static void ptw_release(struct ptw_run *run, u64 *slot, u64 iova,
 	ptw_sweep(run->ptw, slot, 1, height);
 }
 
-/* Do @fn for each slot at @height of [@iova, @end) that there is a table for. */
+/* Call @fn for the slots at @height of [@iova, @end), if there is a table there. */
 static void ptw_each_slot(struct ptw_run *run, u64 iova, u64 end,
 			  unsigned int height,
 			  void (*fn)(struct ptw_run *run, u64 *slot, u64 iova,
 				     unsigned int height))
 {
 	while (iova < end) {
-		unsigned int at = height;
-		u64 *slot;
+		struct ptw_format f = run->ptw->f;
+		unsigned int shift;
+		u64 *slot, entry;
 
 		rcu_read_lock();
-		slot = ptw_slot(run->ptw, iova, &at);
-		if (slot)
+		slot = ptw_walk(run->ptw, f, iova, height, &shift, &entry);
+		if (shift == ptw_shift(f, height))
 			fn(run, slot, iova, height);
 		rcu_read_unlock();
 		cond_resched();
-		iova = (iova | ((1ULL << ptw_shift(run->ptw->f, at)) - 1)) + 1;
+		iova = (iova | ((1ULL << shift) - 1)) + 1;
 	}
 }
 
-/*
- * Take unused tables out, one parent's worth at a time: hide them, invalidate
- * once, free them.
- */
+/* Hide the unused tables of one parent, invalidate once, free them; the next one. */
 static void ptw_take_all(struct ptw_run *run, u64 space, unsigned int height)
 {
 	struct ptw *ptw = run->ptw;
@@ -472,15 +409,15 @@ static void ptw_take_all(struct ptw_run *run, u64 space, unsigned int height)
 		size = space;
 	for (iova = 0; iova < space && system_state <= SYSTEM_RUNNING;
 	     iova += size) {
-		unsigned int at = height;
-		bool there;
+		unsigned int shift;
+		u64 entry;
 
 		rcu_read_lock();
-		there = ptw_slot(ptw, iova, &at);
+		ptw_walk(ptw, ptw->f, iova, height, &shift, &entry);
 		rcu_read_unlock();
-		if (!there) {
-			/* Nothing up to the end of the hole. */
-			iova |= (1ULL << ptw_shift(ptw->f, at)) - size;
+		if (shift != ptw_shift(ptw->f, height)) {
+			/* Go on behind the hole or block. */
+			iova |= (1ULL << shift) - size;
 			continue;
 		}
 		run->end = 0;

@@ -12,11 +12,12 @@
  *    39, 48 and 57 bits.
  *
  * 2. There is no present bit: an entry is present when it gives some access.
- *    Reading is never denied, since hardware without zero-length reads (ZLR)
- *    would make those of no bytes fail on pages for writing.
+ *    Each leaf allows reading, because hardware without zero-length reads (ZLR)
+ *    would fail reads of no bytes on pages for writing.
  *
- * 3. SNP makes accesses snoop whatever the device says.  It is reserved where
- *    the hardware has no snoop control, so the owner tells when to set it.
+ * 3. SNP makes all accesses snoop, even if the device asks for none.  It is
+ *    reserved where the hardware has no snoop control, so the owner tells when to
+ *    set it.
  *
  * 4. Hardware sets D in a leaf that it writes through, where dirty tracking is
  *    switched on.
@@ -24,22 +25,10 @@
 
 #include "vtd.h"
 
-#define SS_R		BIT_ULL(0)
+#define SS_R		PTW_VALID
 #define SS_W		BIT_ULL(1)
 #define SS_D_BIT	9
 #define SS_SNP		BIT_ULL(11)
-
-static inline bool ptw_is_table(struct ptw_format f, u64 entry,
-				unsigned int height)
-{
-	return (entry & (SS_R | VTD_PS)) == SS_R;
-}
-
-static inline bool ptw_is_leaf(struct ptw_format f, u64 entry,
-			       unsigned int height)
-{
-	return entry & SS_R && (!height || entry & VTD_PS);
-}
 
 static inline u64 ptw_leaf_type(struct ptw_format f, unsigned int height)
 {
@@ -52,7 +41,7 @@ static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
 	return phys | SS_R | SS_W;
 }
 
-static inline u64 vtd_attributes(const struct ptw *ptw, int prot)
+static inline u64 ptw_attributes(const struct ptw *ptw, int prot)
 {
 	return SS_R | (prot & IOMMU_WRITE ? SS_W : 0) |
 	       (ptw->iop.cfg.vtd_cfg.snoop ? SS_SNP : 0);
@@ -71,29 +60,19 @@ static int vtd_ss_dirty(struct io_pgtable_ops *ops, unsigned long iova,
 			size_t size, unsigned long flags,
 			struct iommu_dirty_bitmap *dirty)
 {
-	struct ptw *ptw = ptw_of(ops);
-
-	if (WARN_ON(!size || !ptw_in_range(ptw, iova, size)))
-		return -EINVAL;
-	return ptw_dirty_walk(ptw, vtd_format, iova, size, true,
+	return ptw_dirty_walk(ptw_of(ops), vtd_format, iova, size, true,
 			      vtd_ss_test_dirty, flags, dirty);
 }
 
-static const struct io_pgtable_ops vtd_ss_ops = {
-	.map_pages = vtd_map,
-	.map_runs = vtd_map_runs,
-	.unmap_pages = vtd_unmap,
-	.iova_to_phys = vtd_iova_to_phys,
-	.read_and_clear_dirty = vtd_ss_dirty,
-};
+PTW_OPS(vtd_ss, vtd_format, vtd_ss_dirty);
 
 static struct io_pgtable *vtd_ss_create(struct io_pgtable_cfg *cfg,
 					void *cookie)
 {
-	return vtd_create(cfg, cookie, 3, &vtd_ss_ops);
+	return vtd_create(cfg, cookie, 3, &vtd_ss);
 }
 
 struct io_pgtable_init_fns io_pgtable_vtd_ss_init_fns = {
 	.alloc = vtd_ss_create,
-	.free = vtd_destroy,
+	.free = ptw_destroy,
 };

@@ -5,65 +5,47 @@
  * Theory of operation
  * ===================
  *
- * 1. Concepts.  A page table is a tree of tables of 64-bit entries.  A level
- *    resolves the same number of IOVA bits everywhere but in the root, which
- *    may be smaller than a table, or several tables side by side
- *    (concatenated).  An entry is a hole (zero), a leaf (a page, or a block
- *    above the last level) or refers to a table.  The walker counts levels by
- *    their height: 0 is the last one, which maps pages.  Messages use the
- *    level numbers of the specification.
+ * 1. A page table is a tree of tables of 64-bit entries.  All levels resolve the
+ *    same number of IOVA bits, except the root: it may be smaller than a table, or
+ *    several tables side by side (concatenated).  An entry is a hole (zero), a
+ *    leaf (a page, or a block above the last level) or refers to a table.  The
+ *    walker counts levels by their height: the last level, which maps pages, has
+ *    height 0.  Messages use the level numbers of the specification.
  *
- * 2. A format is a source file that includes this one, once, and defines the
- *    functions declared below: what its entries look like, and how its hardware
- *    comes to see them.  The fast paths take struct ptw_format by value and are
+ * 2. A format is a source file that includes this one and defines the functions
+ *    declared below.  The fast paths take struct ptw_format by value and are
  *    inlined, so the compiler makes them for each format and granule; the slow
  *    paths take it from struct ptw.
  *
- * 3. Mapping goes down from the root once for each table that it fills.  A
- *    missing table is allocated and installed with cmpxchg(), after a barrier
- *    that makes its zeroes visible first; the CPU that loses that race uses the
- *    winner's table.  ptw_link() does all that is not a plain walk down.
+ * 3. Mapping walks down from the root once for each table that it fills.
+ *    ptw_link() does what is not a plain walk: it allocates missing tables and
+ *    installs them with cmpxchg().  The CPU that loses that race uses the
+ *    winner's table.
  *
- * 4. Unmapping clears leaves that lie in the range, in order, up to the first
- *    entry that it cannot clear: a hole, or a block that begins before the range
- *    or ends behind it.  It warns of that, unless its owner does (owner_reports),
- *    and returns the bytes that it cleared.  It changes nothing outside of the
- *    range.
+ * 4. Unmapping clears the leaves of the range in order, up to the first entry
+ *    that it cannot clear: a hole, or a block that begins before the range or ends
+ *    behind it.  It then warns, unless the owner does (owner_reports), and returns
+ *    the bytes that it cleared.
  *
- *    A block is split only where there is no gather.  Drivers of GPUs unmap like
- *    that: they keep the hardware out of the range until they have invalidated,
- *    and they rely on unmapping a part of a block.  Elsewhere a device may be
- *    using the part that would stay, and hardware need not bear that a table
- *    takes a block's place under it, or pages a group's (8), without
- *    break-before-make.
+ *    Only an unmap without a gather splits a block.  GPU drivers unmap like that:
+ *    they keep the hardware out of the range until they have invalidated.
+ *    Elsewhere a device may be using the rest of the block, and hardware may
+ *    require break-before-make to replace a block with a table, or a group (6)
+ *    with pages.
  *
- * 5. Empty tables: see reclaim.h.
+ * 5. The walker takes no lock.  Callers may map and unmap different ranges at the
+ *    same time, in the same table too, but not the same range.  So each leaf, and
+ *    each table that a range covers whole, has one writer.  Walks are RCU
+ *    read-side sections and tables are freed after a grace period (reclaim.h).
+ *    So a lookup of a range that is being unmapped, and a wrong second unmap of
+ *    it, read tables only.
  *
- * 6. Locks.  There are none.  Callers map and unmap different ranges at the same
- *    time, in the same table too, but not the same range: so each leaf, and each
- *    table that a range covers whole, has one writer.  Each walk is an RCU
- *    read-side section, and tables are freed behind a grace period.  So a lookup
- *    of a range that is being unmapped, and a wrong second unmap of it, find
- *    memory that is a table still.
- *
- * 7. An entry that refers to a table has the bit PTW_OPEN while others may map
- *    in that table.  A mapper that finds the entry without it sets the bit with
- *    cmpxchg().  Where walkers do not snoop caches, entries are written back
- *    after they change, and a table has to be visible before the mapping call of
- *    another CPU that relies on it returns: there the entry is written back
- *    before the bit is set.  The format chooses the bit, one that hardware
- *    ignores.  reclaim.h has the states of an entry.
- *
- * 8. A format may have groups: adjacent leaves of one table that translate
- *    adjacent memory, aligned to the size of the group.  Each has PTW_GROUPED,
- *    and hardware may keep them as one translation.  A group is a page size of
- *    its own, as a block is.  It is written as a whole, into holes, when a caller
- *    maps a page of that size, and it is cleared as a whole.  So no entry of a
- *    group changes while another one of it is in use, and callers that map small
- *    pages can unmap small pages.
- *
- *    The gather gets the leaves of a group, because hardware need not have kept
- *    them as one.
+ * 6. A format may have groups: adjacent leaves of one table that translate
+ *    adjacent memory, aligned to the size of the group.  Each has PTW_GROUPED, and
+ *    hardware may keep them as one translation.  A group is a page size of its
+ *    own: it is written as a whole into holes, and cleared as a whole.  So no
+ *    entry of a group changes while another one of it is in use.  The gather gets
+ *    the leaves of a group, because hardware may keep them one by one, too.
  */
 #ifndef _IO_PGTABLE_WALK_H
 #define _IO_PGTABLE_WALK_H
@@ -117,13 +99,11 @@ static __always_inline unsigned int ptw_variant(struct ptw_format f)
  * @root_mask: index bits of @root
  * @upper: the bits of an IOVA that are not translated: all 0 or all 1
  * @iova_outside: mask of those bits
- * @phys_outside: mask of bits that no physical address has
+ * @phys_outside: mask of bits beyond physical addresses
  * @top: height of @root
  * @root_bits: of an IOVA that @root resolves
  * @nid: NUMA node to take tables from
  * @f: the format, for slow paths
- * @owner_frees: callers of unmap_pages() free the gather's freelist after an
- *               invalidation that reaches walk caches, in strict mode too
  * @notes: the owner has tlb_add_page()
  * @watch: the next unmap is to arm @reclaim
  * @tables: tables in the tree, without the root
@@ -142,7 +122,6 @@ struct ptw {
 	unsigned int root_bits;
 	int nid;
 	struct ptw_format f;
-	bool owner_frees;
 	bool notes;
 	bool watch;
 	atomic_t tables;
@@ -151,35 +130,35 @@ struct ptw {
 };
 
 /*
- * What a format defines, besides PTW_OPEN; PTW_VALID, a bit that each leaf has
- * and each entry that refers to a table, and without which hardware takes an
- * entry for invalid if its other low bits are clear, too; and PTW_GROUPED, which
- * is 0 where there are no groups.  @height is that of @entry; the functions that
- * deal with tables are not called for height 0.
+ * A format defines these functions and three bits: PTW_VALID, which leaves and
+ * entries that refer to a table have (without it, and with the other low bits
+ * clear, an entry is invalid to hardware); PTW_OPEN, which hardware ignores in
+ * entries that refer to a table (reclaim.h); and PTW_GROUPED, 0 if there are no
+ * groups.  @height is that of @entry.
  */
 
-/* Does @entry refer to a table? */
-static inline bool ptw_is_table(struct ptw_format f, u64 entry,
-				unsigned int height);
-/* Is @entry a page or block? */
+/* Does @entry, above the last level, refer to a table? */
+static inline bool ptw_is_table(struct ptw_format f, u64 entry);
+/* Is @entry a page (@height 0) or a block? */
 static inline bool ptw_is_leaf(struct ptw_format f, u64 entry,
 			       unsigned int height);
 /* An entry that refers to the table at @phys. */
 static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
 				  phys_addr_t phys);
-/* The bits that make an entry a leaf at @height. */
+/* The bits that make an entry a leaf at @height, and those of IOMMU_* flags. */
 static inline u64 ptw_leaf_type(struct ptw_format f, unsigned int height);
+static u64 ptw_attributes(const struct ptw *ptw, int prot);
 /* An address as it stands in an entry, and back. */
 static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys);
 static inline phys_addr_t ptw_phys(struct ptw_format f, u64 entry);
-/* The same leaf for what lies @size further on. */
+/* The same leaf for memory that is @size further on. */
 static inline u64 ptw_advance(struct ptw_format f, u64 entry, u64 size);
-/* Leaves of a group, a power of two and a multiple of 4, or 1: there are none. */
+/* Leaves of a group, a power of two and a multiple of 4; 1 if there are none. */
 static inline unsigned int ptw_group(struct ptw_format f,
 				     unsigned int height);
-/* What the specification calls the level of @height. */
+/* The number of the level of @height in the specification. */
 static inline int ptw_level(struct ptw_format f, unsigned int height);
-/* Let a walker that does not snoop caches see a new table, or not even that. */
+/* Map a table for DMA by a walker that does not snoop caches, and unmap it. */
 static inline int ptw_table_expose(struct io_pgtable_cfg *cfg, void *table,
 				   size_t size);
 static inline void ptw_table_retire(struct io_pgtable_cfg *cfg, void *table,
@@ -187,6 +166,8 @@ static inline void ptw_table_retire(struct io_pgtable_cfg *cfg, void *table,
 /* Let such a walker see entries that changed. */
 static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
 				  size_t entries);
+/* Order all entries of a mapping before a device is told the address. */
+static inline void ptw_publish(void);
 
 static inline struct ptw *ptw_of(struct io_pgtable_ops *ops)
 {
@@ -223,7 +204,7 @@ static __always_inline u64 *ptw_table(struct ptw_format f, u64 entry)
 	return phys_to_virt(ptw_phys(f, entry));
 }
 
-/* Entries from @slot to the end of its table; in a root, of its table's worth. */
+/* Entries from @slot to the end of its table, or of its part of the root. */
 static __always_inline size_t ptw_room(struct ptw_format f, u64 *slot)
 {
 	unsigned long offset = (unsigned long)slot & (ptw_granule(f) - 1);
@@ -231,7 +212,7 @@ static __always_inline size_t ptw_room(struct ptw_format f, u64 *slot)
 	return (ptw_granule(f) - offset) / sizeof(u64);
 }
 
-/* The height of the leaves, or the leaf, of a page of @pgsize. */
+/* The height of the leaves that map a page of @pgsize. */
 static __always_inline unsigned int ptw_height(struct ptw_format f,
 					       size_t pgsize)
 {
@@ -255,7 +236,7 @@ static __always_inline bool ptw_has_size(struct io_pgtable_cfg *cfg,
 	return pgsize & cfg->pgsize_bitmap && !(pgsize & (pgsize - 1));
 }
 
-/* Does [@iova, @iova + @size) lie in what the table translates? */
+/* Does the page table translate all of [@iova, @iova + @size)? */
 static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
 					 u64 size)
 {
@@ -265,7 +246,7 @@ static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
 		 ptw->iova_outside);
 }
 
-/* The first time with a backtrace, because the caller is what matters. */
+/* Warn, the first time with a backtrace, which names the caller. */
 static noinline __maybe_unused void ptw_complain(struct ptw_format f,
 						 const char *what, u64 iova,
 						 unsigned int height)
@@ -283,6 +264,36 @@ static noinline __maybe_unused void ptw_complain(struct ptw_format f,
 	}
 }
 
+/*
+ * Walk towards @iova, down to height @to, or to a hole or leaf above it.  Returns
+ * the slot, its entry, and log2 of the bytes that the entry maps.
+ */
+static __always_inline u64 *ptw_walk(struct ptw *ptw, struct ptw_format f,
+				     u64 iova, unsigned int to,
+				     unsigned int *shift, u64 *entry)
+{
+	u64 *slot;
+
+	*shift = ptw->root_shift;
+	slot = ptw_root_slot(ptw, f, iova, *shift);
+	*entry = READ_ONCE(*slot);
+	while (*shift != ptw_shift(f, to) && ptw_is_table(f, *entry)) {
+		*shift -= ptw_bits(f);
+		slot = ptw_table(f, *entry) + ptw_index(f, iova, *shift);
+		*entry = READ_ONCE(*slot);
+	}
+	return slot;
+}
+
+static void ptw_free_pages(struct io_pgtable_cfg *cfg, void *cookie,
+			   void *table, size_t size)
+{
+	if (cfg->free)
+		cfg->free(cookie, table, size);
+	else
+		iommu_free_pages(table, get_order(size));
+}
+
 static void *ptw_alloc(struct io_pgtable_cfg *cfg, void *cookie, int nid,
 		       size_t size, gfp_t gfp)
 {
@@ -292,15 +303,11 @@ static void *ptw_alloc(struct io_pgtable_cfg *cfg, void *cookie, int nid,
 		table = cfg->alloc(cookie, size, gfp);
 	else
 		table = iommu_alloc_pages_node(nid, gfp, get_order(size));
-	if (!table || cfg->coherent_walk)
-		return table;
-	if (!ptw_table_expose(cfg, table, size))
-		return table;
-	if (cfg->free)
-		cfg->free(cookie, table, size);
-	else
-		iommu_free_pages(table, get_order(size));
-	return NULL;
+	if (table && !cfg->coherent_walk && ptw_table_expose(cfg, table, size)) {
+		ptw_free_pages(cfg, cookie, table, size);
+		table = NULL;
+	}
+	return table;
 }
 
 static void ptw_free(struct io_pgtable_cfg *cfg, void *cookie, void *table,
@@ -308,21 +315,34 @@ static void ptw_free(struct io_pgtable_cfg *cfg, void *cookie, void *table,
 {
 	if (!cfg->coherent_walk)
 		ptw_table_retire(cfg, table, size);
-	if (cfg->free)
-		cfg->free(cookie, table, size);
-	else
-		iommu_free_pages(table, get_order(size));
+	ptw_free_pages(cfg, cookie, table, size);
 }
 
 #include "reclaim.h"
 
+/* Put @table in the place of @old at *@slot; fails if the slot holds another. */
+static bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table)
+{
+	u64 entry = ptw_table_entry(ptw->f, ptw, virt_to_phys(table));
+
+	if (ptw->iop.cfg.coherent_walk)
+		entry |= PTW_OPEN;
+	/* The contents of the table, before the entry that refers to it. */
+	dma_wmb();
+	if (cmpxchg64_relaxed(slot, old, entry) != old)
+		return false;
+	ptw_count_table(ptw);
+	return true;
+}
+
 /*
  * Install or open the tables on the way to @iova, so that the caller may map in
- * them until the end of its RCU read-side section, which may be another one than
- * before.  Returns the slot at @leaf, or ERR_PTR(-EEXIST) or ERR_PTR(-ENOMEM).
+ * them until the end of its RCU read-side section.  The function may leave that
+ * section and enter another.  Returns the slot at @leaf, or ERR_PTR(-EEXIST) or
+ * ERR_PTR(-ENOMEM).
  *
- * Each turn of the loop moves an entry on by one state, see reclaim.h, or goes
- * down from one that is OPEN.
+ * Each turn of the loop tries to move an entry on by one state, see reclaim.h, or
+ * goes down from one that is OPEN.
  */
 static noinline u64 *ptw_link(struct ptw *ptw, u64 iova, unsigned int leaf,
 			      gfp_t gfp)
@@ -347,19 +367,12 @@ again:
 				return ERR_PTR(-ENOMEM);
 			goto again;
 		} else if (!entry) {
-			entry = ptw_table_entry(f, ptw, virt_to_phys(table));
-			if (cfg->coherent_walk)
-				entry |= PTW_OPEN;
-			/* What the table holds, before what leads to it. */
-			dma_wmb();
-			if (!cmpxchg64_relaxed(slot, 0, entry)) {
-				ptw_count_table(ptw);
+			if (ptw_install(ptw, slot, 0, table))
 				table = NULL;
-			}
 		} else if (!(entry & PTW_VALID)) {
 			cmpxchg64(slot, entry,
 				  ptw_table_entry(f, ptw, ptw_phys(f, entry)));
-		} else if (!ptw_is_table(f, entry, height)) {
+		} else if (!ptw_is_table(f, entry)) {
 			ptw_complain(f, "map finds a mapping", iova, height);
 			slot = ERR_PTR(-EEXIST);
 			break;
@@ -373,7 +386,7 @@ again:
 			slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
 		}
 	}
-	/* Not needed: another CPU has installed one. */
+	/* Another CPU has installed one. */
 	if (table)
 		ptw_free(cfg, ptw->iop.cookie, table, ptw_granule(f));
 	return slot;
@@ -394,13 +407,13 @@ static __always_inline void ptw_write(struct ptw_format f, u64 *slot,
 	}
 }
 
-/* Write @count leaves into holes; returns how many were before one was none. */
+/* Write up to @count leaves, until a slot is no hole; returns how many. */
 static __always_inline size_t ptw_fill(struct ptw_format f, u64 *slot,
 				       size_t count, u64 leaf, u64 size)
 {
 	size_t i = 0;
 
-	/* By fours: what counts is how many instructions an entry takes. */
+	/* By fours, which takes fewer instructions an entry. */
 	for (; i + 4 <= count; i += 4) {
 		u64 *s = slot + i;
 
@@ -420,7 +433,7 @@ static __always_inline size_t ptw_fill(struct ptw_format f, u64 *slot,
 	return i;
 }
 
-/* The slot of @iova at @leaf, behind tables that may be mapped in. */
+/* The slot of @iova at @leaf, and OPEN entries on the way; or as ptw_link(). */
 static __always_inline u64 *ptw_descend(struct ptw *ptw,
 					struct ptw_format f, u64 iova,
 					unsigned int leaf, gfp_t gfp)
@@ -431,7 +444,7 @@ static __always_inline u64 *ptw_descend(struct ptw *ptw,
 	while (shift != ptw_shift(f, leaf)) {
 		u64 entry = READ_ONCE(*slot);
 
-		if (unlikely(!(entry & PTW_OPEN) || !ptw_is_table(f, entry, 1)))
+		if (unlikely(!(entry & PTW_OPEN) || !ptw_is_table(f, entry)))
 			return ptw_link(ptw, iova, leaf, gfp);
 		shift -= ptw_bits(f);
 		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
@@ -617,22 +630,11 @@ static noinline int ptw_map_range(struct ptw *ptw, struct ptw_format f,
 			      attributes, gfp, mapped);
 }
 
-/**
- * ptw_map - map a range of pages or blocks of one size
- * @ptw: the page table
- * @f: its format
- * @iova: where, aligned to @pgsize
- * @paddr: what, aligned to @pgsize
- * @pgsize: bytes, one of the sizes of the page table
- * @pgcount: how many of them
- * @attributes: of the leaves, in the format's bits
- * @gfp: for tables
- * @mapped: grows by the bytes that were mapped, also when it fails
- *
- * Context: any that @gfp allows. Others may map and unmap other ranges.
- * Return: 0, -EINVAL for a size the table does not have or misaligned
- * addresses, -ERANGE for addresses beyond what it translates, -EEXIST where
- * something is mapped already, -ENOMEM.
+/*
+ * Map pages or blocks of one size.  *@mapped grows by the bytes mapped, also when
+ * the function fails.  Returns 0; -EINVAL for a size that the page table does not
+ * have or misaligned addresses; -ERANGE for addresses beyond those it translates;
+ * -EEXIST if something is mapped already; -ENOMEM.
  */
 static __always_inline int ptw_map(struct ptw *ptw, struct ptw_format f,
 				   unsigned long iova, phys_addr_t paddr,
@@ -644,7 +646,7 @@ static __always_inline int ptw_map(struct ptw *ptw, struct ptw_format f,
 		    ptw_in_range(ptw, iova, 1) &&
 		    !(paddr & ptw->phys_outside);
 
-	/* A page is what is mapped most. All else, and what fails, goes below. */
+	/* Most maps are of one page.  ptw_map_range() does the others and warns. */
 	if (likely(page)) {
 		u64 *slot;
 
@@ -669,7 +671,7 @@ static __always_inline int ptw_map(struct ptw *ptw, struct ptw_format f,
 			     attributes, gfp, mapped);
 }
 
-/* Bytes of the largest page that fits, and how many of them in a row. */
+/* Bytes of the largest page that fits, and how many of them fit in a row. */
 static size_t ptw_best_size(unsigned long sizes, unsigned long iova,
 			    phys_addr_t phys, size_t size, size_t *count)
 {
@@ -718,20 +720,7 @@ static noinline int ptw_map_piece(struct ptw *ptw, struct ptw_format f,
 	return 0;
 }
 
-/**
- * ptw_map_runs - map pieces of memory one behind the other
- * @ptw: the page table
- * @f: its format
- * @iova: where
- * @runs: the pieces, of whole pages
- * @count: how many of them
- * @attributes: of the leaves, in the format's bits
- * @gfp: for tables
- * @mapped: grows by the bytes that were mapped, also when it fails
- *
- * Context: any that @gfp allows. Others may map and unmap other ranges.
- * Return: 0, or as ptw_map(); -EINVAL for what is not of whole pages.
- */
+/* Map pieces one behind the other; otherwise as ptw_map(). */
 static __always_inline int ptw_map_runs(struct ptw *ptw,
 					struct ptw_format f,
 					unsigned long iova,
@@ -748,7 +737,7 @@ static __always_inline int ptw_map_runs(struct ptw *ptw,
 		u64 bits = iova, ends = 0, total = 0;
 		unsigned int n;
 
-		/* Pieces too short for a larger page */
+		/* These pieces are too short for a larger page. */
 		for (n = 0; n < count && runs[n].size < larger; n++) {
 			bits |= runs[n].phys | runs[n].size;
 			ends |= runs[n].phys | (runs[n].phys + runs[n].size - 1);
@@ -775,7 +764,7 @@ static __always_inline int ptw_map_runs(struct ptw *ptw,
 	return ret;
 }
 
-/* Clear up to @count leaves; returns how many were before something else. */
+/* Clear up to @count leaves, until a slot has none; returns how many. */
 static __always_inline size_t ptw_clear(struct ptw_format f, u64 *slot,
 					size_t count, unsigned int height)
 {
@@ -803,7 +792,7 @@ static __always_inline size_t ptw_clear(struct ptw_format f, u64 *slot,
 	return s - slot;
 }
 
-/* Of @count entries, those before a group of which the range has only a part. */
+/* Of @count entries, how many come before a group that is only partly in range. */
 static noinline size_t ptw_whole_groups(struct ptw_format f, const u64 *slot,
 					size_t count, unsigned int height)
 {
@@ -821,9 +810,9 @@ static noinline size_t ptw_whole_groups(struct ptw_format f, const u64 *slot,
 }
 
 /*
- * Put smaller pages in the place of one that @entry, at *@slot, is or belongs
- * to, for an owner that keeps the hardware out.  Returns 0 if the caller is to
- * look there again, -EINVAL where there is nothing to split, or -ENOMEM.
+ * Replace the page of *@slot, which holds @entry, with smaller ones, for an owner
+ * that keeps the hardware out.  Returns 0 if the caller is to look there again,
+ * -EINVAL if there is nothing to split, or -ENOMEM.
  */
 static noinline int ptw_split(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 			      unsigned int height)
@@ -831,7 +820,7 @@ static noinline int ptw_split(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
 	struct ptw_format f = ptw->f;
 	u64 size = 1ULL << ptw_shift(f, height);
-	u64 *table, fresh;
+	u64 *table;
 
 	if (ptw_grouped(f, entry)) {
 		size_t count = ptw_group(f, height), i;
@@ -857,24 +846,20 @@ static noinline int ptw_split(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 		  ptw_leaf_type(f, height - 1), 1ULL << ptw_shift(f, height - 1));
 	if (!cfg->coherent_walk)
 		ptw_write_back(cfg, table, 1UL << ptw_bits(f));
-	fresh = ptw_table_entry(f, ptw, virt_to_phys(table));
-	if (cfg->coherent_walk)
-		fresh |= PTW_OPEN;
-	/* What the table holds, before what leads to it. */
-	dma_wmb();
-	if (!ptw_replace(ptw, slot, entry, fresh)) {
-		/* Another CPU unmaps another part, or it has become dirty. */
+	if (!ptw_install(ptw, slot, entry, table)) {
+		/* Another CPU unmaps another part, or the block is dirty now. */
 		ptw_free(cfg, ptw->iop.cookie, table, ptw_granule(f));
 		return 0;
 	}
-	ptw_count_table(ptw);
+	if (!cfg->coherent_walk)
+		ptw_write_back(cfg, slot, 1);
 	ptw_flush_walk(ptw, iova & ~(size - 1), size);
 	return 0;
 }
 
 /*
- * Tell the owner what to invalidate.  One that notes the page in the gather, and
- * does nothing else with it, gets the rest of the range at once.
+ * Tell the owner what to invalidate.  If tlb_add_page() only adds the first page to
+ * the gather, add the rest of the range at once.
  */
 static __always_inline void ptw_note(struct ptw *ptw,
 				     struct iommu_iotlb_gather *gather,
@@ -899,10 +884,7 @@ static __always_inline void ptw_note(struct ptw *ptw,
 	}
 }
 
-/*
- * *@slot, of @iova, holds @entry, which cannot be cleared: split it, or warn.
- * Returns whether the caller is to look there again.
- */
+/* Split @entry, which cannot be cleared, or warn; says whether to try again. */
 static noinline bool ptw_stuck(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 			       unsigned int height, bool may_split)
 {
@@ -929,15 +911,8 @@ static __always_inline size_t ptw_unmap_table(struct ptw *ptw,
 	size_t count;
 
 again:
-	shift = ptw->root_shift;
-	slot = ptw_root_slot(ptw, f, iova, shift);
-	entry = READ_ONCE(*slot);
+	slot = ptw_walk(ptw, f, iova, 0, &shift, &entry);
 	height = 0;
-	while (shift != ptw_shift(f, 0) && ptw_is_table(f, entry, 1)) {
-		shift -= ptw_bits(f);
-		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
-		entry = READ_ONCE(*slot);
-	}
 	if (unlikely(shift != ptw_shift(f, 0)))
 		height = (shift - ptw_shift(f, 0)) / ptw_bits(f);
 
@@ -964,12 +939,7 @@ again:
 	return count << shift;
 }
 
-/**
- * ptw_unmap_range - unmap what is not a single page
- *
- * A format makes a function of it that is not inlined, with the arguments of
- * ptw_unmap() but for @f, and gives it to ptw_unmap().
- */
+/* As ptw_unmap(), for more than a single page. */
 static __always_inline size_t ptw_unmap_range(struct ptw *ptw,
 					      struct ptw_format f, u64 iova,
 					      size_t pgsize, size_t pgcount,
@@ -995,23 +965,11 @@ static __always_inline size_t ptw_unmap_range(struct ptw *ptw,
 	return done;
 }
 
-/**
- * ptw_unmap - unmap a range
- * @ptw: the page table
- * @f: its format
- * @iova: where, aligned to @pgsize
- * @pgsize: bytes, one of the sizes of the page table; what is mapped there may
- *          be larger or smaller, as long as it lies in the range
- * @pgcount: how many of them
- * @gather: takes note of what to invalidate, and of tables to free then; NULL
- *          if the owner keeps the hardware out of the range and lets blocks be
- *          split
- * @range: the format's ptw_unmap_range()
- *
- * Context: any. Others may map and unmap other ranges.
- * Return: the bytes cleared, from @iova on without a gap. When that is less
- * than asked for, a warning has named the IOVA that comes next, unless the
- * owner reports by itself.
+/*
+ * Unmap a range, which may hold larger and smaller pages than @pgsize.  @gather,
+ * if there is one, takes note of what to invalidate and which tables to free then.
+ * @range is the format's ptw_unmap_range().  Returns the bytes cleared, from @iova
+ * on without a gap.
  */
 static __always_inline size_t ptw_unmap(struct ptw *ptw,
 					struct ptw_format f,
@@ -1023,23 +981,17 @@ static __always_inline size_t ptw_unmap(struct ptw *ptw,
 							size_t pgcount,
 							struct iommu_iotlb_gather *gather))
 {
-	unsigned int shift = ptw->root_shift;
+	unsigned int shift;
 	u64 *slot, entry;
 	bool page;
 
-	/* As in ptw_map(). */
+	/* As in ptw_map() */
 	if (unlikely(pgsize != ptw_granule(f) || pgcount != 1 ||
 		     iova & (ptw_granule(f) - 1) || !ptw_in_range(ptw, iova, 1)))
 		return range(ptw, iova, pgsize, pgcount, gather);
 
 	rcu_read_lock();
-	slot = ptw_root_slot(ptw, f, iova, shift);
-	entry = READ_ONCE(*slot);
-	while (shift != ptw_shift(f, 0) && ptw_is_table(f, entry, 1)) {
-		shift -= ptw_bits(f);
-		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
-		entry = READ_ONCE(*slot);
-	}
+	slot = ptw_walk(ptw, f, iova, 0, &shift, &entry);
 	page = shift == ptw_shift(f, 0) && ptw_is_leaf(f, entry, 0) &&
 	       !ptw_grouped(f, entry);
 	if (likely(page)) {
@@ -1055,37 +1007,20 @@ static __always_inline size_t ptw_unmap(struct ptw *ptw,
 	return ptw_granule(f);
 }
 
-/**
- * ptw_iova_to_phys - look an address up
- * @ptw: the page table
- * @f: its format
- * @iova: any address
- *
- * Context: any. If the range is being mapped or unmapped, the answer is that of
- * before or after. An owner with memory of its own must not let that happen.
- * Return: the physical address behind @iova, 0 where nothing is mapped.
- */
+/* While @iova is being mapped or unmapped, the answer is that of before or after. */
 static __always_inline phys_addr_t ptw_iova_to_phys(struct ptw *ptw,
 						    struct ptw_format f,
 						    unsigned long iova)
 {
-	unsigned int height = ptw->top;
-	unsigned int shift = ptw_shift(f, height);
-	u64 *slot, entry;
+	unsigned int shift;
+	u64 entry;
 
 	if (!ptw_in_range(ptw, iova, 1))
 		return 0;
-	slot = ptw_root_slot(ptw, f, iova, shift);
 	rcu_read_lock();
-	entry = READ_ONCE(*slot);
-	while (height && ptw_is_table(f, entry, height)) {
-		height--;
-		shift -= ptw_bits(f);
-		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
-		entry = READ_ONCE(*slot);
-	}
+	ptw_walk(ptw, f, iova, 0, &shift, &entry);
 	rcu_read_unlock();
-	if (!ptw_is_leaf(f, entry, height))
+	if (!ptw_is_leaf(f, entry, shift != ptw_shift(f, 0)))
 		return 0;
 	return ptw_phys(f, entry) | (iova & ((1ULL << shift) - 1));
 }
@@ -1102,7 +1037,8 @@ static __always_inline phys_addr_t ptw_iova_to_phys(struct ptw *ptw,
  * @dirty: takes the pages
  *
  * Context: process, may sleep. Others may map and unmap other ranges.
- * Return: 0, or -EINVAL at a hole unless @holes.
+ * Return: 0, or -EINVAL at a hole unless @holes, or for addresses beyond those that
+ * the page table translates.
  */
 static __always_inline int
 ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
@@ -1112,32 +1048,28 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 	u64 at = iova, end = at + size;
 	int ret = 0;
 
+	if (WARN_ON(!size || !ptw_in_range(ptw, iova, size)))
+		return -EINVAL;
 	while (at < end && !ret) {
-		unsigned int height = ptw->top;
-		unsigned int shift = ptw_shift(f, height);
-		u64 *slot = ptw_root_slot(ptw, f, at, shift);
-		u64 entry, first = 0, bytes = 0;
+		u64 *slot, entry, first = 0, bytes = 0;
+		unsigned int shift;
 		size_t room;
+		bool above;
 
 		rcu_read_lock();
-		entry = READ_ONCE(*slot);
-		while (height && ptw_is_table(f, entry, height)) {
-			height--;
-			shift -= ptw_bits(f);
-			slot = ptw_table(f, entry) + ptw_index(f, at, shift);
-			entry = READ_ONCE(*slot);
-		}
+		slot = ptw_walk(ptw, f, at, 0, &shift, &entry);
+		above = shift != ptw_shift(f, 0);
 		for (room = ptw_room(f, slot); room && at < end; room--) {
 			entry = READ_ONCE(*slot);
-			if (height && ptw_is_table(f, entry, height))
+			if (above && ptw_is_table(f, entry))
 				break;
-			if (ptw_is_leaf(f, entry, height) &&
+			if (ptw_is_leaf(f, entry, above) &&
 			    test(slot, !(flags & IOMMU_DIRTY_NO_CLEAR))) {
 				first = bytes ? first : at;
 				bytes += 1ULL << shift;
 			} else if (bytes) {
 				break;
-			} else if (!holes && !ptw_is_leaf(f, entry, height)) {
+			} else if (!holes && !ptw_is_leaf(f, entry, above)) {
 				ret = -EINVAL;
 				break;
 			}
@@ -1153,60 +1085,127 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 }
 
 /**
+ * PTW_OPS - the operations of a page table
+ * @name: of the struct io_pgtable_ops
+ * @f: a constant struct ptw_format
+ * @dirty: its read_and_clear_dirty(), or NULL
+ *
+ * Context: mapping allows what its @gfp allows, the others any. Callers may map
+ * and unmap other ranges at the same time.
+ */
+#define PTW_OPS(name, f, dirty)						\
+static int name##_map(struct io_pgtable_ops *ops, unsigned long iova,	\
+		      phys_addr_t paddr, size_t pgsize, size_t pgcount,	\
+		      int prot, gfp_t gfp, size_t *mapped)		\
+{									\
+	struct ptw *ptw = ptw_of(ops);					\
+	int ret;							\
+									\
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))			\
+		return -EINVAL;						\
+	ret = ptw_map(ptw, f, iova, paddr, pgsize, pgcount,		\
+		      ptw_attributes(ptw, prot), gfp, mapped);		\
+	ptw_publish();							\
+	return ret;							\
+}									\
+									\
+static int name##_map_runs(struct io_pgtable_ops *ops,			\
+			   unsigned long iova,				\
+			   const struct iommu_run *runs,		\
+			   unsigned int count, int prot, gfp_t gfp,	\
+			   size_t *mapped)				\
+{									\
+	struct ptw *ptw = ptw_of(ops);					\
+	int ret;							\
+									\
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))			\
+		return -EINVAL;						\
+	ret = ptw_map_runs(ptw, f, iova, runs, count,			\
+			   ptw_attributes(ptw, prot), gfp, mapped);	\
+	ptw_publish();							\
+	return ret;							\
+}									\
+									\
+static noinline size_t name##_unmap_range(struct ptw *ptw, u64 iova,	\
+					  size_t pgsize, size_t pgcount,	\
+					  struct iommu_iotlb_gather *gather) \
+{									\
+	return ptw_unmap_range(ptw, f, iova, pgsize, pgcount, gather);	\
+}									\
+									\
+static size_t name##_unmap(struct io_pgtable_ops *ops,			\
+			   unsigned long iova, size_t pgsize,		\
+			   size_t pgcount,				\
+			   struct iommu_iotlb_gather *gather)		\
+{									\
+	return ptw_unmap(ptw_of(ops), f, iova, pgsize, pgcount,		\
+			 gather, name##_unmap_range);			\
+}									\
+									\
+static phys_addr_t name##_iova_to_phys(struct io_pgtable_ops *ops,	\
+				       unsigned long iova)		\
+{									\
+	return ptw_iova_to_phys(ptw_of(ops), f, iova);			\
+}									\
+									\
+static const struct io_pgtable_ops name = {				\
+	.map_pages = name##_map,					\
+	.map_runs = name##_map_runs,					\
+	.unmap_pages = name##_unmap,					\
+	.iova_to_phys = name##_iova_to_phys,				\
+	.read_and_clear_dirty = dirty,					\
+}
+
+/**
  * ptw_create - allocate a page table without a mapping
- * @f: its format
+ * @shape: has @iop.ops, @f, @nid, @top and @root_bits; gets @root
  * @cfg: as its owner wants it
  * @cookie: the owner's
- * @nid: NUMA node to take tables from
- * @top: height of the root
- * @root_bits: of an IOVA that the root resolves
  *
  * Context: process, may sleep.
  * Return: the page table, its root visible to hardware, or NULL.
  */
-static struct ptw *ptw_create(struct ptw_format f,
-			      struct io_pgtable_cfg *cfg, void *cookie,
-			      int nid, unsigned int top,
-			      unsigned int root_bits)
+static struct io_pgtable *ptw_create(struct ptw *shape,
+				     struct io_pgtable_cfg *cfg, void *cookie)
 {
 	struct ptw *ptw = kzalloc(sizeof(*ptw), GFP_KERNEL);
 
 	if (!ptw)
 		return NULL;
-	ptw->nid = nid;
-	ptw->top = top;
-	ptw->root_shift = ptw_shift(f, top);
-	ptw->root_bits = root_bits;
-	ptw->root_mask = (1U << root_bits) - 1;
+	*ptw = *shape;
+	ptw->root_shift = ptw_shift(ptw->f, ptw->top);
+	ptw->root_mask = (1U << ptw->root_bits) - 1;
 	ptw->upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
 	ptw->iova_outside = cfg->ias < 64 ? ~0ULL << cfg->ias : 0;
 	ptw->phys_outside = ~0ULL << cfg->oas;
-	ptw->f = f;
 	ptw->delay = HZ;
 	ptw->notes = cfg->tlb && cfg->tlb->tlb_add_page;
 	INIT_DELAYED_WORK(&ptw->reclaim, ptw_reclaim_work);
 	if (cfg->alloc)
 		cfg->reclaim = false;
-	ptw->root = ptw_alloc(cfg, cookie, nid, sizeof(u64) << root_bits,
-			      GFP_KERNEL);
+	ptw->root = ptw_alloc(cfg, cookie, ptw->nid,
+			      sizeof(u64) << ptw->root_bits, GFP_KERNEL);
 	if (!ptw->root) {
 		kfree(ptw);
 		return NULL;
 	}
+	shape->root = ptw->root;
 	/* The empty root, before a register can lead to it. */
 	wmb();
-	return ptw;
+	return &ptw->iop;
 }
 
 /**
  * ptw_destroy - free a page table with all that it maps
- * @ptw: the page table, which no hardware walks any more
+ * @iop: the page table, which hardware does not walk any more
  *
  * Context: process if there is a worker (io_pgtable_cfg.reclaim), else any.
  */
-static void ptw_destroy(struct ptw *ptw)
+static void ptw_destroy(struct io_pgtable *iop)
 {
-	if (ptw->iop.cfg.reclaim)
+	struct ptw *ptw = container_of(iop, struct ptw, iop);
+
+	if (iop->cfg.reclaim)
 		cancel_delayed_work_sync(&ptw->reclaim);
 	ptw_drop(ptw, ptw->root, 1UL << ptw->root_bits, ptw->top, NULL);
 	kfree(ptw);
