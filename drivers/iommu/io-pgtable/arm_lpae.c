@@ -87,14 +87,12 @@ enum {
 #define MAIR_INC_OWBRWA		0xf4
 #define MAIR_WBRWA		0xff
 
-/* Mali: MEMATTR and the low bits of TRANSTAB */
+/* Mali */
 #define MALI_MEMATTR_DEFAULT		0x88
 #define MALI_MEMATTR_WRITE_ALLOC	0x8d
 #define MALI_TRANSTAB_ADRMODE_TABLE	(3U << 0)
 #define MALI_TRANSTAB_READ_INNER	BIT(2)
 #define MALI_TRANSTAB_SHARE_OUTER	BIT(4)
-
-#define MAX_CONCATENATED	16
 
 /* ptw_format.variant */
 enum { LPAE_ARM, LPAE_MALI, LPAE_CONTIGUOUS };
@@ -195,12 +193,21 @@ static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
 
 static inline void ptw_publish(void)
 {
+	/* All entries, before a device is told the address. */
 	wmb();
+}
+
+/* The memory type in stage 1, and of Mali. */
+static u64 memory_type(int prot)
+{
+	if (prot & IOMMU_MMIO)
+		return LPAE_ATTRINDX(INDX_DEVICE);
+	return LPAE_ATTRINDX(prot & IOMMU_CACHE ? INDX_CACHE : INDX_NC);
 }
 
 static u64 stage1_attributes(const struct io_pgtable_cfg *cfg, int prot)
 {
-	u64 attributes = LPAE_NG | LPAE_AF;
+	u64 attributes = LPAE_NG | LPAE_AF | memory_type(prot);
 
 	if (!(prot & IOMMU_WRITE))
 		attributes |= LPAE_AP_READONLY;
@@ -210,11 +217,6 @@ static u64 stage1_attributes(const struct io_pgtable_cfg *cfg, int prot)
 		attributes |= LPAE_AP_UNPRIVILEGED;
 	if (cfg->quirks & IO_PGTABLE_QUIRK_ARM_NS)
 		attributes |= LPAE_NS;
-
-	if (prot & IOMMU_MMIO)
-		attributes |= LPAE_ATTRINDX(INDX_DEVICE);
-	else if (prot & IOMMU_CACHE)
-		attributes |= LPAE_ATTRINDX(INDX_CACHE);
 	return attributes;
 }
 
@@ -235,18 +237,6 @@ static u64 stage2_attributes(int prot)
 	return attributes | LPAE_MEMATTR_NC;
 }
 
-/* Memory types as in stage 1, permissions as in stage 2. */
-static u64 mali_attributes(int prot)
-{
-	u64 attributes = stage2_permissions(prot);
-
-	if (prot & IOMMU_MMIO)
-		attributes |= LPAE_ATTRINDX(INDX_DEVICE);
-	else if (prot & IOMMU_CACHE)
-		attributes |= LPAE_ATTRINDX(INDX_CACHE);
-	return attributes;
-}
-
 static u64 ptw_attributes(const struct ptw *ptw, int prot)
 {
 	const struct io_pgtable *iop = &ptw->iop;
@@ -255,7 +245,7 @@ static u64 ptw_attributes(const struct ptw *ptw, int prot)
 	if (iop->fmt == ARM_64_LPAE_S1 || iop->fmt == ARM_32_LPAE_S1)
 		attributes = stage1_attributes(&iop->cfg, prot);
 	else if (iop->fmt == ARM_MALI_LPAE)
-		attributes = mali_attributes(prot);
+		attributes = stage2_permissions(prot) | memory_type(prot);
 	else
 		attributes = stage2_attributes(prot);
 
@@ -293,20 +283,15 @@ static int lpae_dirty(struct io_pgtable_ops *ops, unsigned long iova,
 			      flags, dirty);
 }
 
-#define LPAE_OPS(name, bits, variant)					\
-static const struct ptw_format name##_format = PTW_FORMAT(bits, variant); \
-									\
-PTW_OPS(name, name##_format, lpae_dirty)
+PTW_OPS(lpae_4k, BITS_4K, LPAE_ARM, lpae_dirty);
+PTW_OPS(lpae_16k, BITS_16K, LPAE_ARM, lpae_dirty);
+PTW_OPS(lpae_64k, BITS_64K, LPAE_ARM, lpae_dirty);
+PTW_OPS(lpae_mali, BITS_4K, LPAE_MALI, lpae_dirty);
+PTW_OPS(lpae_4k_contiguous, BITS_4K, LPAE_CONTIGUOUS, lpae_dirty);
+PTW_OPS(lpae_16k_contiguous, BITS_16K, LPAE_CONTIGUOUS, lpae_dirty);
+PTW_OPS(lpae_64k_contiguous, BITS_64K, LPAE_CONTIGUOUS, lpae_dirty);
 
-LPAE_OPS(lpae_4k, BITS_4K, LPAE_ARM);
-LPAE_OPS(lpae_16k, BITS_16K, LPAE_ARM);
-LPAE_OPS(lpae_64k, BITS_64K, LPAE_ARM);
-LPAE_OPS(lpae_mali, BITS_4K, LPAE_MALI);
-LPAE_OPS(lpae_4k_contiguous, BITS_4K, LPAE_CONTIGUOUS);
-LPAE_OPS(lpae_16k_contiguous, BITS_16K, LPAE_CONTIGUOUS);
-LPAE_OPS(lpae_64k_contiguous, BITS_64K, LPAE_CONTIGUOUS);
-
-/* The granule that the CPU's pages have, the largest below, or the smallest above. */
+/* The CPU's page size or the largest granule below, or else the smallest above. */
 static unsigned int choose_granule(unsigned long sizes)
 {
 	unsigned long granules = sizes & (SZ_4K | SZ_16K | SZ_64K);
@@ -336,7 +321,7 @@ static unsigned long group_sizes(struct ptw_format f, unsigned long sizes,
 }
 
 /* Choose a granule and reduce @cfg to what it allows. */
-static int lpae_shape(struct io_pgtable_cfg *cfg, struct ptw *shape)
+static bool lpae_shape(struct io_pgtable_cfg *cfg, struct ptw *shape)
 {
 	bool contiguous = cfg->contiguous &&
 			  !(cfg->quirks & IO_PGTABLE_QUIRK_ARM_HD);
@@ -362,13 +347,13 @@ static int lpae_shape(struct io_pgtable_cfg *cfg, struct ptw *shape)
 			sizes |= BIT_ULL(42);
 		break;
 	default:
-		return -EINVAL;
+		return false;
 	}
 	cfg->pgsize_bitmap &= sizes;
 	cfg->ias = min(cfg->ias, limit);
 	cfg->oas = min(cfg->oas, limit);
 	if (cfg->ias <= granule)
-		return -EINVAL;
+		return false;
 
 	shape->f = (struct ptw_format)PTW_FORMAT(granule - 3, contiguous ?
 						 LPAE_CONTIGUOUS : LPAE_ARM);
@@ -379,7 +364,7 @@ static int lpae_shape(struct io_pgtable_cfg *cfg, struct ptw *shape)
 	shape->top = (va_bits - 1) / ptw_bits(shape->f);
 	shape->root_bits = va_bits - shape->top * ptw_bits(shape->f);
 	shape->nid = cfg->alloc ? NUMA_NO_NODE : dev_to_node(cfg->iommu_dev);
-	return 0;
+	return true;
 }
 
 /* TCR.IPS and VTCR.PS: the size of output addresses */
@@ -412,6 +397,7 @@ static struct io_pgtable *lpae_create_s1(struct io_pgtable_cfg *cfg,
 	typeof(cfg->arm_lpae_s1_cfg) *regs = &cfg->arm_lpae_s1_cfg;
 	bool outer_wbwa = cfg->quirks & IO_PGTABLE_QUIRK_ARM_OUTER_WBWA;
 	bool coherent = cfg->coherent_walk;
+	u32 region = coherent ? ARM_LPAE_TCR_RGN_WBWA : ARM_LPAE_TCR_RGN_NC;
 	struct io_pgtable *iop;
 	struct ptw shape = {};
 	int ps;
@@ -422,19 +408,15 @@ static struct io_pgtable *lpae_create_s1(struct io_pgtable_cfg *cfg,
 			    IO_PGTABLE_QUIRK_ARM_HD))
 		return NULL;
 	/* A coherent walker has nothing to override. */
-	if (coherent && outer_wbwa)
-		return NULL;
-	if (lpae_shape(cfg, &shape))
+	if ((coherent && outer_wbwa) || !lpae_shape(cfg, &shape))
 		return NULL;
 	ps = lpae_ps(cfg->oas);
 	if (ps < 0)
 		return NULL;
 
 	regs->tcr.sh = coherent ? ARM_LPAE_TCR_SH_IS : ARM_LPAE_TCR_SH_OS;
-	regs->tcr.irgn = coherent ? ARM_LPAE_TCR_RGN_WBWA :
-				    ARM_LPAE_TCR_RGN_NC;
-	regs->tcr.orgn = coherent || outer_wbwa ? ARM_LPAE_TCR_RGN_WBWA :
-						  ARM_LPAE_TCR_RGN_NC;
+	regs->tcr.irgn = region;
+	regs->tcr.orgn = outer_wbwa ? ARM_LPAE_TCR_RGN_WBWA : region;
 	regs->tcr.tg = lpae_tg(shape.f,
 			       cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1);
 	regs->tcr.ips = ps;
@@ -468,7 +450,7 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 	struct ptw shape = {};
 	int ps, first;
 
-	if (cfg->quirks || lpae_shape(cfg, &shape))
+	if (cfg->quirks || !lpae_shape(cfg, &shape))
 		return NULL;
 	ps = lpae_ps(cfg->oas);
 	if (ps < 0)
@@ -476,7 +458,7 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 
 	first = ptw_level(shape.f, shape.top);
 	if ((!first || !stage2_may_begin(shape.f, first, cfg->oas)) &&
-	    1 << shape.root_bits <= MAX_CONCATENATED) {
+	    shape.root_bits <= ilog2(16)) {
 		shape.root_bits += ptw_bits(shape.f);
 		shape.top--;
 		first++;
@@ -527,7 +509,7 @@ static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
 	struct ptw shape = {};
 
 	cfg->contiguous = false;
-	if (cfg->quirks || !limit_to_4k(cfg, 48) || lpae_shape(cfg, &shape))
+	if (cfg->quirks || !limit_to_4k(cfg, 48) || !lpae_shape(cfg, &shape))
 		return NULL;
 	shape.iop.ops = lpae_mali;
 	shape.f = lpae_mali_format;
@@ -537,7 +519,7 @@ static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
 		shape.root_bits = 0;
 	}
 
-	/* No memory type is uncached; "implementation defined" comes closest. */
+	/* "Implementation defined" comes closest to uncached. */
 	cfg->arm_mali_lpae_cfg.memattr =
 		MAIR(INDX_NC, MALI_MEMATTR_DEFAULT) |
 		MAIR(INDX_CACHE, MALI_MEMATTR_WRITE_ALLOC) |

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * iommu_map_sg() for drivers that map pieces of memory in one call.
- *
- * Entries that follow each other in memory become one piece; a handful of
- * pieces is given to the driver at a time, so that it walks its tables once
- * for all of them.
+ * iommu_map_sg() for drivers with map_runs(): joins adjacent entries, and gives the
+ * driver RUNS pieces at a time, so that it walks its tables once for all of them.
  */
-
 #include <linux/align.h>
 #include <linux/iommu.h>
 #include <linux/printk.h>
 #include <linux/scatterlist.h>
 
 #include <trace/events/iommu.h>
-
-#include "map_sg.h"
 
 #define RUNS	32
 
@@ -27,10 +21,10 @@
  * @prot: IOMMU_* flags
  * @gfp: for tables
  *
- * Entries that are reached without the IOMMU are left out.
+ * Skips entries that a device reaches without the IOMMU (P2PDMA bus addresses).
  *
  * Context: any that @gfp allows.
- * Return: the bytes mapped, or a negative errno: then nothing is mapped.
+ * Return: the bytes mapped, or a negative errno after undoing what was mapped.
  */
 ssize_t iommu_map_sg_runs(struct iommu_domain *domain, unsigned long iova,
 			  struct scatterlist *sg, unsigned int nents, int prot,
@@ -41,7 +35,7 @@ ssize_t iommu_map_sg_runs(struct iommu_domain *domain, unsigned long iova,
 	struct iommu_run runs[RUNS];
 	unsigned int i, count = 0;
 	struct scatterlist *s;
-	int ret = -EINVAL;
+	int ret;
 
 	if (!(domain->type & __IOMMU_DOMAIN_PAGING))
 		return -EINVAL;

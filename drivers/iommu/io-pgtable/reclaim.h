@@ -6,10 +6,10 @@
  * ===================
  *
  * 1. An empty table is worth keeping for a while, because the next mapping in
- *    its range then allocates nothing.  Three things take one out of the tree:
- *    an unmap that covers its whole range (ptw_covered()), a block that is mapped
- *    in its place (ptw_make_room()), and a worker that looks for empty tables some
- *    time after an unmap (ptw_reclaim_work()).
+ *    its range then allocates nothing.  Tables leave the tree when an unmap covers
+ *    their range (ptw_covered()), when a block is mapped in their place
+ *    (ptw_make_room()), and some time after an unmap, when a worker finds them
+ *    empty (ptw_reclaim_work()).
  *
  * 2. An entry above the last level is in one of five states.  Each change that
  *    has to do with a table is one cmpxchg(), so exactly one CPU makes it.
@@ -42,12 +42,12 @@
  *      LEAF      OPEN     ptw_split()             coherent walker
  *      LEAF      CLOSED   ptw_split()             other walkers
  *
- *    A walker that does not snoop caches sees a table once its entry is written
- *    back.  So OPEN also tells other mappers that this is done.
+ *    Walkers that do not snoop caches see a table once its entry is written back.
+ *    OPEN tells other mappers that this is done.
  *
- *    The CPU that makes an entry a HOLE frees the table.  The worker may do so
- *    where the mapper of a block has hidden the entry and not invalidated yet.  The
- *    memory stays until that mapper has: its RCU read-side section lasts so long.
+ *    The CPU that makes an entry a HOLE frees the table.  If that is the worker
+ *    where the mapper of a block has hidden the entry, the mapper's RCU read-side
+ *    section keeps the memory until the mapper has invalidated.
  *
  * 3. Why this is safe.  A mapper is in an RCU read-side section from where it
  *    sees an entry OPEN to where it has written its leaf below.  The worker
@@ -64,13 +64,10 @@
  *
  * 4. A table that is out of the tree is freed after an invalidation that reaches
  *    walk caches, and after a grace period (io_pgtable_put_tables()).  A table that
- *    an unmap takes out waits on gather.freelist for the invalidation of the
- *    unmapped range.  Where the freelist cannot be used (ptw_gathers()) the unmap
- *    invalidates walk caches itself.
- *
- *    An owner with memory of its own (io_pgtable_cfg.alloc) may count it, so it
- *    gets tables back without a grace period.  It must not look up a range while
- *    it unmaps it.
+ *    an unmap takes out waits on gather.freelist; without one (ptw_gathers()) the
+ *    unmap invalidates walk caches itself.  An owner with memory of its own
+ *    (io_pgtable_cfg.alloc) may count it, so it gets tables back without a grace
+ *    period.  It must not look up a range while it unmaps it.
  *
  * 5. The worker.  If there are more than PTW_RESERVE tables, ptw.watch is set when
  *    a run begins or a table is added.  The next unmap clears it and arms the
@@ -79,17 +76,15 @@
  *    unused tables of the last level at the highest addresses, where an allocator
  *    that works from the top takes the next ones.
  *
- *    The next run begins a second later at the earliest, up to four seconds
- *    later if runs find nothing, and not before a hundred times of what the
- *    last one took: so the worker takes about one per cent of a CPU at most.
+ *    The next run begins a second later at the earliest, up to four seconds later
+ *    if runs find nothing, and not before a hundred times of what the last one
+ *    took: so the worker takes about one per cent of a CPU at most.  ptw.watch is
+ *    read without a barrier: if the last page of a table is unmapped while a run
+ *    begins, the table may stay until the next unmap.
  *
- *    An unmap reads ptw.watch after it has cleared a leaf, without a barrier.  So
- *    the worker can miss a table whose last page is being unmapped while a run
- *    begins; the table stays until the next unmap.
- *
- *    Owners set io_pgtable_cfg.reclaim if their tlb_flush_walk() works at any
- *    time in process context.  It must not wait for ATCs, which hold no tables.
- *    Without it an unmap gives up all tables that it covers.
+ *    io_pgtable_cfg.reclaim needs a tlb_flush_walk() that works at any time in
+ *    process context.  It need not wait for ATCs, which hold no tables.  Without
+ *    a worker an unmap gives up all tables that it covers.
  */
 #ifndef _IO_PGTABLE_RECLAIM_H
 #define _IO_PGTABLE_RECLAIM_H
@@ -119,7 +114,7 @@ static bool ptw_is_zero(struct ptw_format f, u64 *table)
 	return ptw_holes(table, 1UL << ptw_bits(f)) == 1UL << ptw_bits(f);
 }
 
-/* Has @table no leaf below it and, unless @owner owns all its range, no OPEN entry? */
+/* Has @table no leaf below it and, unless its range has an @owner, no OPEN entry? */
 static bool ptw_is_unused(struct ptw_format f, u64 *table, unsigned int height,
 			  bool owner)
 {
@@ -194,7 +189,7 @@ static void ptw_put(struct ptw *ptw, u64 *table, size_t size,
 	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
 
 	if (!list || cfg->alloc) {
-		ptw_free(cfg, ptw->iop.cookie, table, size);
+		ptw_free(ptw, table, size);
 		return;
 	}
 	if (!cfg->coherent_walk)
@@ -244,10 +239,7 @@ static void ptw_sweep(struct ptw *ptw, u64 *slot, size_t count,
 	io_pgtable_put_tables(&list, get_order(ptw_granule(ptw->f)));
 }
 
-/*
- * Make holes for blocks, at up to @count slots of @height, the first at @iova and in
- * the caller's RCU read-side section.  Returns 0 if @slot is a hole now, or -EEXIST.
- */
+/* Make holes for up to @count blocks; returns -EEXIST if @slot stays mapped. */
 static noinline int ptw_make_room(struct ptw *ptw, u64 *slot, size_t count,
 				  u64 iova, unsigned int height)
 {
@@ -285,11 +277,7 @@ static bool ptw_gathers(struct ptw *ptw, struct iommu_iotlb_gather *gather)
 	return ptw->iop.cfg.owner_frees || iommu_iotlb_gather_queued(gather);
 }
 
-/*
- * Give up the table of @iova, all of whose entries, at @height, an unmap from @first
- * to @last has cleared, and tables above of which it is the last part.  The first
- * tables of an unmap stay for the worker.
- */
+/* Give up tables that an unmap of [@first, @last] has emptied up to @iova. */
 static noinline void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height,
 				 u64 first, u64 last,
 				 struct iommu_iotlb_gather *gather)
@@ -299,6 +287,7 @@ static noinline void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height,
 	struct ptw_format f = ptw->f;
 	LIST_HEAD(list);
 
+	/* The first tables of an unmap stay for the worker. */
 	if (ptw->iop.cfg.reclaim &&
 	    ((iova & ~mask) - first) / (mask + 1) < PTW_RESERVE)
 		return;
@@ -378,7 +367,7 @@ static void ptw_release(struct ptw_run *run, u64 *slot, u64 iova,
 	ptw_sweep(run->ptw, slot, 1, height);
 }
 
-/* Call @fn for the slots at @height of [@iova, @end), if there is a table there. */
+/* Call @fn for the slots at @height of [@iova, @end) that are in a table. */
 static void ptw_each_slot(struct ptw_run *run, u64 iova, u64 end,
 			  unsigned int height,
 			  void (*fn)(struct ptw_run *run, u64 *slot, u64 iova,
@@ -399,7 +388,7 @@ static void ptw_each_slot(struct ptw_run *run, u64 iova, u64 end,
 	}
 }
 
-/* Hide the unused tables of one parent, invalidate once, free them; the next one. */
+/* For each parent: hide its unused tables, invalidate once, free them. */
 static void ptw_take_all(struct ptw_run *run, u64 space, unsigned int height)
 {
 	struct ptw *ptw = run->ptw;

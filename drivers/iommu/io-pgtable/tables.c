@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Freeing the tables of I/O page tables.
- *
- * Lookups, and unmaps of ranges that are not mapped, may be on their way through
- * a table when it leaves the tree; they are in an RCU read-side section.
+ * Freeing the tables of I/O page tables after a grace period, because lookups and
+ * unmaps, which are RCU read-side sections, may still walk them.
  */
 #include <linux/export.h>
 #include <linux/list.h>

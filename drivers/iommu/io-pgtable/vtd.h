@@ -88,10 +88,7 @@ static inline void ptw_publish(void)
 {
 }
 
-/*
- * Create tables of the fewest levels for the addresses of @cfg, but at least
- * @least, at least what the owner wants, and at most 5.
- */
+/* Use the fewest levels, up to 5, that @cfg and its owner need, and @least. */
 static struct io_pgtable *vtd_create(struct io_pgtable_cfg *cfg, void *cookie,
 				     unsigned int least,
 				     const struct io_pgtable_ops *ops)

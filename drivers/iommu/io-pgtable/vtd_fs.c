@@ -5,11 +5,9 @@
  * Theory of operation
  * ===================
  *
- * 1. The Intel Virtualization Technology for Directed I/O specification, "DMA
- *    Remapping", section "First-Stage Translation", and "Translation Structure
- *    Formats", section "First-Stage Paging Entries": FS-PML5E, FS-PML4E,
- *    FS-PDPE, FS-PDE and FS-PTE.  They are those of the processor's paging,
- *    with 4 levels or 5.
+ * 1. Intel VT-d specification, sections "First-Stage Translation" and
+ *    "First-Stage Paging Entries": FS-PML5E, FS-PML4E, FS-PDPE, FS-PDE and
+ *    FS-PTE.  They are those of the processor's paging, with 4 levels or 5.
  *
  * 2. Reading cannot be denied: IOMMU_WRITE alone gives both.
  *
@@ -42,7 +40,7 @@ static inline u64 ptw_attributes(const struct ptw *ptw, int prot)
 	return FS_US | FS_A | (prot & IOMMU_WRITE ? FS_RW | FS_D : 0);
 }
 
-PTW_OPS(vtd_fs, vtd_format, NULL);
+PTW_OPS(vtd_fs, VTD_BITS, 0, NULL);
 
 static struct io_pgtable *vtd_fs_create(struct io_pgtable_cfg *cfg,
 					void *cookie)

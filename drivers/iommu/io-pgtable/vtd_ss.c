@@ -5,11 +5,9 @@
  * Theory of operation
  * ===================
  *
- * 1. The Intel Virtualization Technology for Directed I/O specification, "DMA
- *    Remapping", section "Second-Stage Translation", and "Translation
- *    Structure Formats", section "Second-Stage Paging Entries": SS-PML5E,
- *    SS-PML4E, SS-PDPE, SS-PDE and SS-PTE.  3, 4 or 5 levels for addresses of
- *    39, 48 and 57 bits.
+ * 1. Intel VT-d specification, sections "Second-Stage Translation" and
+ *    "Second-Stage Paging Entries": SS-PML5E, SS-PML4E, SS-PDPE, SS-PDE and
+ *    SS-PTE.  3, 4 or 5 levels for addresses of 39, 48 and 57 bits.
  *
  * 2. There is no present bit: an entry is present when it gives some access.
  *    Each leaf allows reading, because hardware without zero-length reads (ZLR)
@@ -64,7 +62,7 @@ static int vtd_ss_dirty(struct io_pgtable_ops *ops, unsigned long iova,
 			      vtd_ss_test_dirty, flags, dirty);
 }
 
-PTW_OPS(vtd_ss, vtd_format, vtd_ss_dirty);
+PTW_OPS(vtd_ss, VTD_BITS, 0, vtd_ss_dirty);
 
 static struct io_pgtable *vtd_ss_create(struct io_pgtable_cfg *cfg,
 					void *cookie)

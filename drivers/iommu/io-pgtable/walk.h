@@ -13,39 +13,34 @@
  *    height 0.  Messages use the level numbers of the specification.
  *
  * 2. A format is a source file that includes this one and defines the functions
- *    declared below.  The fast paths take struct ptw_format by value and are
- *    inlined, so the compiler makes them for each format and granule; the slow
- *    paths take it from struct ptw.
+ *    declared below.  struct ptw_format is a constant to the fast paths, so the
+ *    compiler makes them for each granule.
  *
  * 3. Mapping walks down from the root once for each table that it fills.
- *    ptw_link() does what is not a plain walk: it allocates missing tables and
- *    installs them with cmpxchg().  The CPU that loses that race uses the
- *    winner's table.
+ *    ptw_link() installs missing tables with cmpxchg().  The CPU that loses that
+ *    race uses the winner's table.
  *
  * 4. Unmapping clears the leaves of the range in order, up to the first entry
  *    that it cannot clear: a hole, or a block that begins before the range or ends
  *    behind it.  It then warns, unless the owner does (owner_reports), and returns
  *    the bytes that it cleared.
  *
- *    Only an unmap without a gather splits a block.  GPU drivers unmap like that:
- *    they keep the hardware out of the range until they have invalidated.
+ *    Only an unmap without a gather splits a block.  GPU drivers unmap like that,
+ *    and keep the hardware out of the range until they have invalidated.
  *    Elsewhere a device may be using the rest of the block, and hardware may
- *    require break-before-make to replace a block with a table, or a group (6)
- *    with pages.
+ *    require break-before-make to replace a block, or a group (6).
  *
  * 5. The walker takes no lock.  Callers may map and unmap different ranges at the
- *    same time, in the same table too, but not the same range.  So each leaf, and
- *    each table that a range covers whole, has one writer.  Walks are RCU
- *    read-side sections and tables are freed after a grace period (reclaim.h).
- *    So a lookup of a range that is being unmapped, and a wrong second unmap of
- *    it, read tables only.
+ *    same time, in the same table too, but not the same range.  So each leaf has
+ *    one writer.  Walks are RCU read-side sections and tables are freed after a
+ *    grace period, so a lookup of a range that is being unmapped, and a wrong
+ *    second unmap of it, read tables only.
  *
  * 6. A format may have groups: adjacent leaves of one table that translate
  *    adjacent memory, aligned to the size of the group.  Each has PTW_GROUPED, and
- *    hardware may keep them as one translation.  A group is a page size of its
- *    own: it is written as a whole into holes, and cleared as a whole.  So no
- *    entry of a group changes while another one of it is in use.  The gather gets
- *    the leaves of a group, because hardware may keep them one by one, too.
+ *    hardware may keep them as one translation.  A group is a page size: it is
+ *    written as a whole into holes, and cleared as a whole.  The gather gets the
+ *    leaves, because hardware may keep them one by one, too.
  */
 #ifndef _IO_PGTABLE_WALK_H
 #define _IO_PGTABLE_WALK_H
@@ -66,19 +61,12 @@
 
 #include "../iommu-pages.h"
 
-/**
- * struct ptw_format - what is constant to a format
- * @id: made by PTW_FORMAT(); one number, which compilers follow best
- */
+/* The constants of a format, in one number, which compilers follow best. */
 struct ptw_format {
 	unsigned int id;
 };
 
-/**
- * PTW_FORMAT - name a format
- * @bits: of an IOVA that a level resolves; a table has two to that entries
- * @variant: for the format's own use
- */
+/* @bits: of an IOVA that a level resolves; @variant: for the format's own use. */
 #define PTW_FORMAT(bits, variant)	{ (bits) | (variant) << 8 }
 
 static __always_inline unsigned int ptw_bits(struct ptw_format f)
@@ -154,8 +142,7 @@ static inline phys_addr_t ptw_phys(struct ptw_format f, u64 entry);
 /* The same leaf for memory that is @size further on. */
 static inline u64 ptw_advance(struct ptw_format f, u64 entry, u64 size);
 /* Leaves of a group, a power of two and a multiple of 4; 1 if there are none. */
-static inline unsigned int ptw_group(struct ptw_format f,
-				     unsigned int height);
+static inline unsigned int ptw_group(struct ptw_format f, unsigned int height);
 /* The number of the level of @height in the specification. */
 static inline int ptw_level(struct ptw_format f, unsigned int height);
 /* Map a table for DMA by a walker that does not snoop caches, and unmap it. */
@@ -192,9 +179,8 @@ static __always_inline unsigned int ptw_index(struct ptw_format f, u64 iova,
 	return (iova >> shift) & ((1U << ptw_bits(f)) - 1);
 }
 
-static __always_inline u64 *ptw_root_slot(struct ptw *ptw,
-					  struct ptw_format f, u64 iova,
-					  unsigned int shift)
+static __always_inline u64 *ptw_root_slot(struct ptw *ptw, struct ptw_format f,
+					  u64 iova, unsigned int shift)
 {
 	return ptw->root + ((iova >> shift) & ptw->root_mask);
 }
@@ -264,10 +250,7 @@ static noinline __maybe_unused void ptw_complain(struct ptw_format f,
 	}
 }
 
-/*
- * Walk towards @iova, down to height @to, or to a hole or leaf above it.  Returns
- * the slot, its entry, and log2 of the bytes that the entry maps.
- */
+/* Walk to the slot of @iova at height @to, or to a hole or leaf above it. */
 static __always_inline u64 *ptw_walk(struct ptw *ptw, struct ptw_format f,
 				     u64 iova, unsigned int to,
 				     unsigned int *shift, u64 *entry)
@@ -285,37 +268,35 @@ static __always_inline u64 *ptw_walk(struct ptw *ptw, struct ptw_format f,
 	return slot;
 }
 
-static void ptw_free_pages(struct io_pgtable_cfg *cfg, void *cookie,
-			   void *table, size_t size)
+static void ptw_free_pages(struct ptw *ptw, void *table, size_t size)
 {
-	if (cfg->free)
-		cfg->free(cookie, table, size);
+	if (ptw->iop.cfg.free)
+		ptw->iop.cfg.free(ptw->iop.cookie, table, size);
 	else
 		iommu_free_pages(table, get_order(size));
 }
 
-static void *ptw_alloc(struct io_pgtable_cfg *cfg, void *cookie, int nid,
-		       size_t size, gfp_t gfp)
+static void *ptw_alloc(struct ptw *ptw, size_t size, gfp_t gfp)
 {
+	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
 	void *table;
 
 	if (cfg->alloc)
-		table = cfg->alloc(cookie, size, gfp);
+		table = cfg->alloc(ptw->iop.cookie, size, gfp);
 	else
-		table = iommu_alloc_pages_node(nid, gfp, get_order(size));
+		table = iommu_alloc_pages_node(ptw->nid, gfp, get_order(size));
 	if (table && !cfg->coherent_walk && ptw_table_expose(cfg, table, size)) {
-		ptw_free_pages(cfg, cookie, table, size);
+		ptw_free_pages(ptw, table, size);
 		table = NULL;
 	}
 	return table;
 }
 
-static void ptw_free(struct io_pgtable_cfg *cfg, void *cookie, void *table,
-		     size_t size)
+static void ptw_free(struct ptw *ptw, void *table, size_t size)
 {
-	if (!cfg->coherent_walk)
-		ptw_table_retire(cfg, table, size);
-	ptw_free_pages(cfg, cookie, table, size);
+	if (!ptw->iop.cfg.coherent_walk)
+		ptw_table_retire(&ptw->iop.cfg, table, size);
+	ptw_free_pages(ptw, table, size);
 }
 
 #include "reclaim.h"
@@ -337,12 +318,9 @@ static bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table)
 
 /*
  * Install or open the tables on the way to @iova, so that the caller may map in
- * them until the end of its RCU read-side section.  The function may leave that
- * section and enter another.  Returns the slot at @leaf, or ERR_PTR(-EEXIST) or
- * ERR_PTR(-ENOMEM).
- *
- * Each turn of the loop tries to move an entry on by one state, see reclaim.h, or
- * goes down from one that is OPEN.
+ * them until the end of its RCU read-side section, which may be a new one.  Each
+ * turn of the loop moves an entry on by one state (reclaim.h), or goes down.
+ * Returns the slot at @leaf, or ERR_PTR(-EEXIST) or ERR_PTR(-ENOMEM).
  */
 static noinline u64 *ptw_link(struct ptw *ptw, u64 iova, unsigned int leaf,
 			      gfp_t gfp)
@@ -360,8 +338,7 @@ again:
 		entry = READ_ONCE(*slot);
 		if (!entry && !table) {
 			rcu_read_unlock();
-			table = ptw_alloc(cfg, ptw->iop.cookie, ptw->nid,
-					  ptw_granule(f), gfp);
+			table = ptw_alloc(ptw, ptw_granule(f), gfp);
 			rcu_read_lock();
 			if (!table)
 				return ERR_PTR(-ENOMEM);
@@ -388,7 +365,7 @@ again:
 	}
 	/* Another CPU has installed one. */
 	if (table)
-		ptw_free(cfg, ptw->iop.cookie, table, ptw_granule(f));
+		ptw_free(ptw, table, ptw_granule(f));
 	return slot;
 }
 
@@ -434,9 +411,8 @@ static __always_inline size_t ptw_fill(struct ptw_format f, u64 *slot,
 }
 
 /* The slot of @iova at @leaf, and OPEN entries on the way; or as ptw_link(). */
-static __always_inline u64 *ptw_descend(struct ptw *ptw,
-					struct ptw_format f, u64 iova,
-					unsigned int leaf, gfp_t gfp)
+static __always_inline u64 *ptw_descend(struct ptw *ptw, struct ptw_format f,
+					u64 iova, unsigned int leaf, gfp_t gfp)
 {
 	unsigned int shift = ptw->root_shift;
 	u64 *slot = ptw_root_slot(ptw, f, iova, shift);
@@ -453,9 +429,8 @@ static __always_inline u64 *ptw_descend(struct ptw *ptw,
 }
 
 /* Map pages, down from the root once for each last table, not for each piece. */
-static __always_inline int ptw_map_pages(struct ptw *ptw,
-					 struct ptw_format f, u64 iova,
-					 const struct iommu_run *run,
+static __always_inline int ptw_map_pages(struct ptw *ptw, struct ptw_format f,
+					 u64 iova, const struct iommu_run *run,
 					 unsigned int count, u64 attributes,
 					 gfp_t gfp, size_t *mapped)
 {
@@ -568,11 +543,10 @@ static noinline int ptw_map_groups(struct ptw *ptw, struct ptw_format f,
 }
 
 /* Map blocks, or groups, of one size. */
-static __always_inline int ptw_map_blocks(struct ptw *ptw,
-					  struct ptw_format f, u64 iova,
-					  phys_addr_t paddr, size_t pgsize,
-					  size_t pgcount, u64 attributes,
-					  gfp_t gfp, size_t *mapped)
+static __always_inline int
+ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
+	       phys_addr_t paddr, size_t pgsize, size_t pgcount, u64 attributes,
+	       gfp_t gfp, size_t *mapped)
 {
 	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
 	unsigned int height = ptw_height(f, pgsize);
@@ -631,10 +605,9 @@ static noinline int ptw_map_range(struct ptw *ptw, struct ptw_format f,
 }
 
 /*
- * Map pages or blocks of one size.  *@mapped grows by the bytes mapped, also when
- * the function fails.  Returns 0; -EINVAL for a size that the page table does not
- * have or misaligned addresses; -ERANGE for addresses beyond those it translates;
- * -EEXIST if something is mapped already; -ENOMEM.
+ * Map pages or blocks of one size; *@mapped grows, also on failure.  Returns 0,
+ * -EINVAL for a size that the page table does not have or misaligned addresses,
+ * -ERANGE for addresses that it does not translate, -EEXIST, or -ENOMEM.
  */
 static __always_inline int ptw_map(struct ptw *ptw, struct ptw_format f,
 				   unsigned long iova, phys_addr_t paddr,
@@ -646,7 +619,7 @@ static __always_inline int ptw_map(struct ptw *ptw, struct ptw_format f,
 		    ptw_in_range(ptw, iova, 1) &&
 		    !(paddr & ptw->phys_outside);
 
-	/* Most maps are of one page.  ptw_map_range() does the others and warns. */
+	/* A page is mapped here, other sizes in ptw_map_range(), which warns. */
 	if (likely(page)) {
 		u64 *slot;
 
@@ -721,12 +694,10 @@ static noinline int ptw_map_piece(struct ptw *ptw, struct ptw_format f,
 }
 
 /* Map pieces one behind the other; otherwise as ptw_map(). */
-static __always_inline int ptw_map_runs(struct ptw *ptw,
-					struct ptw_format f,
-					unsigned long iova,
-					const struct iommu_run *runs,
-					unsigned int count, u64 attributes,
-					gfp_t gfp, size_t *mapped)
+static __always_inline int
+ptw_map_runs(struct ptw *ptw, struct ptw_format f, unsigned long iova,
+	     const struct iommu_run *runs, unsigned int count, u64 attributes,
+	     gfp_t gfp, size_t *mapped)
 {
 	const u64 larger = ptw_granule(f) *
 			   (ptw_group(f, 0) > 1 ? ptw_group(f, 0) :
@@ -809,11 +780,7 @@ static noinline size_t ptw_whole_groups(struct ptw_format f, const u64 *slot,
 	return count;
 }
 
-/*
- * Replace the page of *@slot, which holds @entry, with smaller ones, for an owner
- * that keeps the hardware out.  Returns 0 if the caller is to look there again,
- * -EINVAL if there is nothing to split, or -ENOMEM.
- */
+/* Replace the page at @slot by smaller ones; returns 0, -EINVAL or -ENOMEM. */
 static noinline int ptw_split(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 			      unsigned int height)
 {
@@ -837,8 +804,7 @@ static noinline int ptw_split(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 	}
 	if (!height)
 		return -EINVAL;
-	table = ptw_alloc(cfg, ptw->iop.cookie, ptw->nid, ptw_granule(f),
-			  GFP_ATOMIC);
+	table = ptw_alloc(ptw, ptw_granule(f), GFP_ATOMIC);
 	if (!table)
 		return -ENOMEM;
 	ptw_write(f, table, 1UL << ptw_bits(f),
@@ -848,7 +814,7 @@ static noinline int ptw_split(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 		ptw_write_back(cfg, table, 1UL << ptw_bits(f));
 	if (!ptw_install(ptw, slot, entry, table)) {
 		/* Another CPU unmaps another part, or the block is dirty now. */
-		ptw_free(cfg, ptw->iop.cookie, table, ptw_granule(f));
+		ptw_free(ptw, table, ptw_granule(f));
 		return 0;
 	}
 	if (!cfg->coherent_walk)
@@ -857,14 +823,10 @@ static noinline int ptw_split(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 	return 0;
 }
 
-/*
- * Tell the owner what to invalidate.  If tlb_add_page() only adds the first page to
- * the gather, add the rest of the range at once.
- */
-static __always_inline void ptw_note(struct ptw *ptw,
-				     struct iommu_iotlb_gather *gather,
-				     unsigned long iova, size_t count,
-				     size_t pgsize)
+/* Gather what to invalidate, at once if tlb_add_page() does nothing else. */
+static __always_inline void
+ptw_note(struct ptw *ptw, struct iommu_iotlb_gather *gather, unsigned long iova,
+	 size_t count, size_t pgsize)
 {
 	size_t i;
 
@@ -901,10 +863,9 @@ static noinline bool ptw_stuck(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 }
 
 /* Clear what one table holds of [@iova, @last]; returns the bytes. */
-static __always_inline size_t ptw_unmap_table(struct ptw *ptw,
-					      struct ptw_format f, u64 first,
-					      u64 iova, u64 last,
-					      struct iommu_iotlb_gather *gather)
+static __always_inline size_t
+ptw_unmap_table(struct ptw *ptw, struct ptw_format f, u64 first, u64 iova,
+		u64 last, struct iommu_iotlb_gather *gather)
 {
 	unsigned int shift, height;
 	u64 *slot, entry;
@@ -940,10 +901,9 @@ again:
 }
 
 /* As ptw_unmap(), for more than a single page. */
-static __always_inline size_t ptw_unmap_range(struct ptw *ptw,
-					      struct ptw_format f, u64 iova,
-					      size_t pgsize, size_t pgcount,
-					      struct iommu_iotlb_gather *gather)
+static __always_inline size_t
+ptw_unmap_range(struct ptw *ptw, struct ptw_format f, u64 iova, size_t pgsize,
+		size_t pgcount, struct iommu_iotlb_gather *gather)
 {
 	size_t size = pgsize * pgcount, done = 0;
 
@@ -966,10 +926,8 @@ static __always_inline size_t ptw_unmap_range(struct ptw *ptw,
 }
 
 /*
- * Unmap a range, which may hold larger and smaller pages than @pgsize.  @gather,
- * if there is one, takes note of what to invalidate and which tables to free then.
- * @range is the format's ptw_unmap_range().  Returns the bytes cleared, from @iova
- * on without a gap.
+ * Unmap a range of larger or smaller pages than @pgsize; @range is the format's
+ * ptw_unmap_range().  Returns the bytes cleared, from @iova on without a gap.
  */
 static __always_inline size_t ptw_unmap(struct ptw *ptw,
 					struct ptw_format f,
@@ -1007,10 +965,9 @@ static __always_inline size_t ptw_unmap(struct ptw *ptw,
 	return ptw_granule(f);
 }
 
-/* While @iova is being mapped or unmapped, the answer is that of before or after. */
-static __always_inline phys_addr_t ptw_iova_to_phys(struct ptw *ptw,
-						    struct ptw_format f,
-						    unsigned long iova)
+/* If @iova is being mapped or unmapped, returns what was there before or after. */
+static __always_inline phys_addr_t
+ptw_iova_to_phys(struct ptw *ptw, struct ptw_format f, unsigned long iova)
 {
 	unsigned int shift;
 	u64 entry;
@@ -1087,13 +1044,14 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 /**
  * PTW_OPS - the operations of a page table
  * @name: of the struct io_pgtable_ops
- * @f: a constant struct ptw_format
+ * @bits: see PTW_FORMAT()
+ * @variant: see PTW_FORMAT()
  * @dirty: its read_and_clear_dirty(), or NULL
  *
- * Context: mapping allows what its @gfp allows, the others any. Callers may map
- * and unmap other ranges at the same time.
+ * Context: any that @gfp allows. Others may map and unmap other ranges.
  */
-#define PTW_OPS(name, f, dirty)						\
+#define PTW_OPS(name, bits, variant, dirty)				\
+static const struct ptw_format name##_format = PTW_FORMAT(bits, variant); \
 static int name##_map(struct io_pgtable_ops *ops, unsigned long iova,	\
 		      phys_addr_t paddr, size_t pgsize, size_t pgcount,	\
 		      int prot, gfp_t gfp, size_t *mapped)		\
@@ -1103,51 +1061,44 @@ static int name##_map(struct io_pgtable_ops *ops, unsigned long iova,	\
 									\
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))			\
 		return -EINVAL;						\
-	ret = ptw_map(ptw, f, iova, paddr, pgsize, pgcount,		\
+	ret = ptw_map(ptw, name##_format, iova, paddr, pgsize, pgcount,	\
 		      ptw_attributes(ptw, prot), gfp, mapped);		\
 	ptw_publish();							\
 	return ret;							\
 }									\
-									\
-static int name##_map_runs(struct io_pgtable_ops *ops,			\
-			   unsigned long iova,				\
-			   const struct iommu_run *runs,		\
-			   unsigned int count, int prot, gfp_t gfp,	\
-			   size_t *mapped)				\
+static int name##_map_runs(struct io_pgtable_ops *ops, unsigned long iova, \
+			   const struct iommu_run *runs, unsigned int count, \
+			   int prot, gfp_t gfp, size_t *mapped)		\
 {									\
 	struct ptw *ptw = ptw_of(ops);					\
 	int ret;							\
 									\
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))			\
 		return -EINVAL;						\
-	ret = ptw_map_runs(ptw, f, iova, runs, count,			\
+	ret = ptw_map_runs(ptw, name##_format, iova, runs, count,	\
 			   ptw_attributes(ptw, prot), gfp, mapped);	\
 	ptw_publish();							\
 	return ret;							\
 }									\
-									\
 static noinline size_t name##_unmap_range(struct ptw *ptw, u64 iova,	\
 					  size_t pgsize, size_t pgcount,	\
 					  struct iommu_iotlb_gather *gather) \
 {									\
-	return ptw_unmap_range(ptw, f, iova, pgsize, pgcount, gather);	\
+	return ptw_unmap_range(ptw, name##_format, iova, pgsize, pgcount, \
+			       gather);					\
 }									\
-									\
-static size_t name##_unmap(struct io_pgtable_ops *ops,			\
-			   unsigned long iova, size_t pgsize,		\
-			   size_t pgcount,				\
+static size_t name##_unmap(struct io_pgtable_ops *ops, unsigned long iova, \
+			   size_t pgsize, size_t pgcount,		\
 			   struct iommu_iotlb_gather *gather)		\
 {									\
-	return ptw_unmap(ptw_of(ops), f, iova, pgsize, pgcount,		\
+	return ptw_unmap(ptw_of(ops), name##_format, iova, pgsize, pgcount, \
 			 gather, name##_unmap_range);			\
 }									\
-									\
 static phys_addr_t name##_iova_to_phys(struct io_pgtable_ops *ops,	\
 				       unsigned long iova)		\
 {									\
-	return ptw_iova_to_phys(ptw_of(ops), f, iova);			\
+	return ptw_iova_to_phys(ptw_of(ops), name##_format, iova);	\
 }									\
-									\
 static const struct io_pgtable_ops name = {				\
 	.map_pages = name##_map,					\
 	.map_runs = name##_map_runs,					\
@@ -1172,7 +1123,11 @@ static struct io_pgtable *ptw_create(struct ptw *shape,
 
 	if (!ptw)
 		return NULL;
+	if (cfg->alloc)
+		cfg->reclaim = false;
 	*ptw = *shape;
+	ptw->iop.cfg = *cfg;
+	ptw->iop.cookie = cookie;
 	ptw->root_shift = ptw_shift(ptw->f, ptw->top);
 	ptw->root_mask = (1U << ptw->root_bits) - 1;
 	ptw->upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
@@ -1181,10 +1136,7 @@ static struct io_pgtable *ptw_create(struct ptw *shape,
 	ptw->delay = HZ;
 	ptw->notes = cfg->tlb && cfg->tlb->tlb_add_page;
 	INIT_DELAYED_WORK(&ptw->reclaim, ptw_reclaim_work);
-	if (cfg->alloc)
-		cfg->reclaim = false;
-	ptw->root = ptw_alloc(cfg, cookie, ptw->nid,
-			      sizeof(u64) << ptw->root_bits, GFP_KERNEL);
+	ptw->root = ptw_alloc(ptw, sizeof(u64) << ptw->root_bits, GFP_KERNEL);
 	if (!ptw->root) {
 		kfree(ptw);
 		return NULL;
