@@ -9,11 +9,11 @@
  *    dirty pages through it.  dmar_domain.pgd is the root then: context and
  *    PASID entries are made of that.  debugfs walks the tables by itself.
  *
- * 2. A table that is detached goes to the gather's freelist.  The driver frees
- *    it after an invalidation without the leaf hint, or the flush queue does.
+ * 2. Tables that an unmap takes out go to the gather's freelist.  The driver or
+ *    the flush queue frees them after an invalidation without the leaf hint.
  *
  * 3. The tables are made for one remapping unit: for its stage, page sizes,
- *    levels, address width and coherency.  None of these change later.  A
+ *    levels, address width and coherency.  These do not change later.  A
  *    device behind a unit that lacks one of them is refused at attach, and its
  *    owner makes another domain (intel_pgtbl_fits()).
  *
@@ -37,7 +37,7 @@ intel_pgtbl_cfg(const struct dmar_domain *domain)
 
 static inline void intel_pgtbl_flush_all(void *cookie)
 {
-	/* Flushes nothing at the end of a domain: it has no devices then. */
+	/* A domain that is being freed has no devices left to flush. */
 	cache_tag_flush_all(cookie);
 }
 
@@ -138,13 +138,13 @@ static inline bool intel_pgtbl_fits(const struct dmar_domain *domain,
 	if (cfg->coherent_walk && !(scalable ? ecap_smpwc(iommu->ecap) :
 					       ecap_coherent(iommu->ecap)))
 		return false;
-	/* The driver programs no more levels than @iommu->agaw has. */
+	/* The driver programs at most the levels of @iommu->agaw. */
 	return levels & BIT(cfg->vtd_cfg.levels) &&
 	       cfg->vtd_cfg.levels <= agaw_to_level(iommu->agaw) &&
 	       cfg->ias + first <= width;
 }
 
-/* Most maps need nothing but the page table. */
+/* The first map, and maps of nested parents, take the slow path. */
 static __always_inline bool
 intel_pgtbl_prepared(const struct dmar_domain *domain)
 {
@@ -255,7 +255,7 @@ static inline size_t intel_pgtbl_unmap(struct dmar_domain *domain,
 	size_t cleared = domain->pgtbl->unmap_pages(domain->pgtbl, iova, pgsize,
 						    pgcount, gather);
 
-	/* One invalidation for all that is gathered, whatever its pages. */
+	/* One invalidation for the range, also of mixed page sizes. */
 	if (cleared && !iommu_iotlb_gather_queued(gather))
 		iommu_iotlb_gather_add_range(gather, iova, cleared);
 	return cleared;
@@ -278,7 +278,7 @@ intel_pgtbl_read_and_clear_dirty(struct dmar_domain *domain,
 				 unsigned long flags,
 				 struct iommu_dirty_bitmap *dirty)
 {
-	/* To stop tracking the core cleans all pages, without a bitmap. */
+	/* To stop tracking, the core cleans the range without a bitmap. */
 	if (!domain->dirty_tracking && dirty->bitmap)
 		return -EINVAL;
 	return domain->pgtbl->read_and_clear_dirty(domain->pgtbl, iova, size,

@@ -5,7 +5,7 @@
  * VT-d's page-selective invalidations (IOTLB and Device-TLB Invalidate Descriptors)
  * and PCIe's ATS Invalidate Requests name an aligned power of two of pages.  One
  * block around the two pages at a 1 GiB line has 2 GiB.  Two blocks that meet at
- * such a line have less than twice the bytes of the range.
+ * such a line have at most twice the bytes of the range.
  */
 #ifndef _IO_PGTABLE_INVAL_H
 #define _IO_PGTABLE_INVAL_H

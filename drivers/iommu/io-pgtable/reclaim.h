@@ -72,7 +72,7 @@
  * 5. The worker.  If there are more than PTW_RESERVE tables, ptw.watch is set when
  *    a run begins or a table is added.  The next unmap clears it and arms the
  *    worker.  So a page table that is idle or small, or in which nothing is
- *    unmapped, has no worker.  The worker takes no lock.  It leaves PTW_RESERVE
+ *    unmapped, has no worker.  The worker walks under RCU.  It leaves PTW_RESERVE
  *    unused tables of the last level at the highest addresses, where an allocator
  *    that works from the top takes the next ones.
  *

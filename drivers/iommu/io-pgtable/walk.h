@@ -31,15 +31,15 @@
  *    require break-before-make to replace a block, or a group (6).
  *
  * 5. The walker takes no lock.  Callers may map and unmap different ranges at the
- *    same time, in the same table too, but not the same range.  So each leaf has
- *    one writer.  Walks are RCU read-side sections and tables are freed after a
- *    grace period, so a lookup of a range that is being unmapped, and a wrong
- *    second unmap of it, read tables only.
+ *    same time, in the same table too, but not the same range.  So one CPU at
+ *    a time maps or unmaps a leaf.  Walks are RCU read-side sections and tables are
+ *    freed after a grace period, so a lookup of a range that is being unmapped, and
+ *    a wrong second unmap of it, read tables only.
  *
  * 6. A format may have groups: adjacent leaves of one table that translate
  *    adjacent memory, aligned to the size of the group.  Each has PTW_GROUPED, and
  *    hardware may keep them as one translation.  A group is a page size: it is
- *    written as a whole into holes, and cleared as a whole.  The gather gets the
+ *    written into holes, cleared and split as a whole.  The gather gets the
  *    leaves, because hardware may keep them one by one, too.
  */
 #ifndef _IO_PGTABLE_WALK_H

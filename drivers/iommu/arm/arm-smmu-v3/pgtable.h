@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What SMMUv3 invalidates of what its page tables gather.
+ * Invalidation of the ranges that SMMUv3 page tables gather.
  *
  * Theory of operation
  * ===================
  *
- * 1. An unmap is one range, whatever the sizes of its pages, and takes one
+ * 1. An unmap is one range, also of mixed page sizes, and takes one
  *    invalidation.  gather.pgsize is the sum of the page sizes.  If there is
  *    one size, the commands tell the level of the leaves (TTL) and spare the
  *    walk caches (Leaf).  If there are several, or none because only dirty bits
@@ -14,9 +14,9 @@
  * 2. Tables that were taken out wait in gather.freelist.  If there are any,
  *    walk caches are invalidated, too, and the tables freed after that.
  *
- * 3. Without range invalidation (SMMU_IDR3.RIL) each page takes a command.  An
- *    unmap of as many pages as a table has entries invalidates the whole
- *    address space instead, with one command.
+ * 3. Without range invalidation (SMMU_IDR3.RIL) an invalidation takes a command
+ *    a page.  An unmap of as many pages as a table has entries invalidates the
+ *    whole address space instead, with one command.
  *
  * 4. Pages may be groups of leaves with the Contiguous bit, which the page
  *    table offers as page sizes (contiguous, in struct io_pgtable_cfg).  A group
@@ -166,7 +166,7 @@ static inline size_t arm_smmu_atc_part(unsigned long iova, size_t size)
  *
  * Context: any that @gfp allows.
  * Return: 0 or a negative errno, as map_runs() of struct io_pgtable_ops;
- * -ENODEV for a domain that was never attached.
+ * -ENODEV for a domain that has no page table yet.
  */
 static inline int arm_smmu_map_runs(struct iommu_domain *domain,
 				    unsigned long iova,
