@@ -194,7 +194,7 @@ static void grow_both(const struct who *who, unsigned long n)
 		some = grow(who, n, false);
 		without = without && without < some ? without : some;
 	}
-	printf("%-6s %6lu tables: %.0f ns each without reclaim, %.0f with: %.3f; %lu grace periods\n",
+	printf("%-6s %6lu tables: %.0f ns without reclaim, %.0f with: %.3f; %lu grace periods\n",
 	       who->name, n, without, with, with / without, shim_grace_periods);
 }
 
