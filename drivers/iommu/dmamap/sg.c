@@ -560,6 +560,6 @@ void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	}
 	addr = list_range(dev, sgl, nents, &size, &removal);
 	if (size && dmamap_removal_end(&removal, dev, addr, size) &&
-	    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+	    !dev_is_dma_coherent(dev) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		iommu_dma_sync_sg_for_cpu(dev, sgl, nents, dir);
 }

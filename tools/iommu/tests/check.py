@@ -229,7 +229,10 @@ def each_address_has_0x_and_16_digits():
             wrong += [address for address in shown if not re.fullmatch(r"0x[0-9a-f]{16}", address)]
         top = json.loads(run("--json", "--map", domain, "--snapshot", GUEST).stdout)
         wrong += [r["first"] for d in top["domains"] for r in d.get("ranges", []) if not r["first"].startswith("0x")]
-    verdict(not wrong and "0x" + 16 * "0" in seen, "each address is shown as 0x and 16 digits, 0 among them", wrong[:3])
+    # Not every guest has a range that begins there.
+    zero = any(int(row["first"], 16) == 0 for row in rows(sections(GUEST)["iova/ranges"]))
+    verdict(not wrong and zero == ("0x" + 16 * "0" in seen), "each address is shown as 0x and 16 digits, 0 among them",
+            wrong[:3])
 
 
 def every_range_is_in_a_cell():
