@@ -5,6 +5,7 @@
 
 #include <linux/bug.h>
 #include <linux/irqflags.h>
+#include <linux/ktime.h>
 #include <linux/rcupdate.h>
 
 static struct {
@@ -19,6 +20,7 @@ static struct rcu_head *first, **last = &first;
 void (*shim_rcu_waits)(void);
 bool shim_rcu_stalled, shim_rcu_skipped;
 unsigned long shim_grace_periods;
+s64 shim_ktime;
 
 static bool passed(unsigned long state)
 {
