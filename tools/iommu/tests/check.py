@@ -190,13 +190,14 @@ def cells(text):
                 yield int(row[1], 16) + i * size, size, letter
 
 
-def map_draws_each_cell_as_it_is():
+def drawn(path):
+    """The letters of all maps of a snapshot, and the cells that are not what is in them."""
     wrong, seen = [], set()
-    for domain in (row["domain"] for row in rows(sections(GUEST)["iova/domains"])):
-        top = json.loads(run("--json", "--map", domain, "--snapshot", GUEST).stdout)
+    for domain in (row["domain"] for row in rows(sections(path)["iova/domains"])):
+        top = json.loads(run("--json", "--map", domain, "--snapshot", path).stdout)
         ranges = [(int(r["first"], 16), int(r["last"], 16), r["state"])
                   for r in next(d for d in top["domains"] if d["domain"] == int(domain))["ranges"]]
-        for at, size, letter in cells(run("--map", domain, "--snapshot", GUEST).stdout):
+        for at, size, letter in cells(run("--map", domain, "--snapshot", path).stdout):
             inside = [(max(a, at), min(b, at + size - 1), s) for a, b, s in ranges if a < at + size and b >= at]
             states = {s for _, _, s in inside}
             hole = sum(b - a + 1 for a, b, _ in inside) < size
@@ -205,7 +206,30 @@ def map_draws_each_cell_as_it_is():
             seen.add(letter)
             if letter != want:
                 wrong.append(f"domain {domain}, {at:#x} is '{letter}', not '{want}'")
-    verdict(not wrong and {".", "o", "#"} <= seen, "--map draws each cell as what is in it", f"{wrong[:3]} {seen}")
+    return seen, wrong
+
+
+def map_draws_each_cell_as_it_is():
+    """Which letters a guest has depends on what its CPUs did when."""
+    seen, wrong = drawn(GUEST)
+    verdict(seen and not wrong, "--map draws each cell as what is in it", wrong[:3])
+
+
+def map_draws_every_state(folder):
+    """7 MiB, 4 pages a cell: each state for 1 MiB, 1 MiB of nothing between, and one page alone."""
+    files = sections(GUEST)
+    first = {"live": 0x10000000, "cached": 0x10200000, "reserved": 0x10400000}
+    both = [f"2 {at:#x} {at + 4095:#x} {'live' if at & 4096 else 'cached'}" for at in range(0x10600000, 0x10700000, 4096)]
+    files["iova/ranges"] = "domain first last state\n" + "\n".join(
+        [f"2 {at:#x} {at + (1 << 20) - 1:#x} {'live' if state == 'reserved' else state}" for state, at in first.items()]
+        + ["2 0x10580000 0x10580fff live"] + both) + "\n"
+    dmamap = next(row["domain"] for row in rows(files["dmamap/domains"]) if row["iova"] == "2")
+    files["dmamap/reserved"] = ("domain first last type\n"
+                                f"{dmamap} {first['reserved']:#x} {first['reserved'] + (1 << 20) - 1:#x} reserved\n")
+    path = os.path.join(folder, "states")
+    save(path, files)
+    seen, wrong = drawn(path)
+    verdict(not wrong and seen == set(".o#%R+"), "--map has a letter for each state", f"{wrong[:3]} {seen}")
 
 
 def a_cell_with_a_hole_in_it_is_told_from_a_full_one(folder):
@@ -952,6 +976,7 @@ SHOWN = (
 )
 
 ELSE = (
+    map_draws_every_state,
     a_cell_with_a_hole_in_it_is_told_from_a_full_one,
     any_name_can_be_drawn,
     cut_files_give_a_status,
