@@ -166,22 +166,3 @@ void dmamap_address_free(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 
 	free_iova_fast(iovad, iova_pfn(iovad, addr), size >> iova_shift(iovad));
 }
-
-/**
- * dmamap_address_suspect - free a range that may not be the caller's
- * @cookie: the cookie of its domain
- * @addr: the lowest address that the driver named
- * @size: the bytes that the driver named
- *
- * With the stock allocator, which cannot check it, the range is leaked.
- * Context: any.
- */
-void dmamap_address_suspect(struct iommu_dma_cookie *cookie, dma_addr_t addr,
-			    size_t size)
-{
-#ifdef CONFIG_IOVA_GAP_TREE
-	struct iova_domain *iovad = &cookie->iovad;
-
-	iova_put_aside(iovad, iova_pfn(iovad, addr), size >> iova_shift(iovad));
-#endif
-}

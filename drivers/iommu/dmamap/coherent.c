@@ -112,10 +112,7 @@ static dma_addr_t map_memory(struct device *dev, size_t size,
 				    &aligned);
 	if (!addr)
 		return 0;
-	runs.domain = domain;
-	runs.addr = addr;
-	runs.prot = prot;
-	runs.gfp = gfp & ~GFP_PLACE;
+	dmamap_runs_start(&runs, domain, addr, prot, gfp & ~GFP_PLACE);
 	runs.count = 0;
 	if (!pages)
 		dmamap_runs_append(&runs, page_to_phys(page), size);
@@ -123,9 +120,11 @@ static dma_addr_t map_memory(struct device *dev, size_t size,
 		ret = dmamap_runs_add(&runs, page_to_phys(pages[done]),
 				      PAGE_SIZE);
 	if (!ret)
-		ret = dmamap_runs_flush(&runs);
+		ret = dmamap_runs_flush(&runs, true);
 	if (!ret)
 		ret = dmamap_run_sync(domain, addr, size);
+	if (!ret && !dmamap_length_add(domain->iova_cookie, addr, size))
+		ret = -ENOMEM;
 	if (!ret) {
 		dmamap_count(maps, 1);
 		trace_dmamap_map(dev, addr,

@@ -5,7 +5,7 @@
  * 1. "domains" has a line for each domain, with its IOMMU group, its number in
  *    /sys/kernel/debug/iova/, the state of its flush queue and counters of
  *    errors, which need no switch.  "reserved" lists the ranges that each
- *    domain reserves.
+ *    domain reserves.  "misuses" has the last reports of wrong calls (misuse.c).
  * 2. "counters" sums what each CPU has counted while "counting" was 1, because
  *    these events are as frequent as mappings.
  * 3. A mutex protects the list of cookies while a file is read.  The lock of a
@@ -88,6 +88,13 @@ static int reserved_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(reserved);
 
+static int misuses_show(struct seq_file *m, void *unused)
+{
+	dmamap_misuses_show(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(misuses);
+
 static int counters_show(struct seq_file *m, void *unused)
 {
 	struct dmamap_counts sum = { };
@@ -135,6 +142,7 @@ void __init dmamap_debugfs_init(void)
 
 	debugfs_create_file("domains", 0400, dir, NULL, &domains_fops);
 	debugfs_create_file("reserved", 0400, dir, NULL, &reserved_fops);
+	debugfs_create_file("misuses", 0400, dir, NULL, &misuses_fops);
 	debugfs_create_file("counters", 0400, dir, NULL, &counters_fops);
 	debugfs_create_file_unsafe("counting", 0600, dir, NULL, &counting_fops);
 }

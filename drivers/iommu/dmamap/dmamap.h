@@ -18,6 +18,8 @@
  *	sync.c		ownership of a buffer between CPU and device
  *	bounce.c	bounce slots
  *	range.c		an address range with its translations, made and undone
+ *	misuse.c	reports of wrong calls
+ *	lengths.c	the size of each range, where the page table has no bounds
  *	address.c	which address range
  *	flush_queue.c	ranges that wait for an IOTLB flush
  *	debugfs.c	debugfs files and counters
@@ -32,13 +34,11 @@
  *    after the PTEs were cleared (flush_queue.c).  Bounced buffers are unmapped
  *    strictly in a lazy domain, too, because slots are reused at once.
  *
- * 5. An unmap that clears more or less than it names is reported with device,
- *    address and sizes (range.c), if the page table says what it cleared:
- *    iommu_domain_ops.exact_unmap or .exact_ends.  For other drivers the first
- *    and the last granule are looked up before.  The address then goes to
- *    iova_free_suspect(), which frees it if it is allocated with this size (see
- *    suspect.c there), even if by another owner.  The unmap of an address that
- *    was freed and is in use again is not noticed.
+ * 5. An unmap undoes exactly one mapping or is refused (range.c).  A refused one
+ *    is reported with device, address, size and what is there instead (misuse.c).
+ *    What it was to unmap stays mapped: the driver leaks it.  The unmap of an
+ *    address that was unmapped and is in use again with the same size is not
+ *    noticed.
  *
  * 6. Locks, outermost first:
  *
@@ -72,6 +72,7 @@ struct seq_file;
 /* What this layer keeps for a domain. */
 struct iommu_dma_cookie {
 	struct dmamap_fq *fq;	/* %NULL: strict. Valid until the domain goes */
+	struct io_pgtable *lengths; /* %NULL: the page table has bounds, see range.c */
 	unsigned long second_page; /* second smallest page size, or ULONG_MAX */
 	struct iova_domain iovad; /* addresses; granule valid from the start */
 	bool msi_only;		/* the owner manages all IOVAs but MSI pages */
@@ -88,7 +89,7 @@ struct iommu_dma_cookie {
 	struct list_head link;	/* in the list for debugfs */
 	unsigned int id;	/* number of the domain in debugfs */
 	int group;		/* number of the IOMMU group that has joined */
-	atomic_t bad_unmaps;	/* unmaps that did not clear what they named */
+	atomic_t bad_unmaps;	/* unmaps and syncs that were refused */
 	atomic_t refused_lazy;	/* requests for lazy mode that were refused */
 };
 
@@ -128,12 +129,10 @@ phys_addr_t dmamap_bounce(struct device *dev, phys_addr_t phys, size_t size,
 /* An unmap in progress. */
 struct dmamap_removal {
 	struct iommu_domain *domain;
-	struct iommu_dma_cookie *cookie;
 	struct dmamap_ring *ring;	/* %NULL to flush at once */
-	bool refused;			/* not allocated: clear nothing */
 	struct iommu_iotlb_gather gather; /* IOVAs to flush */
-	size_t asked;			/* bytes to clear so far */
-	size_t cleared;			/* bytes cleared so far */
+	bool parts;			/* to be cleared by dmamap_removal_clear() */
+	bool stuck;			/* a part could not be cleared */
 };
 
 /* Tests include this file on the stock layer, too, which has no runs. */
@@ -143,13 +142,37 @@ struct dmamap_runs {
 	struct iommu_domain *domain;
 	dma_addr_t addr;	/* IOVA of @run; memory before it is mapped */
 	int prot;		/* IOMMU_* flags */
+	int more_before;	/* flags for all @run but the first ... */
+	int more_after;		/* ... and but the last */
 	gfp_t gfp;		/* for page tables */
 	unsigned int count;	/* elements of @run that wait */
 	struct iommu_run run[32];
 };
 
 /* range.c */
-int dmamap_runs_flush(struct dmamap_runs *runs);
+int dmamap_runs_flush(struct dmamap_runs *runs, bool last);
+
+/**
+ * dmamap_runs_start - prepare to map runs as one mapping
+ * @runs: gets all but @run and @count
+ * @domain: the domain
+ * @addr: where the first one goes
+ * @prot: IOMMU_* flags
+ * @gfp: for page tables
+ */
+static inline void dmamap_runs_start(struct dmamap_runs *runs,
+				     struct iommu_domain *domain,
+				     dma_addr_t addr, int prot, gfp_t gfp)
+{
+	bool bounds = domain->ops->unmap_exact;
+
+	runs->domain = domain;
+	runs->addr = addr;
+	runs->prot = bounds ? prot | IOMMU_OWNED : prot;
+	runs->more_before = bounds ? IOMMU_MORE_BEFORE : 0;
+	runs->more_after = bounds ? IOMMU_MORE_AFTER : 0;
+	runs->gfp = gfp;
+}
 
 /**
  * dmamap_runs_append - add memory behind the last run
@@ -189,7 +212,7 @@ static inline int dmamap_runs_add(struct dmamap_runs *runs, phys_addr_t phys,
 
 	if (likely(dmamap_runs_append(runs, phys, size)))
 		return 0;
-	ret = dmamap_runs_flush(runs);
+	ret = dmamap_runs_flush(runs, false);
 	if (likely(!ret))
 		dmamap_runs_append(runs, phys, size);
 	return ret;
@@ -201,14 +224,45 @@ dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 			    int prot);
 bool dmamap_range_unmap(struct device *dev, dma_addr_t addr, size_t size,
 			bool strict);
-void dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
-			  bool strict);
+bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
+			  dma_addr_t addr, size_t size, bool gaps, bool strict);
 void dmamap_removal_clear(struct dmamap_removal *removal, dma_addr_t addr,
 			  size_t size);
 bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
 			dma_addr_t addr, size_t size);
-void dmamap_misuse(struct device *dev, const char *what, dma_addr_t addr,
-		   size_t size, const char *found);
+
+/* misuse.c */
+void dmamap_refuse_unmap(struct device *dev, dma_addr_t addr, size_t size);
+void dmamap_unmap_stuck(struct device *dev, dma_addr_t addr, size_t size);
+void dmamap_refuse_sync(struct device *dev, dma_addr_t addr, size_t size);
+void dmamap_misuses_show(struct seq_file *m);
+
+/* lengths.c */
+#ifdef CONFIG_IOMMU_DMAMAP
+int dmamap_lengths_create(struct iommu_dma_cookie *cookie);
+void dmamap_lengths_destroy(struct iommu_dma_cookie *cookie);
+bool dmamap_length_record(struct iommu_dma_cookie *cookie, dma_addr_t addr,
+			  size_t size);
+bool dmamap_length_take(struct iommu_dma_cookie *cookie, dma_addr_t addr,
+			size_t size);
+bool dmamap_length_find(struct iommu_dma_cookie *cookie, dma_addr_t addr,
+			struct iommu_mapping *found);
+
+/**
+ * dmamap_length_add - record a mapping, if the page table does not
+ * @cookie: the cookie of the domain
+ * @addr: its first address
+ * @size: its bytes
+ * Context: any.
+ * Return: false without memory.
+ */
+static inline bool dmamap_length_add(struct iommu_dma_cookie *cookie,
+				     dma_addr_t addr, size_t size)
+{
+	return likely(!cookie->lengths) ||
+	       dmamap_length_record(cookie, addr, size);
+}
+#endif
 
 /* The memory that an address range will be mapped to. */
 struct dmamap_target {
@@ -223,37 +277,15 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 				const struct dmamap_target *target);
 void dmamap_address_free(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 			 size_t size);
-void dmamap_address_suspect(struct iommu_dma_cookie *cookie, dma_addr_t addr,
-			    size_t size);
 
 #ifndef CONFIG_IOVA_GAP_TREE
 /* The stock allocator has none of these. */
-#define iova_check	false
 static inline void iova_drain(struct iova_domain *iovad) { }
 static inline unsigned int iova_debugfs_id(const struct iova_domain *iovad)
 {
 	return 0;
 }
 #endif
-
-/**
- * dmamap_address_allocated - is exactly this range allocated?
- * @iovad: addresses of a domain
- * @addr: first address of the range, at a granule
- * @size: its bytes, whole granules
- * Context: any.
- * Return: the answer; false with the stock allocator.
- */
-static inline bool dmamap_address_allocated(struct iova_domain *iovad,
-					    dma_addr_t addr, size_t size)
-{
-#ifdef CONFIG_IOVA_GAP_TREE
-	return iova_allocated(iovad, iova_pfn(iovad, addr),
-			      size >> iova_shift(iovad));
-#else
-	return false;
-#endif
-}
 
 /* A snapshot of a flush queue. */
 struct dmamap_fq_state {

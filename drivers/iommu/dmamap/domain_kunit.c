@@ -66,11 +66,6 @@ static void domain_test_exit(struct kunit *test)
 	mock_iommu_destroy(mock);
 }
 
-static void expect_warning(const char *text)
-{
-	pr_info("expected warning: %s\n", text);
-}
-
 /* The tests are about IOVAs above 4 GiB, or need an allocator that helps. */
 static void needs_64_bits_and_gap_tree(struct kunit *test)
 {
@@ -809,32 +804,6 @@ static void physical_page_0_is_unmapped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
 }
 
-static void physical_page_0_is_cleared_behind_a_hole(struct kunit *test)
-{
-	struct mock_iommu *mock = test->priv;
-	struct scatterlist sg[3];
-	struct sg_table sgt = { sg, 3, 3 };
-	struct device *dev;
-
-	/* stock clears up to the hole */
-	needs_64_bits_and_gap_tree(test);
-	if (!pfn_valid(0))
-		kunit_skip(test, "no memory at 0");
-	if (PAGE_SIZE != GRANULE)
-		kunit_skip(test, "other pages");
-	mock->config.exact_unmap = false;
-	dev = platform(test);
-	sg_init_table(sg, ARRAY_SIZE(sg));
-	sg_set_page(&sg[0], new_page(test), PAGE_SIZE, 0);
-	sg_set_page(&sg[1], pfn_to_page(0), PAGE_SIZE, 0);
-	sg_set_page(&sg[2], new_page(test), PAGE_SIZE, 0);
-	KUNIT_ASSERT_EQ(test, dma_map_sgtable(dev, &sgt, DMA_TO_DEVICE, 0), 0);
-	iommu_unmap(iommu_get_domain_for_dev(dev), sg_dma_address(sg), GRANULE);
-	expect_warning("unmap of IOVA");
-	dma_unmap_sgtable(dev, &sgt, DMA_TO_DEVICE, 0);
-	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
-}
-
 static void physical_page_0_is_synced(struct kunit *test)
 {
 	struct device *dev = pci(test, true);
@@ -879,7 +848,6 @@ static struct kunit_case domain_cases[] = {
 	KUNIT_CASE(a_group_leaves_low_addresses_together),
 #endif
 	KUNIT_CASE(physical_page_0_is_unmapped),
-	KUNIT_CASE(physical_page_0_is_cleared_behind_a_hole),
 	KUNIT_CASE(physical_page_0_is_synced),
 	{}
 };

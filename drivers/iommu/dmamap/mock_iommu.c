@@ -242,6 +242,22 @@ static int map_one(struct mock_domain *md, struct mock_leaf *leaf,
 	return 0;
 }
 
+#if defined(CONFIG_IOMMU_DMAMAP) || defined(CONFIG_IO_PGTABLE_WALK)
+#define MOCK_BOUNDS	(IOMMU_OWNED | IOMMU_MORE_BEFORE | IOMMU_MORE_AFTER)
+
+/* The flags of a part of what is mapped with @prot. */
+static int part_prot(int prot, bool first, bool last)
+{
+	if (!(prot & IOMMU_OWNED))
+		return prot;
+	return prot | (first ? 0 : IOMMU_MORE_BEFORE) |
+	       (last ? 0 : IOMMU_MORE_AFTER);
+}
+#else
+#define MOCK_BOUNDS	0
+#define part_prot(prot, first, last)	(prot)
+#endif
+
 static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
 			  int prot, gfp_t gfp, size_t *mapped)
@@ -265,7 +281,7 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 		return ret;
 
 	chunk = READ_ONCE(mock->faults.map_chunk);
-	if (chunk)
+	if (chunk && !mock->config.map_runs)
 		size = min(size, max(pgsize, ALIGN_DOWN(chunk, pgsize)));
 	for (done = 0; done < size; done += pgsize) {
 		struct mock_leaf *leaf = kmalloc(sizeof(*leaf), gfp);
@@ -278,7 +294,7 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 			.iova = iova + done,
 			.size = pgsize,
 			.phys = paddr + done,
-			.prot = prot,
+			.prot = part_prot(prot, !done, done + pgsize == size),
 			.usable = !mock->config.caching_mode,
 		};
 		spin_lock_irqsave(&mock->lock, flags);
@@ -300,21 +316,17 @@ static int mock_map_runs(struct iommu_domain *domain, unsigned long iova,
 			 const struct iommu_run *run, unsigned int count,
 			 int prot, gfp_t gfp, size_t *mapped)
 {
-	size_t granule = granule_of(domain), done;
+	size_t granule = granule_of(domain);
+	unsigned long begin = iova;
 	int ret = 0;
 
-	for (; !ret && count--; run++)
-		for (done = 0; !ret && done < run->size;) {
-			size_t step = 0;
-
-			ret = mock_map_pages(domain, iova, run->phys + done,
-					     granule,
-					     (run->size - done) / granule, prot,
-					     gfp, &step);
-			iova += step;
-			done += step;
-			*mapped += step;
-		}
+	for (; !ret && count--; run++) {
+		ret = mock_map_pages(domain, iova, run->phys, granule,
+				     run->size / granule,
+				     part_prot(prot, iova == begin, !count),
+				     gfp, mapped);
+		iova += run->size;
+	}
 	return ret;
 }
 #endif
@@ -435,6 +447,85 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 		iommu_iotlb_gather_add_range(gather, iova, done);
 	return done;
 }
+
+#if defined(CONFIG_IOMMU_DMAMAP) || defined(CONFIG_IO_PGTABLE_WALK)
+/* Is [@iova, @last] one mapping? The lock is held. */
+static bool is_mapping(struct mock_domain *md, unsigned long iova,
+		       unsigned long last, bool gaps)
+{
+	struct mock_leaf *leaf = live_leaf(md, iova);
+	unsigned long at;
+
+	if (!leaf || leaf->iova != iova || last < iova ||
+	    (leaf->prot & (IOMMU_OWNED | IOMMU_MORE_BEFORE)) != IOMMU_OWNED)
+		return false;
+	for (at = last_of(leaf) + 1; at - 1 < last; at += granule_of(&md->domain)) {
+		if (!(leaf->prot & IOMMU_MORE_AFTER))
+			return false;
+		leaf = live_leaf(md, at) ?: leaf;
+		if (leaf->iova != at && !gaps)
+			return false;
+		if (leaf->iova == at && (leaf->prot & (IOMMU_OWNED | IOMMU_MORE_BEFORE)) !=
+					(IOMMU_OWNED | IOMMU_MORE_BEFORE))
+			return false;
+	}
+	return last_of(leaf) == last && !(leaf->prot & IOMMU_MORE_AFTER);
+}
+
+static bool mock_unmap_exact(struct iommu_domain *domain, unsigned long iova,
+			     size_t size, bool gaps,
+			     struct iommu_iotlb_gather *gather)
+{
+	struct mock_domain *md = to_mock_domain(domain);
+	struct mock_iommu *mock = md->mock;
+	size_t granule = granule_of(domain), done;
+	unsigned long flags;
+	bool exact;
+
+	spin_lock_irqsave(&mock->lock, flags);
+	exact = size && is_mapping(md, iova, iova + size - 1, gaps);
+	if (exact)
+		note(mock, MOCK_UNMAP, iova, size);
+	for (done = 0; exact && done < size; done += granule) {
+		struct mock_leaf *leaf = live_leaf(md, iova + done);
+
+		if (leaf)
+			kill_leaf(md, leaf);
+	}
+	spin_unlock_irqrestore(&mock->lock, flags);
+	if (exact && mock->config.tables)
+		detach_table(mock, gather);
+	if (exact && !iommu_iotlb_gather_queued(gather))
+		iommu_iotlb_gather_add_range(gather, iova, size);
+	return exact;
+}
+
+static bool mock_find_mapping(struct iommu_domain *domain, unsigned long iova,
+			      struct iommu_mapping *found)
+{
+	struct mock_domain *md = to_mock_domain(domain);
+	struct mock_leaf *leaf, *first, *last;
+	unsigned long flags;
+
+	spin_lock_irqsave(&md->mock->lock, flags);
+	leaf = live_leaf(md, iova);
+	for (first = leaf; first && first->prot & IOMMU_MORE_BEFORE;)
+		first = rb_entry_safe(rb_prev(&first->node), struct mock_leaf,
+				      node);
+	for (last = leaf; last && last->prot & IOMMU_MORE_AFTER;)
+		last = rb_entry_safe(rb_next(&last->node), struct mock_leaf,
+				     node);
+	if (first && last)
+		*found = (struct iommu_mapping){
+			.iova = first->iova,
+			.size = last_of(last) - first->iova + 1,
+			.owned = leaf->prot & IOMMU_OWNED,
+			.whole = true,
+		};
+	spin_unlock_irqrestore(&md->mock->lock, flags);
+	return first && last;
+}
+#endif
 
 static void invalidate(struct mock_domain *md, enum mock_op op,
 		       unsigned long first, unsigned long last)
@@ -557,24 +648,16 @@ static void mock_domain_free(struct iommu_domain *domain)
 	.iova_to_phys = mock_iova_to_phys,			\
 	.free = mock_domain_free
 
-static const struct iommu_domain_ops mock_exact_ops = {
-	MOCK_DOMAIN_OPS,
-#ifdef CONFIG_IOMMU_DMAMAP
-	.exact_unmap = true,
-#endif
-};
-
 static const struct iommu_domain_ops mock_runs_ops = {
 	MOCK_DOMAIN_OPS,
 #if defined(CONFIG_IOMMU_DMAMAP) || defined(CONFIG_IO_PGTABLE_WALK)
 	.map_runs = mock_map_runs,
-#endif
-#ifdef CONFIG_IOMMU_DMAMAP
-	.exact_unmap = true,
+	.unmap_exact = mock_unmap_exact,
+	.find_mapping = mock_find_mapping,
 #endif
 };
 
-static const struct iommu_domain_ops mock_inexact_ops = {
+static const struct iommu_domain_ops mock_plain_ops = {
 	MOCK_DOMAIN_OPS,
 };
 
@@ -595,8 +678,7 @@ static struct iommu_domain *mock_domain_alloc_paging(struct device *dev)
 	md->pages = RB_ROOT;
 	INIT_LIST_HEAD(&md->stale);
 	md->domain.ops = mock->config.map_runs ? &mock_runs_ops :
-			 mock->config.exact_unmap ? &mock_exact_ops :
-						    &mock_inexact_ops;
+						 &mock_plain_ops;
 	md->domain.pgsize_bitmap = mock->config.pgsize_bitmap;
 	md->domain.geometry.aperture_start = mock->config.aperture_start;
 	md->domain.geometry.aperture_end = mock->config.aperture_end;
@@ -710,7 +792,7 @@ static const struct iommu_ops mock_ops = {
 	.get_resv_regions = mock_get_resv_regions,
 	.is_attach_deferred = mock_is_attach_deferred,
 	.def_domain_type = mock_def_domain_type,
-	.default_domain_ops = &mock_inexact_ops,
+	.default_domain_ops = &mock_plain_ops,
 	.identity_domain = &mock_identity_domain,
 	.blocked_domain = &mock_blocked_domain,
 	.owner = THIS_MODULE,
@@ -1239,7 +1321,7 @@ enum mock_reach mock_translate(struct device *dev, dma_addr_t iova,
 		reach = leaf->died ? MOCK_STALE : MOCK_LIVE;
 		if (page) {
 			page->phys = leaf->phys + (iova - leaf->iova);
-			page->prot = leaf->prot;
+			page->prot = leaf->prot & ~MOCK_BOUNDS;
 		}
 	}
 	spin_unlock_irqrestore(&mock->lock, flags);

@@ -66,10 +66,10 @@ enum mock_op {
  * @deferred_flush: has the capability of that name
  * @shadow_on_flush: wants the single large flush queue
  * @one_group: all devices share one group; otherwise each has its own
- * @exact_unmap: a part of a large page can be unmapped, and what is cleared is
- *	what is returned, which the domain's operations say; otherwise the whole
+ * @exact_unmap: a part of a large page can be unmapped; otherwise the whole
  *	page is unmapped, and its size returned
- * @map_runs: it takes many pieces of memory in one call; exact, too
+ * @map_runs: it takes many pieces of memory in one call, and keeps the bounds of
+ *	mappings
  * @caching_mode: a translation can be used only after iotlb_sync_map()
  * @tables: each unmap detaches a page of the page table
  * @defer_attach: devices ask to be attached when they first map

@@ -12,8 +12,8 @@
  *    that are not mapped moves it to the boundary. place_next() computes gaps
  *    from the lengths alone, because a range with gaps begins at a boundary. An
  *    entry longer than the boundary begins at one, and crosses the next.
- * 4. An unmap finds the range by its segments. It clears segments that meet at
- *    once, and flushes the IOTLB once.
+ * 4. An unmap finds the range by its segments. It is one mapping, also with gaps,
+ *    is cleared at once, and the IOTLB is flushed once (range.c).
  * 5. An entry of PCI peer memory that the device reaches without the IOMMU gets
  *    its bus address, and no place in the range. Empty entries are skipped; a
  *    list without others is refused.
@@ -252,10 +252,12 @@ static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr,
 static int map_plain(int nents, struct layout *layout)
 {
 	struct dmamap_runs *runs = &layout->runs;
-	int i, ret = dmamap_runs_flush(runs);
+	bool all = layout->noted == nents;
 	struct scatterlist *s;
+	int i, ret;
 
-	if (likely(layout->noted == nents) || ret)
+	ret = dmamap_runs_flush(runs, all);
+	if (likely(all) || ret)
 		return ret;
 	for_each_entry(layout->next, s, nents - layout->noted, i) {
 		ret = dmamap_runs_add(runs, sg_phys(s), s->length);
@@ -263,7 +265,7 @@ static int map_plain(int nents, struct layout *layout)
 			return ret;
 	}
 	runs->run[runs->count - 1].size += layout->padding;
-	return dmamap_runs_flush(runs);
+	return dmamap_runs_flush(runs, true);
 }
 
 /* Map a list that is not plain. */
@@ -280,7 +282,7 @@ static noinline int map_any(struct scatterlist *sgl, int nents,
 		if (unlikely(p.end == p.at))
 			continue;
 		if (p.gap) {
-			ret = dmamap_runs_flush(runs);
+			ret = dmamap_runs_flush(runs, false);
 			if (unlikely(ret))
 				return ret;
 			runs->addr += p.gap;
@@ -290,7 +292,7 @@ static noinline int map_any(struct scatterlist *sgl, int nents,
 		if (unlikely(ret))
 			return ret;
 	}
-	return dmamap_runs_flush(runs);
+	return dmamap_runs_flush(runs, true);
 }
 
 /* Map a list that is laid out, at an address. */
@@ -301,16 +303,16 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 	struct dmamap_runs *runs = &layout->runs;
 	int ret;
 
-	runs->domain = domain;
-	runs->addr = addr;
-	runs->prot = prot;
-	runs->gfp = GFP_ATOMIC;
+	dmamap_runs_start(runs, domain, addr, prot, GFP_ATOMIC);
 	if (likely(layout->plain))
 		ret = map_plain(nents, layout);
 	else
 		ret = map_any(sgl, nents, layout);
 	if (likely(!ret))
 		ret = dmamap_run_sync(domain, addr, layout->total);
+	if (likely(!ret) && unlikely(!dmamap_length_add(domain->iova_cookie, addr,
+							layout->total)))
+		ret = -ENOMEM;
 	if (likely(!ret))
 		return 0;
 	unmap_upto(domain, addr, sgl, nents, runs->addr - addr,
@@ -502,64 +504,103 @@ clear:
 	return ret;
 }
 
-/* The range of a mapped list, @size 0 without one. Clears PTEs for @removal. */
-static __always_inline dma_addr_t
-list_range(struct device *dev, struct scatterlist *sgl, int nents, size_t *size,
-	   struct dmamap_removal *removal)
+/* The range of a mapped list. */
+struct list_range {
+	dma_addr_t addr;
+	size_t size;		/* 0 without one */
+	bool gaps;		/* segments do not meet */
+	bool bus;		/* there are bus addresses, too */
+};
+
+static __always_inline struct list_range
+list_range(struct device *dev, struct scatterlist *sgl, int nents)
 {
-	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad), boundary;
-	dma_addr_t first = 0, start = 0, end = 0, at;
+	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
+	struct list_range range = { };
+	dma_addr_t end = 0, at;
 	struct scatterlist *s;
 	int i;
 
 	for_each_entry(sgl, s, nents, i) {
 		if (sg_dma_is_bus_address(s)) {
-			if (removal)
-				sg_dma_unmark_bus_address(s);
+			range.bus = true;
 			continue;
 		}
 		if (!sg_dma_len(s))
 			break;
 		at = sg_dma_address(s) & ~(dma_addr_t)mask;
-		if (!end) {
-			first = at;
-			start = at;
-		} else if (at != end && removal) {
-			dmamap_removal_clear(removal, start, end - start);
-			start = at;
-			boundary = dma_get_seg_boundary(dev);
-			/* Gaps end at a boundary; anything else is a misuse. */
-			if (at & dmamap_boundary(boundary))
-				removal->asked++;
-		}
+		if (!end)
+			range.addr = at;
+		else if (unlikely(at != end))
+			range.gaps = true;
 		end = (sg_dma_address(s) + sg_dma_len(s) + mask) &
 		      ~(dma_addr_t)mask;
 	}
-	if (end && removal)
-		dmamap_removal_clear(removal, start, end - start);
-	*size = end - first;
-	return first;
+	range.size = end - range.addr;
+	return range;
+}
+
+/* Clear a list from gap to gap. */
+static noinline void clear_parts(struct device *dev, struct scatterlist *sgl,
+				 int nents, struct dmamap_removal *removal)
+{
+	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
+	dma_addr_t start = 0, end = 0, at;
+	struct scatterlist *s;
+	int i;
+
+	for_each_sg(sgl, s, nents, i) {
+		if (sg_dma_is_bus_address(s))
+			continue;
+		if (!sg_dma_len(s))
+			break;
+		at = sg_dma_address(s) & ~(dma_addr_t)mask;
+		if (end && at != end) {
+			dmamap_removal_clear(removal, start, end - start);
+			/* Is the segment shorter than it was? */
+			if (dmamap_phys(removal->domain, end) != PHYS_ADDR_MAX)
+				removal->stuck = true;
+		}
+		if (at != end)
+			start = at;
+		end = (sg_dma_address(s) + sg_dma_len(s) + mask) &
+		      ~(dma_addr_t)mask;
+	}
+	dmamap_removal_clear(removal, start, end - start);
+}
+
+static noinline void unmark_bus_addresses(struct scatterlist *sgl, int nents)
+{
+	struct scatterlist *s;
+	int i;
+
+	for_each_sg(sgl, s, nents, i)
+		sg_dma_unmark_bus_address(s);
 }
 
 void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 			enum dma_data_direction dir, unsigned long attrs)
 {
-	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
 	struct dmamap_removal removal;
-	dma_addr_t addr;
-	size_t size;
+	struct list_range range;
 
 	if (sg_dma_is_swiotlb(sgl)) {
 		unmap_bounced(dev, sgl, nents, dir, attrs);
 		return;
 	}
-	dmamap_removal_start(&removal, dev, false);
-	if (unlikely(iova_check)) {
-		addr = list_range(dev, sgl, nents, &size, NULL);
-		removal.refused = !dmamap_address_allocated(iovad, addr, size);
+	range = list_range(dev, sgl, nents);
+	if (range.size &&
+	    unlikely(!dmamap_removal_start(&removal, dev, range.addr,
+					   range.size, range.gaps, false))) {
+		dmamap_refuse_unmap(dev, range.addr, range.size);
+		return;
 	}
-	addr = list_range(dev, sgl, nents, &size, &removal);
-	if (size && dmamap_removal_end(&removal, dev, addr, size) &&
+	if (range.size && unlikely(removal.parts))
+		clear_parts(dev, sgl, nents, &removal);
+	if (range.size &&
+	    dmamap_removal_end(&removal, dev, range.addr, range.size) &&
 	    !dev_is_dma_coherent(dev) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		iommu_dma_sync_sg_for_cpu(dev, sgl, nents, dir);
+	if (unlikely(range.bus))
+		unmark_bus_addresses(sgl, nents);
 }

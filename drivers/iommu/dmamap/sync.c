@@ -19,7 +19,7 @@ static phys_addr_t sync_phys(struct device *dev, dma_addr_t addr, size_t size)
 	phys_addr_t phys = dmamap_phys(iommu_get_dma_domain(dev), addr);
 
 	if (unlikely(phys == PHYS_ADDR_MAX))
-		dmamap_misuse(dev, "sync", addr, size, "not mapped");
+		dmamap_refuse_sync(dev, addr, size);
 	return phys;
 }
 

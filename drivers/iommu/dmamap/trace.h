@@ -55,24 +55,35 @@ DEFINE_EVENT(dmamap_range, dmamap_unmap,
 	TP_ARGS(dev, addr, size)
 );
 
-TRACE_EVENT(dmamap_bad_unmap,
-	TP_PROTO(struct device *dev, dma_addr_t addr, size_t size,
-		 size_t cleared),
-	TP_ARGS(dev, addr, size, cleared),
+TRACE_EVENT(dmamap_misuse,
+	TP_PROTO(struct device *dev, const char *call, dma_addr_t addr,
+		 size_t size, unsigned long found_addr, size_t found_size,
+		 const char *found),
+	TP_ARGS(dev, call, addr, size, found_addr, found_size, found),
 	TP_STRUCT__entry(
 		__string(device, dev_name(dev))
+		__string(driver, dev_driver_string(dev))
+		__string(call, call)
+		__string(found, found)
 		__field(u64, addr)
 		__field(size_t, size)
-		__field(size_t, cleared)
+		__field(u64, found_addr)
+		__field(size_t, found_size)
 	),
 	TP_fast_assign(
 		__assign_str(device);
+		__assign_str(driver);
+		__assign_str(call);
+		__assign_str(found);
 		__entry->addr = addr;
 		__entry->size = size;
-		__entry->cleared = cleared;
+		__entry->found_addr = found_addr;
+		__entry->found_size = found_size;
 	),
-	TP_printk("%s iova=%#llx size=%zu cleared=%zu", __get_str(device),
-		  __entry->addr, __entry->size, __entry->cleared)
+	TP_printk("%s %s %s iova=%#llx size=%zu found=%s found_iova=%#llx found_size=%zu",
+		  __get_str(driver), __get_str(device), __get_str(call),
+		  __entry->addr, __entry->size, __get_str(found),
+		  __entry->found_addr, __entry->found_size)
 );
 
 TRACE_EVENT(dmamap_bounce,

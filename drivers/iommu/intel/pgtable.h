@@ -261,6 +261,31 @@ static inline size_t intel_pgtbl_unmap(struct dmar_domain *domain,
 	return cleared;
 }
 
+/* unmap_exact() of struct iommu_domain_ops. */
+static inline bool intel_pgtbl_unmap_exact(struct iommu_domain *domain,
+					   unsigned long iova, size_t size,
+					   bool gaps,
+					   struct iommu_iotlb_gather *gather)
+{
+	struct io_pgtable_ops *ops = to_dmar_domain(domain)->pgtbl;
+
+	if (!ops || !ops->unmap_exact(ops, iova, size, gaps, gather))
+		return false;
+	if (!iommu_iotlb_gather_queued(gather))
+		iommu_iotlb_gather_add_range(gather, iova, size);
+	return true;
+}
+
+/* find_mapping() of struct iommu_domain_ops. */
+static inline bool intel_pgtbl_find_mapping(struct iommu_domain *domain,
+					    unsigned long iova,
+					    struct iommu_mapping *found)
+{
+	struct io_pgtable_ops *ops = to_dmar_domain(domain)->pgtbl;
+
+	return ops && ops->find_mapping(ops, iova, found);
+}
+
 /**
  * intel_pgtbl_read_and_clear_dirty - report which pages were written to
  * @domain: a domain with a page table, of the second stage

@@ -335,25 +335,6 @@ static void nothing_is_read_only_below_a_nested_domain(struct kunit *test)
 	free_domain(domain);
 }
 
-/* In all other domains the page table is the only one to notice. */
-static void only_the_dma_layer_reports_wrong_unmaps_itself(struct kunit *test)
-{
-	struct behind *b = behind(test, &units[0], false);
-	struct iommu_domain *domain;
-
-	domain = intel_iommu_ops.domain_alloc_for(&b->dev, IOMMU_DOMAIN_DMA);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(domain));
-	KUNIT_EXPECT_EQ(test, IS_ENABLED(CONFIG_IOMMU_DMAMAP),
-			intel_pgtbl_cfg(to_dmar_domain(domain))->owner_reports);
-	free_domain(to_dmar_domain(domain));
-
-	domain = intel_iommu_ops.domain_alloc_for(&b->dev,
-						  IOMMU_DOMAIN_UNMANAGED);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(domain));
-	KUNIT_EXPECT_FALSE(test, intel_pgtbl_cfg(to_dmar_domain(domain))->owner_reports);
-	free_domain(to_dmar_domain(domain));
-}
-
 static void a_domain_of_a_bus_takes_a_list(struct kunit *test)
 {
 	struct iommu_domain *domain = iommu_domain_alloc(&pci_bus_type);
@@ -388,7 +369,6 @@ static struct kunit_case intel_pgtable_cases[] = {
 	KUNIT_CASE(a_wider_unit_does_not_widen_the_addresses),
 	KUNIT_CASE(snooping_is_enforced_only_before_the_first_map),
 	KUNIT_CASE(nothing_is_read_only_below_a_nested_domain),
-	KUNIT_CASE(only_the_dma_layer_reports_wrong_unmaps_itself),
 	KUNIT_CASE(a_domain_of_a_bus_takes_a_list),
 	{}
 };

@@ -27,7 +27,7 @@
  *    32 blocks (16 KiB), or 32 leaves (64 KiB) makes them one translation of
  *    aligned memory, and one entry of a TLB.  One of them may change only while
  *    all are invalid ("break before make"), and a device that is at work there
- *    then faults.  So groups are page sizes (walk.h), and only for owners that ask
+ *    then faults.  So groups are page sizes (leaves.h), and only for owners that ask
  *    for them (io_pgtable_cfg.contiguous).  Hardware that keeps dirty state
  *    (IO_PGTABLE_QUIRK_ARM_HD) may keep it in any entry of a group, so there are
  *    no groups then; nor in Mali's variant, nor of blocks of 4 TiB.
@@ -42,8 +42,9 @@
 #define PTW_OPEN	BIT_ULL(55)	/* ignored in table descriptors */
 #define PTW_VALID	BIT_ULL(0)
 #define PTW_GROUPED	BIT_ULL(52)	/* Contiguous */
+#define PTW_OWNED	BIT_ULL(56)	/* 58:55 of leaves are left to software */
 
-#include "walk.h"
+#include "leaves.h"
 
 /* Descriptors of all kinds */
 #define LPAE_TABLE_OR_PAGE	BIT_ULL(1)

@@ -20,8 +20,9 @@
 #define PTW_OPEN	BIT_ULL(9)
 #define PTW_VALID	BIT_ULL(0)	/* R of the second stage, P of the first */
 #define PTW_GROUPED	0
+#define PTW_OWNED	BIT_ULL(52)	/* 54:52 are ignored in leaves of both stages */
 
-#include "walk.h"
+#include "leaves.h"
 
 #define VTD_PS		BIT_ULL(7)
 #define VTD_ADDR	GENMASK_ULL(51, 12)

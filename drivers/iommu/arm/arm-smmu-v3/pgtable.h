@@ -181,4 +181,25 @@ static inline int arm_smmu_map_runs(struct iommu_domain *domain,
 	return ops->map_runs(ops, iova, runs, count, prot, gfp, mapped);
 }
 
+/* unmap_exact() of struct iommu_domain_ops. */
+static inline bool arm_smmu_unmap_exact(struct iommu_domain *domain,
+					unsigned long iova, size_t size,
+					bool gaps,
+					struct iommu_iotlb_gather *gather)
+{
+	struct io_pgtable_ops *ops = to_smmu_domain(domain)->pgtbl_ops;
+
+	return ops && ops->unmap_exact(ops, iova, size, gaps, gather);
+}
+
+/* find_mapping() of struct iommu_domain_ops. */
+static inline bool arm_smmu_find_mapping(struct iommu_domain *domain,
+					 unsigned long iova,
+					 struct iommu_mapping *found)
+{
+	struct io_pgtable_ops *ops = to_smmu_domain(domain)->pgtbl_ops;
+
+	return ops && ops->find_mapping(ops, iova, found);
+}
+
 #endif

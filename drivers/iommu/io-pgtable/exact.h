@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Unmapping exactly one mapping, or nothing.
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. A leaf that was mapped with IOMMU_OWNED carries three bits that hardware
+ *    ignores: PTW_OWNED, PTW_BEFORE if it is not the first leaf of its mapping, and
+ *    PTW_AFTER if it is not the last one.  Inner leaves have all three, so one AND
+ *    over the leaves of a table finds bounds and holes among them.
+ *
+ * 2. ptw_unmap_exact() clears its range if it begins at a first leaf, ends at a last
+ *    leaf, and has neither in between.  Otherwise it changes nothing.  It takes holes
+ *    between inner leaves for the gaps of a scatterlist if its caller allows them.
+ *
+ * 3. Two CPUs may unmap the same mapping.  The one that takes PTW_OWNED from the
+ *    first leaf, by cmpxchg(), goes on: it looks at the other leaves, and clears all
+ *    or gives PTW_OWNED back.  A mapping of one leaf is cleared by that cmpxchg().
+ *    A leaf with PTW_AFTER alone belongs to a mapping that is being unmapped.
+ *
+ * 4. Leaves that were mapped without IOMMU_OWNED have none of the bits, so they are
+ *    out of reach of an exact unmap.
+ *
+ * 5. It cannot tell a mapping from another one at the same addresses.
+ */
+#ifndef _IO_PGTABLE_EXACT_H
+#define _IO_PGTABLE_EXACT_H
+
+/* How many of @count entries, from the first on, are inner leaves. */
+static __always_inline size_t ptw_count_inner(const u64 *slot, size_t count)
+{
+	const u64 inner = PTW_VALID | PTW_BOUNDS;
+	const u64 *s = slot, *end = slot + count, *eights = slot + (count & ~7UL);
+
+	for (; s != eights; s += 8)
+		if (unlikely((READ_ONCE(s[0]) & READ_ONCE(s[1]) &
+			      READ_ONCE(s[2]) & READ_ONCE(s[3]) &
+			      READ_ONCE(s[4]) & READ_ONCE(s[5]) &
+			      READ_ONCE(s[6]) & READ_ONCE(s[7]) & inner) != inner))
+			break;
+	for (; s != end && (READ_ONCE(*s) & inner) == inner; s++)
+		;
+	return s - slot;
+}
+
+/* Is [@at, @last], behind a first leaf, the rest of its mapping? */
+static __always_inline bool ptw_is_rest(struct ptw *ptw, struct ptw_format f,
+					u64 at, u64 last, bool gaps)
+{
+	/* @at is 0 behind the last address of all. */
+	while (at - 1 < last) {
+		unsigned int shift;
+		u64 *slot, entry;
+		size_t count, inner;
+
+		slot = ptw_walk(ptw, f, at, 0, &shift, &entry);
+		if (entry & PTW_VALID) {
+			count = min((last - at + 1) >> shift, ptw_room(f, slot));
+			if (at & ((1ULL << shift) - 1) || !count)
+				return false;
+			inner = ptw_count_inner(slot, count);
+			at += (u64)inner << shift;
+			if (inner == count)
+				continue;
+			entry = READ_ONCE(slot[inner]);
+		}
+		if ((entry & (PTW_VALID | PTW_BOUNDS)) ==
+		    (PTW_VALID | PTW_OWNED | PTW_BEFORE))
+			return last - at == (1ULL << shift) - 1;
+		if (entry & PTW_VALID &&
+		    !(shift != ptw_shift(f, 0) && ptw_is_table(f, entry)))
+			return false;
+		if (entry & PTW_VALID)
+			continue;	/* a table: walk down */
+		if (!gaps)
+			return false;
+		at = (at | ((1ULL << shift) - 1)) + 1;
+	}
+	return false;
+}
+
+/* Clear the leaves of [@first, @last], which is one mapping and ours. */
+static __always_inline void ptw_clear_mapping(struct ptw *ptw,
+					      struct ptw_format f, u64 first,
+					      u64 last,
+					      struct iommu_iotlb_gather *gather)
+{
+	u64 at = first, bytes;
+
+	do {
+		unsigned int shift, height = 0;
+		u64 *slot, entry;
+		size_t count;
+
+		rcu_read_lock();
+		slot = ptw_walk(ptw, f, at, 0, &shift, &entry);
+		if (unlikely(shift != ptw_shift(f, 0)))
+			height = (shift - ptw_shift(f, 0)) / ptw_bits(f);
+		bytes = ((at | ((1ULL << shift) - 1)) + 1) - at;
+		if (likely(entry & PTW_VALID)) {
+			count = min((last - at + 1) >> shift, ptw_room(f, slot));
+			if (height)
+				count = ptw_clear(f, slot, count, height);
+			else
+				ptw_zero(slot, count);
+			if (!ptw->iop.cfg.coherent_walk)
+				ptw_write_back(&ptw->iop.cfg, slot, count);
+			ptw_note(ptw, gather, at, count, 1UL << shift);
+			if (unlikely(count == 1UL << ptw_bits(f)))
+				ptw_covered(ptw, at, height, first, last, gather);
+			bytes = (u64)max(count, 1) << shift;
+		}
+		rcu_read_unlock();
+		at += bytes;
+	} while (at - 1 < last);
+}
+
+/* As ptw_unmap_exact(), for more than a single page. */
+static __always_inline bool
+ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
+		  bool gaps, struct iommu_iotlb_gather *gather)
+{
+	u64 last = iova + size - 1, *slot, entry, claimed;
+	unsigned int shift;
+	bool exact = false;
+
+	if (!size || (iova | size) & (ptw_granule(f) - 1) || last < iova ||
+	    !ptw_in_range(ptw, iova, size))
+		return false;
+	rcu_read_lock();
+	slot = ptw_walk(ptw, f, iova, 0, &shift, &entry);
+	do {
+		if ((entry & (PTW_VALID | PTW_OWNED | PTW_BEFORE)) !=
+		    (PTW_VALID | PTW_OWNED) ||
+		    iova & ((1ULL << shift) - 1))
+			goto out;
+		claimed = entry & ~PTW_OWNED;
+		if (!(entry & PTW_AFTER)) {
+			if (size != 1ULL << shift)
+				goto out;
+			claimed = 0;
+		}
+		/* Again if hardware has set its dirty bit. */
+	} while (!try_cmpxchg64(slot, &entry, claimed));
+
+	if (claimed) {
+		exact = ptw_is_rest(ptw, f, iova + (1ULL << shift), last,
+				    gaps);
+		/* Fails if the mapping has failed and is being undone. */
+		if (!exact)
+			cmpxchg64(slot, claimed, entry);
+	} else {
+		exact = true;
+		if (!ptw->iop.cfg.coherent_walk)
+			ptw_write_back(&ptw->iop.cfg, slot, 1);
+		ptw_note(ptw, gather, iova, 1, size);
+	}
+out:
+	rcu_read_unlock();
+	if (exact && claimed)
+		ptw_clear_mapping(ptw, f, iova, last, gather);
+	if (exact)
+		ptw_notice_unmap(ptw);
+	return exact;
+}
+
+/*
+ * Unmap [@iova, @iova + @size) if it is exactly one mapping; @whole is the format's
+ * ptw_unmap_mapping().  Returns whether it did; otherwise nothing has changed.
+ */
+static __always_inline bool
+ptw_unmap_exact(struct ptw *ptw, struct ptw_format f, unsigned long iova,
+		size_t size, bool gaps, struct iommu_iotlb_gather *gather,
+		bool (*whole)(struct ptw *ptw, u64 iova, size_t size, bool gaps,
+			      struct iommu_iotlb_gather *gather))
+{
+	unsigned int shift;
+	u64 *slot, entry;
+	bool page;
+
+	if (unlikely(size != ptw_granule(f) || iova & (ptw_granule(f) - 1) ||
+		     !ptw_in_range(ptw, iova, 1)))
+		return whole(ptw, iova, size, gaps, gather);
+
+	rcu_read_lock();
+	slot = ptw_walk(ptw, f, iova, 0, &shift, &entry);
+	page = shift == ptw_shift(f, 0) &&
+	       (entry & (PTW_VALID | PTW_BOUNDS)) == (PTW_VALID | PTW_OWNED) &&
+	       try_cmpxchg64(slot, &entry, 0);
+	if (likely(page)) {
+		if (!ptw->iop.cfg.coherent_walk)
+			ptw_write_back(&ptw->iop.cfg, slot, 1);
+		ptw_note(ptw, gather, iova, 1, ptw_granule(f));
+	}
+	rcu_read_unlock();
+	if (unlikely(!page))
+		return whole(ptw, iova, size, gaps, gather);
+	ptw_notice_unmap(ptw);
+	return true;
+}
+
+/* Leaves that a report looks at on each side of an address. */
+#define PTW_FIND	4096
+
+/* Look at the leaf of @iova; says whether there is one. */
+static bool ptw_look(struct ptw *ptw, u64 iova, u64 *first, u64 *last, u64 *entry)
+{
+	unsigned int shift;
+
+	rcu_read_lock();
+	ptw_walk(ptw, ptw->f, iova, 0, &shift, entry);
+	rcu_read_unlock();
+	*first = iova & ~((1ULL << shift) - 1);
+	*last = iova | ((1ULL << shift) - 1);
+	return *entry & PTW_VALID;
+}
+
+/* find_mapping() of struct io_pgtable_ops. */
+static bool ptw_find_mapping(struct io_pgtable_ops *ops, unsigned long iova,
+			     struct iommu_mapping *found)
+{
+	struct ptw *ptw = ptw_of(ops);
+	u64 begin, end, first, last, entry, before, after;
+	unsigned int left;
+
+	if (!ptw_in_range(ptw, iova, 1) ||
+	    !ptw_look(ptw, iova, &begin, &end, &entry))
+		return false;
+	found->owned = entry & PTW_BOUNDS;
+	found->whole = true;
+	before = entry & PTW_BEFORE;
+	after = entry & PTW_AFTER;
+	first = begin;
+	for (left = PTW_FIND; before && left && first; left--) {
+		if (!ptw_look(ptw, first - 1, &first, &last, &entry))
+			continue;	/* a gap */
+		begin = first;
+		before = entry & PTW_BEFORE;
+	}
+	last = end;
+	found->whole = !before;
+	for (left = PTW_FIND; after && left && last + 1; left--) {
+		if (!ptw_look(ptw, last + 1, &first, &last, &entry))
+			continue;
+		end = last;
+		after = entry & PTW_AFTER;
+	}
+	found->whole &= !after;
+	found->iova = begin;
+	found->size = end - begin + 1;
+	return true;
+}
+
+#endif
