@@ -142,8 +142,6 @@ struct dmamap_runs {
 	struct iommu_domain *domain;
 	dma_addr_t addr;	/* IOVA of @run; memory before it is mapped */
 	int prot;		/* IOMMU_* flags */
-	int more_before;	/* flags for all @run but the first ... */
-	int more_after;		/* ... and but the last */
 	gfp_t gfp;		/* for page tables */
 	unsigned int count;	/* elements of @run that wait */
 	struct iommu_run run[32];
@@ -164,13 +162,9 @@ static inline void dmamap_runs_start(struct dmamap_runs *runs,
 				     struct iommu_domain *domain,
 				     dma_addr_t addr, int prot, gfp_t gfp)
 {
-	bool bounds = domain->ops->unmap_exact;
-
 	runs->domain = domain;
 	runs->addr = addr;
-	runs->prot = bounds ? prot | IOMMU_OWNED : prot;
-	runs->more_before = bounds ? IOMMU_MORE_BEFORE : 0;
-	runs->more_after = bounds ? IOMMU_MORE_AFTER : 0;
+	runs->prot = domain->ops->unmap_exact ? prot | IOMMU_OWNED : prot;
 	runs->gfp = gfp;
 }
 

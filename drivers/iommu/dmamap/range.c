@@ -93,18 +93,19 @@ int dmamap_runs_flush(struct dmamap_runs *runs, bool last)
 {
 	const struct iommu_domain_ops *ops = runs->domain->ops;
 	size_t mapped = 0;
-	int ret;
+	int ret, prot = runs->prot;
 
 	if (unlikely(!runs->count))
 		return 0;
-	if (!last)
-		runs->prot |= runs->more_after;
+	if (unlikely(!last) && prot & IOMMU_OWNED) {
+		prot |= IOMMU_MORE_AFTER;
+		runs->prot |= IOMMU_MORE_BEFORE;
+	}
 	if (!ops->map_runs) {
 		ret = map_one_by_one(runs, &mapped);
 	} else {
 		ret = ops->map_runs(runs->domain, runs->addr, runs->run,
-				    runs->count, runs->prot, runs->gfp,
-				    &mapped);
+				    runs->count, prot, runs->gfp, &mapped);
 		if (trace_map_enabled() && !ret)
 			trace_runs(runs);
 	}
@@ -115,9 +116,6 @@ int dmamap_runs_flush(struct dmamap_runs *runs, bool last)
 	}
 	runs->addr += mapped;
 	runs->count = 0;
-	if (!last)
-		runs->prot = (runs->prot & ~runs->more_after) |
-			     runs->more_before;
 	return 0;
 }
 

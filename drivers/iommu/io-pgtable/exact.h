@@ -27,65 +27,74 @@
 #ifndef _IO_PGTABLE_EXACT_H
 #define _IO_PGTABLE_EXACT_H
 
-/* How many of @count entries, from the first on, are inner leaves. */
-static __always_inline size_t ptw_count_inner(const u64 *slot, size_t count)
-{
-	const u64 inner = PTW_VALID | PTW_BOUNDS;
-	const u64 *s = slot, *end = slot + count, *eights = slot + (count & ~7UL);
+#define PTW_INNER	(PTW_VALID | PTW_BOUNDS)
+#define PTW_LAST	(PTW_VALID | PTW_OWNED | PTW_BEFORE)
 
-	for (; s != eights; s += 8)
-		if (unlikely((READ_ONCE(s[0]) & READ_ONCE(s[1]) &
-			      READ_ONCE(s[2]) & READ_ONCE(s[3]) &
-			      READ_ONCE(s[4]) & READ_ONCE(s[5]) &
-			      READ_ONCE(s[6]) & READ_ONCE(s[7]) & inner) != inner))
-			break;
-	for (; s != end && (READ_ONCE(*s) & inner) == inner; s++)
-		;
-	return s - slot;
+/* data_race(): a wrong range may have leaves that another CPU is clearing. */
+static __always_inline bool ptw_eight_inner(const u64 *s)
+{
+	return !(~data_race(s[0] & s[1] & s[2] & s[3] & s[4] & s[5] & s[6] &
+			    s[7]) & PTW_INNER);
+}
+
+/* Are all of @count entries inner leaves?  Looks at some twice if that is faster. */
+static __always_inline bool ptw_all_inner(const u64 *s, size_t count)
+{
+	const u64 *end = s + count;
+
+	if (count < 8) {
+		for (; s != end; s++)
+			if (~READ_ONCE(*s) & PTW_INNER)
+				return false;
+		return true;
+	}
+	for (; s + 8 <= end; s += 8)
+		if (unlikely(!ptw_eight_inner(s)))
+			return false;
+	return s == end || ptw_eight_inner(end - 8);
 }
 
 /* Is [@at, @last], behind a first leaf, the rest of its mapping? */
-static __always_inline bool ptw_is_rest(struct ptw *ptw, struct ptw_format f,
-					u64 at, u64 last, bool gaps)
+static noinline bool ptw_is_rest(struct ptw *ptw, u64 at, u64 last, bool gaps)
 {
+	struct ptw_format f = ptw->f;
+
 	/* @at is 0 behind the last address of all. */
 	while (at - 1 < last) {
 		unsigned int shift;
-		u64 *slot, entry;
-		size_t count, inner;
+		u64 *slot, entry, left;
+		size_t count;
 
 		slot = ptw_walk(ptw, f, at, 0, &shift, &entry);
-		if (entry & PTW_VALID) {
-			count = min((last - at + 1) >> shift, ptw_room(f, slot));
-			if (at & ((1ULL << shift) - 1) || !count)
+		if (!(entry & PTW_VALID)) {
+			if (!gaps)
 				return false;
-			inner = ptw_count_inner(slot, count);
-			at += (u64)inner << shift;
-			if (inner == count)
-				continue;
-			entry = READ_ONCE(slot[inner]);
+			at = (at | ((1ULL << shift) - 1)) + 1;
+			continue;
 		}
-		if ((entry & (PTW_VALID | PTW_BOUNDS)) ==
-		    (PTW_VALID | PTW_OWNED | PTW_BEFORE))
-			return last - at == (1ULL << shift) - 1;
-		if (entry & PTW_VALID &&
-		    !(shift != ptw_shift(f, 0) && ptw_is_table(f, entry)))
+		left = (last - at + 1) >> shift;
+		if (at & ((1ULL << shift) - 1) || !left)
 			return false;
-		if (entry & PTW_VALID)
-			continue;	/* a table: walk down */
-		if (!gaps)
-			return false;
-		at = (at | ((1ULL << shift) - 1)) + 1;
+		/* Up to the last leaf, or to the end of the table, ... */
+		count = min(left - 1, ptw_room(f, slot));
+		if (!count || !ptw_all_inner(slot, count)) {
+			/* ... or leaf by leaf, to a gap, a table, or the last. */
+			if ((entry & (PTW_VALID | PTW_BOUNDS)) == PTW_LAST)
+				return last - at == (1ULL << shift) - 1;
+			if (~entry & PTW_INNER)
+				return false;
+			count = 1;
+		}
+		at += (u64)count << shift;
 	}
 	return false;
 }
 
 /* Clear the leaves of [@first, @last], which is one mapping and ours. */
-static __always_inline void ptw_clear_mapping(struct ptw *ptw,
-					      struct ptw_format f, u64 first,
-					      u64 last,
-					      struct iommu_iotlb_gather *gather)
+static noinline void ptw_clear_mapping(struct ptw *ptw, u64 first, u64 last,
+				       struct iommu_iotlb_gather *gather)
 {
+	struct ptw_format f = ptw->f;
 	u64 at = first, bytes;
 
 	do {
@@ -124,6 +133,7 @@ ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
 	u64 last = iova + size - 1, *slot, entry, claimed;
 	unsigned int shift;
 	bool exact = false;
+	size_t count;
 
 	if (!size || (iova | size) & (ptw_granule(f) - 1) || last < iova ||
 	    !ptw_in_range(ptw, iova, size))
@@ -144,22 +154,30 @@ ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
 		/* Again if hardware has set its dirty bit. */
 	} while (!try_cmpxchg64(slot, &entry, claimed));
 
-	if (claimed) {
-		exact = ptw_is_rest(ptw, f, iova + (1ULL << shift), last,
-				    gaps);
-		/* Fails if the mapping has failed and is being undone. */
-		if (!exact)
-			cmpxchg64(slot, claimed, entry);
-	} else {
+	count = size >> shift;
+	if (likely(!claimed || (shift == ptw_shift(f, 0) && count > 1 &&
+				count <= ptw_room(f, slot) &&
+				ptw_all_inner(slot + 1, count - 2) &&
+				(READ_ONCE(slot[count - 1]) &
+				 (PTW_VALID | PTW_BOUNDS)) == PTW_LAST))) {
+		/* Mostly all of it is in one table. */
 		exact = true;
+		if (claimed)
+			ptw_zero(slot, count);
 		if (!ptw->iop.cfg.coherent_walk)
-			ptw_write_back(&ptw->iop.cfg, slot, 1);
-		ptw_note(ptw, gather, iova, 1, size);
+			ptw_write_back(&ptw->iop.cfg, slot, count);
+		ptw_note(ptw, gather, iova, count, 1UL << shift);
+		if (unlikely(count == 1UL << ptw_bits(f)))
+			ptw_covered(ptw, iova, 0, iova, last, gather);
+	} else if (ptw_is_rest(ptw, iova + (1ULL << shift), last, gaps)) {
+		exact = true;
+		ptw_clear_mapping(ptw, iova, last, gather);
+	} else {
+		/* Fails if the mapping has failed and is being undone. */
+		cmpxchg64(slot, claimed, entry);
 	}
 out:
 	rcu_read_unlock();
-	if (exact && claimed)
-		ptw_clear_mapping(ptw, f, iova, last, gather);
 	if (exact)
 		ptw_notice_unmap(ptw);
 	return exact;

@@ -106,34 +106,20 @@ static __always_inline u64 ptw_part(u64 attributes, bool first, bool last)
 	return part;
 }
 
-/* What to clear in the first leaf, and in the last one, that is written as inner. */
-struct ptw_ends {
-	u64 first, last;
-};
-
-static __always_inline struct ptw_ends ptw_ends(u64 attributes)
+/*
+ * Leaves were written as inner ones, from @first to @last: make them end where
+ * @attributes says.  @written: where a write back of theirs is still to come.
+ */
+static __always_inline void ptw_set_ends(struct io_pgtable_cfg *cfg,
+					 u64 attributes, u64 *first, u64 *last,
+					 u64 *written)
 {
-	u64 clear = ptw_inner(attributes) & ~attributes;
-
-	return (struct ptw_ends) { clear & PTW_BEFORE, clear & PTW_AFTER };
-}
-
-/* Leaves were written: set the bounds, and let hardware see them. */
-static __always_inline void ptw_finish(struct io_pgtable_cfg *cfg, u64 *slot,
-				       size_t count, struct ptw_ends *ends,
-				       bool last)
-{
-	if (ends->first) {
-		WRITE_ONCE(*slot, READ_ONCE(*slot) & ~ends->first);
-		ends->first = 0;
-	}
-	if (last && ends->last) {
-		u64 *end = slot + count - 1;
-
-		WRITE_ONCE(*end, READ_ONCE(*end) & ~ends->last);
-	}
-	if (!cfg->coherent_walk)
-		ptw_write_back(cfg, slot, count);
+	if (!(attributes & PTW_OWNED))
+		return;
+	WRITE_ONCE(*first, READ_ONCE(*first) & (attributes | ~PTW_BEFORE));
+	WRITE_ONCE(*last, READ_ONCE(*last) & (attributes | ~PTW_AFTER));
+	if (!cfg->coherent_walk && (first < written || first > last))
+		ptw_write_back(cfg, first, 1);
 }
 
 /* Write @count leaves, a multiple of four. */
@@ -259,24 +245,23 @@ static __always_inline int ptw_map_pages(struct ptw *ptw, struct ptw_format f,
 					 gfp_t gfp, size_t *mapped)
 {
 	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
-	u64 *written = NULL, *slot = NULL, begin = iova;
-	struct ptw_ends ends = ptw_ends(attributes);
+	u64 *written = NULL, *slot = NULL, *first = NULL, begin = iova;
+	u64 inner = ptw_inner(attributes) | ptw_leaf_type(f, 0);
 	size_t room = 0;
 	int ret = 0;
 
-	attributes = ptw_inner(attributes) | ptw_leaf_type(f, 0);
 	rcu_read_lock();
 	for (; count; count--, run++) {
-		u64 leaf = attributes | ptw_encode(f, run->phys);
+		u64 leaf = inner | ptw_encode(f, run->phys);
 		size_t left = run->size >> ptw_shift(f, 0);
 
 		while (left) {
 			size_t some, filled;
 
 			if (!room) {
-				if (slot != written)
-					ptw_finish(cfg, written, slot - written,
-						   &ends, false);
+				if (!cfg->coherent_walk && slot != written)
+					ptw_write_back(cfg, written,
+						       slot - written);
 				slot = ptw_descend(ptw, f, iova, 0, gfp);
 				if (IS_ERR(slot)) {
 					ret = PTR_ERR(slot);
@@ -285,6 +270,7 @@ static __always_inline int ptw_map_pages(struct ptw *ptw, struct ptw_format f,
 					goto out;
 				}
 				written = slot;
+				first = first ?: slot;
 				room = ptw_room(f, slot);
 			}
 			/* Mostly it is one. */
@@ -311,9 +297,10 @@ static __always_inline int ptw_map_pages(struct ptw *ptw, struct ptw_format f,
 			}
 		}
 	}
+	ptw_set_ends(cfg, attributes, first, slot - 1, written);
 out:
-	if (slot != written)
-		ptw_finish(cfg, written, slot - written, &ends, !ret);
+	if (!cfg->coherent_walk && slot != written)
+		ptw_write_back(cfg, written, slot - written);
 	rcu_read_unlock();
 	*mapped += iova - begin;
 	return ret;
@@ -329,9 +316,9 @@ static noinline int ptw_map_groups(struct ptw *ptw, struct ptw_format f,
 	unsigned int height = ptw_height(f, pgsize);
 	unsigned int shift = ptw_shift(f, height);
 	unsigned int group = ptw_group(f, height);
-	struct ptw_ends ends = ptw_ends(attributes);
 	u64 leaf = ptw_inner(attributes) | ptw_leaf_type(f, height) |
 		   PTW_GROUPED | ptw_encode(f, paddr);
+	u64 *first = NULL;
 	int ret = 0;
 
 	while (pgcount && !ret) {
@@ -345,6 +332,7 @@ static noinline int ptw_map_groups(struct ptw *ptw, struct ptw_format f,
 			return PTR_ERR(begin);
 		}
 		slot = begin;
+		first = first ?: slot;
 		count = min(pgcount, ptw_room(f, slot) / group);
 		pgcount -= count;
 		for (; count; count--, slot += group) {
@@ -357,8 +345,10 @@ static noinline int ptw_map_groups(struct ptw *ptw, struct ptw_format f,
 			*mapped += pgsize;
 		}
 		pgcount += count;
-		if (slot != begin)
-			ptw_finish(cfg, begin, slot - begin, &ends, !pgcount);
+		if (!pgcount)
+			ptw_set_ends(cfg, attributes, first, slot - 1, begin);
+		if (!cfg->coherent_walk && slot != begin)
+			ptw_write_back(cfg, begin, slot - begin);
 		if (unlikely(holes < group)) {
 			ret = ptw_make_room(ptw, slot + holes, group - holes,
 					    iova + ((u64)holes << shift), height);
@@ -376,9 +366,9 @@ ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 {
 	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
 	unsigned int height = ptw_height(f, pgsize);
-	struct ptw_ends ends = ptw_ends(attributes);
 	u64 leaf = ptw_inner(attributes) | ptw_leaf_type(f, height) |
 		   ptw_encode(f, paddr);
+	u64 *first = NULL;
 	int ret = 0;
 
 	if (ptw_group(f, 0) > 1 && pgsize != 1ULL << ptw_shift(f, height))
@@ -397,8 +387,12 @@ ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 		count = min(pgcount, ptw_room(f, slot));
 		filled = ptw_fill(f, slot, count, leaf, pgsize);
 		pgcount -= filled;
-		if (filled)
-			ptw_finish(cfg, slot, filled, &ends, !pgcount);
+		first = first ?: slot;
+		if (!pgcount)
+			ptw_set_ends(cfg, attributes, first, slot + filled - 1,
+				     slot);
+		if (!cfg->coherent_walk && filled)
+			ptw_write_back(cfg, slot, filled);
 		leaf = ptw_advance(f, leaf, filled * pgsize);
 		iova += filled * pgsize;
 		*mapped += filled * pgsize;
@@ -544,7 +538,11 @@ ptw_map_runs(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 			ends |= runs[n].phys | (runs[n].phys + runs[n].size - 1);
 			total += runs[n].size;
 		}
-		part = ptw_part(attributes, iova == begin, count == (n ?: 1));
+		/* Mostly one call maps all. */
+		part = attributes;
+		if (unlikely(iova != begin || count != (n ?: 1)))
+			part = ptw_part(attributes, iova == begin,
+					count == (n ?: 1));
 		if (unlikely(!n)) {
 			ret = ptw_map_piece(ptw, f, iova, runs, part, gfp,
 					    mapped);
@@ -594,23 +592,32 @@ static __always_inline size_t ptw_clear(struct ptw_format f, u64 *slot,
 	return s - slot;
 }
 
-/* Clear @count entries of the last level. */
-static __always_inline void ptw_zero(u64 *slot, size_t count)
+static __always_inline void ptw_zero_eight(u64 *s)
 {
-	u64 *s = slot, *end = slot + count, *eights = slot + (count & ~7UL);
+	WRITE_ONCE(s[0], 0);
+	WRITE_ONCE(s[1], 0);
+	WRITE_ONCE(s[2], 0);
+	WRITE_ONCE(s[3], 0);
+	WRITE_ONCE(s[4], 0);
+	WRITE_ONCE(s[5], 0);
+	WRITE_ONCE(s[6], 0);
+	WRITE_ONCE(s[7], 0);
+}
 
-	for (; s != eights; s += 8) {
-		WRITE_ONCE(s[0], 0);
-		WRITE_ONCE(s[1], 0);
-		WRITE_ONCE(s[2], 0);
-		WRITE_ONCE(s[3], 0);
-		WRITE_ONCE(s[4], 0);
-		WRITE_ONCE(s[5], 0);
-		WRITE_ONCE(s[6], 0);
-		WRITE_ONCE(s[7], 0);
+/* Clear @count entries of the last level; some twice if that takes less. */
+static __always_inline void ptw_zero(u64 *s, size_t count)
+{
+	u64 *end = s + count;
+
+	if (count < 8) {
+		for (; s != end; s++)
+			WRITE_ONCE(*s, 0);
+		return;
 	}
-	for (; s != end; s++)
-		WRITE_ONCE(*s, 0);
+	for (; s + 8 <= end; s += 8)
+		ptw_zero_eight(s);
+	if (s != end)
+		ptw_zero_eight(end - 8);
 }
 
 /* Of @count entries, how many come before a group that is only partly in range. */
