@@ -105,7 +105,7 @@ static dma_addr_t map_memory(struct device *dev, size_t size,
 	dma_addr_t addr;
 	int ret = 0;
 
-	if (dmamap_attach_deferred(dev, domain))
+	if (dmamap_check_device(dev, domain))
 		return 0;
 	size = PAGE_ALIGN(size);
 	addr = dmamap_address_alloc(domain, dev, size, dev->coherent_dma_mask,

@@ -409,7 +409,7 @@ static inline int dmamap_prot(enum dma_data_direction dir, bool coherent,
 }
 
 /**
- * dmamap_attach_deferred - attach a device in a crash kernel at its first map
+ * dmamap_check_device - attach a device in a crash kernel at its first map
  * @dev: the device
  * @domain: its default domain
  *
@@ -418,7 +418,7 @@ static inline int dmamap_prot(enum dma_data_direction dir, bool coherent,
  * Return: 0; -EPERM for a device that is blocked (see cookie.c) or removed, or
  * an error of the IOMMU driver.
  */
-static inline int dmamap_attach_deferred(struct device *dev,
+static inline int dmamap_check_device(struct device *dev,
 					 struct iommu_domain *domain)
 {
 	if (!static_branch_unlikely(&dmamap_may_refuse))

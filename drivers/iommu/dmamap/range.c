@@ -158,7 +158,7 @@ dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 	};
 	dma_addr_t addr;
 
-	if (unlikely(dmamap_attach_deferred(dev, domain)))
+	if (unlikely(dmamap_check_device(dev, domain)))
 		return DMA_MAPPING_ERROR;
 	if (dev_WARN_ONCE(dev, dma_get_min_align_mask(dev) > iova_mask(iovad),
 			  "min_align_mask exceeds the IOMMU's granule\n"))

@@ -464,7 +464,7 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	dma_addr_t addr = 0;
 	int ret;
 
-	if (unlikely(dmamap_attach_deferred(dev, domain)))
+	if (unlikely(dmamap_check_device(dev, domain)))
 		return -EINVAL;
 	if (unlikely(dmamap_sg_bounces(dev, sgl, nents, dir)))
 		return map_bounced(dev, sgl, nents, dir, attrs);
