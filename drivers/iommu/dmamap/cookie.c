@@ -20,6 +20,7 @@
 #include <linux/export.h>
 #include <linux/slab.h>
 #include "../dma-iommu.h"
+#include "../io-pgtable/lengths.h"
 #include "dmamap.h"
 
 DEFINE_STATIC_KEY_FALSE(dmamap_may_refuse);
@@ -106,7 +107,9 @@ static void drop_addresses(struct iommu_dma_cookie *cookie)
 	dmamap_fq_stop(cookie->queue);
 	put_iova_domain(&cookie->iovad);
 	dmamap_fq_destroy(cookie->queue);
-	dmamap_lengths_destroy(cookie);
+	if (cookie->lengths)
+		iommu_lengths_destroy(cookie->lengths);
+	cookie->lengths = NULL;
 	dmamap_reserved_forget(cookie);
 	init_iova_domain(&cookie->iovad, PAGE_SIZE, 1);
 }
@@ -144,8 +147,10 @@ static int init_addresses(struct iommu_dma_cookie *cookie,
 		cookie->second_page = granule;
 	init_iova_domain(iovad, granule, base_pfn);
 	ret = iova_domain_init_rcaches(iovad);
-	if (!ret)
-		ret = dmamap_lengths_create(cookie);
+	if (!ret && !cookie->domain->ops->unmap_exact) {
+		cookie->lengths = iommu_lengths_create();
+		ret = cookie->lengths ? 0 : -ENOMEM;
+	}
 	if (ret)
 		drop_addresses(cookie);
 	cookie->may_defer = true;

@@ -19,7 +19,6 @@
  *	bounce.c	bounce slots
  *	range.c		an address range with its translations, made and undone
  *	misuse.c	reports of wrong calls
- *	lengths.c	the size of each range, where the page table has no bounds
  *	address.c	which address range
  *	flush_queue.c	ranges that wait for an IOTLB flush
  *	debugfs.c	debugfs files and counters
@@ -72,7 +71,7 @@ struct seq_file;
 /* What this layer keeps for a domain. */
 struct iommu_dma_cookie {
 	struct dmamap_fq *fq;	/* %NULL: strict. Valid until the domain goes */
-	struct io_pgtable *lengths; /* %NULL: the page table has bounds, see range.c */
+	struct io_pgtable *lengths; /* of mappings; %NULL if the page table has them */
 	unsigned long second_page; /* second smallest page size, or ULONG_MAX */
 	struct iova_domain iovad; /* addresses; granule valid from the start */
 	bool msi_only;		/* the owner manages all IOVAs but MSI pages */
@@ -214,6 +213,7 @@ static inline int dmamap_runs_add(struct dmamap_runs *runs, phys_addr_t phys,
 #endif
 
 int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size);
+bool dmamap_record(struct iommu_dma_cookie *cookie, dma_addr_t addr, size_t size);
 dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 			    int prot);
 bool dmamap_range_unmap(struct device *dev, dma_addr_t addr, size_t size,
@@ -230,33 +230,6 @@ void dmamap_refuse_unmap(struct device *dev, dma_addr_t addr, size_t size);
 void dmamap_unmap_stuck(struct device *dev, dma_addr_t addr, size_t size);
 void dmamap_refuse_sync(struct device *dev, dma_addr_t addr, size_t size);
 void dmamap_misuses_show(struct seq_file *m);
-
-/* lengths.c */
-#ifdef CONFIG_IOMMU_DMAMAP
-int dmamap_lengths_create(struct iommu_dma_cookie *cookie);
-void dmamap_lengths_destroy(struct iommu_dma_cookie *cookie);
-bool dmamap_length_record(struct iommu_dma_cookie *cookie, dma_addr_t addr,
-			  size_t size);
-bool dmamap_length_take(struct iommu_dma_cookie *cookie, dma_addr_t addr,
-			size_t size);
-bool dmamap_length_find(struct iommu_dma_cookie *cookie, dma_addr_t addr,
-			struct iommu_mapping *found);
-
-/**
- * dmamap_length_add - record a mapping, if the page table does not
- * @cookie: the cookie of the domain
- * @addr: its first address
- * @size: its bytes
- * Context: any.
- * Return: false without memory.
- */
-static inline bool dmamap_length_add(struct iommu_dma_cookie *cookie,
-				     dma_addr_t addr, size_t size)
-{
-	return likely(!cookie->lengths) ||
-	       dmamap_length_record(cookie, addr, size);
-}
-#endif
 
 /* The memory that an address range will be mapped to. */
 struct dmamap_target {

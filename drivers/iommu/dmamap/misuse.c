@@ -14,6 +14,7 @@
 #include <linux/seq_file.h>
 #include <linux/timekeeping.h>
 #include "../dma-iommu.h"
+#include "../io-pgtable/lengths.h"
 #include "dmamap.h"
 #include "trace.h"
 
@@ -62,6 +63,24 @@ static DEFINE_SPINLOCK(kept_lock);
 static struct misuse kept[MISUSE_KEPT];
 static unsigned long nr_reports;	/* since boot; under @kept_lock */
 
+/* Find the mapping of @addr, by the sizes that are recorded. */
+static bool find_length(struct iommu_domain *domain, dma_addr_t addr,
+			struct iommu_mapping *mapping)
+{
+	struct iommu_dma_cookie *cookie = domain->iova_cookie;
+	unsigned int shift = iova_shift(&cookie->iovad);
+	size_t size;
+	u64 below;
+
+	size = iommu_lengths_find(cookie->lengths, addr >> shift, &below);
+	below <<= shift;
+	mapping->owned = below < size;
+	mapping->whole = true;
+	mapping->iova = mapping->owned ? addr - below : addr;
+	mapping->size = mapping->owned ? size : cookie->iovad.granule;
+	return mapping->owned || dmamap_phys(domain, addr) != PHYS_ADDR_MAX;
+}
+
 static bool find(struct iommu_domain *domain, dma_addr_t addr,
 		 struct iommu_mapping *mapping)
 {
@@ -69,7 +88,7 @@ static bool find(struct iommu_domain *domain, dma_addr_t addr,
 		return false;
 	if (domain->ops->find_mapping)
 		return domain->ops->find_mapping(domain, addr, mapping);
-	return dmamap_length_find(domain->iova_cookie, addr, mapping);
+	return find_length(domain, addr, mapping);
 }
 
 /* What is mapped where [@addr, @addr + @len) was to be unmapped? */

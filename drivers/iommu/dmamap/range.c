@@ -5,8 +5,8 @@
  * 1. An unmap undoes exactly one mapping, or it is refused: then nothing changes,
  *    and misuse.c reports it.  What the driver wanted to unmap stays mapped.
  * 2. If the IOMMU driver has unmap_exact(), the page table has the bounds of each
- *    mapping (../io-pgtable/exact.h).  For other IOMMU drivers lengths.c records the
- *    size of each range.
+ *    mapping (../io-pgtable/exact.h).  For other IOMMU drivers the size of each is
+ *    recorded (../io-pgtable/lengths.c).
  * 3. A removal (struct dmamap_removal) claims a mapping, clears it, flushes the IOTLB
  *    once, and frees the range.  dmamap_range_unmap() does this for a range in one
  *    part.  Without unmap_exact() a list with gaps is cleared part by part.
@@ -17,6 +17,7 @@
 #include "../dma-iommu.h"
 #include "../iommu-pages.h"
 #include "../iommu-priv.h"
+#include "../io-pgtable/lengths.h"
 #include "dmamap.h"
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -135,6 +136,21 @@ int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size)
 }
 
 /**
+ * dmamap_record - record a mapping, if the page table does not
+ * @cookie: the cookie of the domain
+ * @addr: its first address
+ * @size: its bytes
+ * Context: any.
+ * Return: false without memory.
+ */
+bool dmamap_record(struct iommu_dma_cookie *cookie, dma_addr_t addr, size_t size)
+{
+	return likely(!cookie->lengths) ||
+	       iommu_lengths_add(cookie->lengths,
+				 addr >> iova_shift(&cookie->iovad), size);
+}
+
+/**
  * dmamap_range_map - map physical memory or registers
  * @dev: the device
  * @phys: first byte
@@ -174,7 +190,7 @@ dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 	if (unlikely(map_run(domain, addr, target.phys, len, prot, GFP_ATOMIC)))
 		goto free_address;
 	if (unlikely(dmamap_run_sync(domain, addr, len)) ||
-	    unlikely(!dmamap_length_add(cookie, addr, len)))
+	    unlikely(!dmamap_record(cookie, addr, len)))
 		goto unmap;
 	dmamap_count(maps, 1);
 	trace_dmamap_map(dev, addr, target.phys, len);
@@ -224,7 +240,9 @@ bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 	}
 	removal->parts = true;
 	removal->stuck = false;
-	return dmamap_length_take(cookie, addr, size);
+	return cookie->lengths &&
+	       iommu_lengths_take(cookie->lengths,
+				  addr >> iova_shift(&cookie->iovad), size);
 }
 
 /**

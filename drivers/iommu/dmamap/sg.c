@@ -310,8 +310,8 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 		ret = map_any(sgl, nents, layout);
 	if (likely(!ret))
 		ret = dmamap_run_sync(domain, addr, layout->total);
-	if (likely(!ret) && unlikely(!dmamap_length_add(domain->iova_cookie, addr,
-							layout->total)))
+	if (likely(!ret) && unlikely(!dmamap_record(domain->iova_cookie, addr,
+						    layout->total)))
 		ret = -ENOMEM;
 	if (likely(!ret))
 		return 0;

@@ -90,6 +90,32 @@ static noinline bool ptw_is_rest(struct ptw *ptw, u64 at, u64 last, bool gaps)
 	return false;
 }
 
+/*
+ * Clear @count entries from @slot on, which has the leaf of @at, of a mapping
+ * [@first, @last] that is ours.  Returns how many; fewer before a table.
+ */
+static noinline size_t ptw_clear_leaves(struct ptw *ptw, u64 *slot, u64 at,
+					size_t count, unsigned int shift,
+					u64 first, u64 last,
+					struct iommu_iotlb_gather *gather)
+{
+	struct ptw_format f = ptw->f;
+	unsigned int height = 0;
+
+	if (likely(shift == ptw_shift(f, 0))) {
+		ptw_zero(slot, count);
+	} else {
+		height = (shift - ptw_shift(f, 0)) / ptw_bits(f);
+		count = ptw_clear(f, slot, count, height);
+	}
+	if (!ptw->iop.cfg.coherent_walk)
+		ptw_write_back(&ptw->iop.cfg, slot, count);
+	ptw_note(ptw, gather, at, count, 1UL << shift);
+	if (unlikely(count == 1UL << ptw_bits(f)))
+		ptw_covered(ptw, at, height, first, last, gather);
+	return count;
+}
+
 /* Clear the leaves of [@first, @last], which is one mapping and ours. */
 static noinline void ptw_clear_mapping(struct ptw *ptw, u64 first, u64 last,
 				       struct iommu_iotlb_gather *gather)
@@ -98,26 +124,17 @@ static noinline void ptw_clear_mapping(struct ptw *ptw, u64 first, u64 last,
 	u64 at = first, bytes;
 
 	do {
-		unsigned int shift, height = 0;
+		unsigned int shift;
 		u64 *slot, entry;
 		size_t count;
 
 		rcu_read_lock();
 		slot = ptw_walk(ptw, f, at, 0, &shift, &entry);
-		if (unlikely(shift != ptw_shift(f, 0)))
-			height = (shift - ptw_shift(f, 0)) / ptw_bits(f);
 		bytes = ((at | ((1ULL << shift) - 1)) + 1) - at;
 		if (likely(entry & PTW_VALID)) {
 			count = min((last - at + 1) >> shift, ptw_room(f, slot));
-			if (height)
-				count = ptw_clear(f, slot, count, height);
-			else
-				ptw_zero(slot, count);
-			if (!ptw->iop.cfg.coherent_walk)
-				ptw_write_back(&ptw->iop.cfg, slot, count);
-			ptw_note(ptw, gather, at, count, 1UL << shift);
-			if (unlikely(count == 1UL << ptw_bits(f)))
-				ptw_covered(ptw, at, height, first, last, gather);
+			count = ptw_clear_leaves(ptw, slot, at, count, shift,
+						 first, last, gather);
 			bytes = (u64)max(count, 1) << shift;
 		}
 		rcu_read_unlock();
@@ -155,20 +172,20 @@ ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
 	} while (!try_cmpxchg64(slot, &entry, claimed));
 
 	count = size >> shift;
-	if (likely(!claimed || (shift == ptw_shift(f, 0) && count > 1 &&
-				count <= ptw_room(f, slot) &&
-				ptw_all_inner(slot + 1, count - 2) &&
-				(READ_ONCE(slot[count - 1]) &
-				 (PTW_VALID | PTW_BOUNDS)) == PTW_LAST))) {
+	if (unlikely(!claimed)) {
+		exact = true;
+		if (!ptw->iop.cfg.coherent_walk)
+			ptw_write_back(&ptw->iop.cfg, slot, 1);
+		ptw_note(ptw, gather, iova, 1, size);
+	} else if (likely(shift == ptw_shift(f, 0) && count > 1 &&
+			  count <= ptw_room(f, slot) &&
+			  ptw_all_inner(slot + 1, count - 2) &&
+			  (READ_ONCE(slot[count - 1]) &
+			   (PTW_VALID | PTW_BOUNDS)) == PTW_LAST)) {
 		/* Mostly all of it is in one table. */
 		exact = true;
-		if (claimed)
-			ptw_zero(slot, count);
-		if (!ptw->iop.cfg.coherent_walk)
-			ptw_write_back(&ptw->iop.cfg, slot, count);
-		ptw_note(ptw, gather, iova, count, 1UL << shift);
-		if (unlikely(count == 1UL << ptw_bits(f)))
-			ptw_covered(ptw, iova, 0, iova, last, gather);
+		ptw_clear_leaves(ptw, slot, iova, count, shift, iova, last,
+				 gather);
 	} else if (ptw_is_rest(ptw, iova + (1ULL << shift), last, gaps)) {
 		exact = true;
 		ptw_clear_mapping(ptw, iova, last, gather);

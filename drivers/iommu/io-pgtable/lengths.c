@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Theory of operation: the sizes of mappings, for IOMMU drivers whose page tables do
+ * not have the bounds of a mapping.
+ *
+ * 1. It is one more format of the walker, which no hardware reads: a leaf of the last
+ *    level has the size of the mapping that begins at that pfn, instead of an
+ *    address.  So to add and to take a size are one walk each without a lock, two CPUs
+ *    that take the same one race for one cmpxchg(), and tables that become empty are
+ *    given back (reclaim.h).
+ *
+ * 2. A pfn is the number of a granule of the domain.  Its top bits may be cut: the table
+ *    resolves KEY_BITS, less those of a page.  Two mappings that differ in cut bits
+ *    alone exclude each other.
+ */
+
+#include "lengths.h"
+
+#include <linux/io-pgtable.h>
+
+#define PTW_VALID	BIT_ULL(0)
+#define PTW_OPEN	BIT_ULL(1)
+
+#include "walk.h"
+
+#define KEY_BITS	63
+
+static const struct ptw_format lengths_format = PTW_FORMAT(PAGE_SHIFT - 3, 0);
+
+static inline bool ptw_is_table(struct ptw_format f, u64 entry)
+{
+	return entry & PTW_VALID;
+}
+
+static inline bool ptw_is_leaf(struct ptw_format f, u64 entry,
+			       unsigned int height)
+{
+	return !height && entry & PTW_VALID;
+}
+
+static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
+				  phys_addr_t phys)
+{
+	return phys | PTW_VALID;
+}
+
+static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys)
+{
+	return phys;
+}
+
+static inline phys_addr_t ptw_phys(struct ptw_format f, u64 entry)
+{
+	return entry & ~(PTW_VALID | PTW_OPEN);
+}
+
+static inline int ptw_level(struct ptw_format f, unsigned int height)
+{
+	return height;
+}
+
+static inline int ptw_table_expose(struct io_pgtable_cfg *cfg, void *table,
+				   size_t size)
+{
+	return 0;
+}
+
+static inline void ptw_table_retire(struct io_pgtable_cfg *cfg, void *table,
+				    size_t size)
+{
+}
+
+static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
+				  size_t entries)
+{
+}
+
+/* Where the walker has the mapping that begins at @pfn. */
+static u64 key_of(u64 pfn)
+{
+	return pfn << PAGE_SHIFT & GENMASK_ULL(KEY_BITS - 1, 0);
+}
+
+/**
+ * iommu_lengths_create - prepare to record the sizes of a domain's mappings
+ * Context: process; may sleep.
+ * Return: the sizes, none yet; %NULL without memory.
+ */
+struct io_pgtable *iommu_lengths_create(void)
+{
+	struct io_pgtable_cfg cfg = {
+		.ias = KEY_BITS,
+		.oas = KEY_BITS,
+		.coherent_walk = true,
+		.reclaim = true,
+	};
+	struct ptw shape = {
+		.f = lengths_format,
+		.nid = NUMA_NO_NODE,
+		.top = (KEY_BITS - PAGE_SHIFT - 1) / (PAGE_SHIFT - 3),
+	};
+
+	shape.root_bits = KEY_BITS - ptw_shift(lengths_format, shape.top);
+	return ptw_create(&shape, &cfg, NULL);
+}
+
+/**
+ * iommu_lengths_destroy - undo iommu_lengths_create()
+ * @lengths: the sizes, which nobody uses any more
+ * Context: process; may sleep.
+ */
+void iommu_lengths_destroy(struct io_pgtable *lengths)
+{
+	ptw_destroy(lengths);
+}
+
+/**
+ * iommu_lengths_add - record a mapping
+ * @lengths: the sizes
+ * @pfn: first pfn of the mapping
+ * @size: its bytes, whole pages of the CPU or of the IOMMU, at least 4 KiB
+ * Context: any.
+ * Return: false without memory.
+ */
+bool iommu_lengths_add(struct io_pgtable *lengths, u64 pfn, size_t size)
+{
+	struct ptw *ptw = container_of(lengths, struct ptw, iop);
+	bool done = false;
+	u64 *slot;
+
+	rcu_read_lock();
+	slot = ptw_descend(ptw, lengths_format, key_of(pfn), 0, GFP_ATOMIC);
+	if (!IS_ERR(slot))
+		done = !cmpxchg64_relaxed(slot, 0, size | PTW_VALID);
+	rcu_read_unlock();
+	return done;
+}
+
+/**
+ * iommu_lengths_take - claim a mapping, to undo it
+ * @lengths: the sizes
+ * @pfn: first pfn
+ * @size: bytes
+ * Context: any.
+ * Return: whether there was a mapping of exactly this range; it is the caller's.
+ */
+bool iommu_lengths_take(struct io_pgtable *lengths, u64 pfn, size_t size)
+{
+	struct ptw *ptw = container_of(lengths, struct ptw, iop);
+	unsigned int shift;
+	u64 *slot, entry;
+	bool taken;
+
+	rcu_read_lock();
+	slot = ptw_walk(ptw, lengths_format, key_of(pfn), 0, &shift, &entry);
+	taken = entry == (size | PTW_VALID) &&
+		shift == ptw_shift(lengths_format, 0) &&
+		cmpxchg64(slot, entry, 0) == entry;
+	rcu_read_unlock();
+	if (taken)
+		ptw_notice_unmap(ptw);
+	return taken;
+}
+
+/* Pfns, or larger holes, that a search looks at. */
+#define FIND	4096
+
+/**
+ * iommu_lengths_find - find the last mapping that begins at a pfn or below
+ * @lengths: the sizes
+ * @pfn: the pfn
+ * @distance: granules from its beginning to @pfn
+ *
+ * For a report: it gives up behind some thousand granules.
+ * Context: any.
+ * Return: the bytes of the mapping, which may end below @pfn; 0: none found.
+ */
+size_t iommu_lengths_find(struct io_pgtable *lengths, u64 pfn, u64 *distance)
+{
+	struct ptw *ptw = container_of(lengths, struct ptw, iop);
+	u64 key = key_of(pfn), at = key, entry = 0;
+	unsigned int shift, left;
+
+	for (left = FIND; left; left--) {
+		rcu_read_lock();
+		ptw_walk(ptw, lengths_format, at, 0, &shift, &entry);
+		rcu_read_unlock();
+		at &= ~((1ULL << shift) - 1);
+		if (entry & PTW_VALID || !at)
+			break;
+		at--;
+	}
+	*distance = (key - at) >> PAGE_SHIFT;
+	return entry & PTW_VALID ? ptw_phys(lengths_format, entry) : 0;
+}
