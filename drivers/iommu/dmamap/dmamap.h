@@ -392,7 +392,7 @@ static inline int dmamap_prot(enum dma_data_direction dir, bool coherent,
  * an error of the IOMMU driver.
  */
 static inline int dmamap_check_device(struct device *dev,
-					 struct iommu_domain *domain)
+				      struct iommu_domain *domain)
 {
 	if (!static_branch_unlikely(&dmamap_may_refuse))
 		return 0;

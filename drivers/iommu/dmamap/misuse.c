@@ -157,7 +157,7 @@ static void describe(const struct misuse *misuse, dma_addr_t addr, char *text,
 		snprintf(text, room, "not all of it is mapped");
 		break;
 	case FOUND_STUCK:
-		snprintf(text, room, "the IOMMU driver has not cleared all of it, the address stays out of use");
+		snprintf(text, room, "the IOMMU driver has not cleared it; not used again");
 		break;
 	}
 }

@@ -244,19 +244,20 @@ static int map_one(struct mock_domain *md, struct mock_leaf *leaf,
 
 #if defined(CONFIG_IOMMU_DMAMAP) || defined(CONFIG_IO_PGTABLE_WALK)
 #define MOCK_BOUNDS	(IOMMU_OWNED | IOMMU_MORE_BEFORE | IOMMU_MORE_AFTER)
+#else
+#define MOCK_BOUNDS	0
+#endif
 
 /* The flags of a part of what is mapped with @prot. */
 static int part_prot(int prot, bool first, bool last)
 {
-	if (!(prot & IOMMU_OWNED))
-		return prot;
-	return prot | (first ? 0 : IOMMU_MORE_BEFORE) |
-	       (last ? 0 : IOMMU_MORE_AFTER);
-}
-#else
-#define MOCK_BOUNDS	0
-#define part_prot(prot, first, last)	(prot)
+#if defined(CONFIG_IOMMU_DMAMAP) || defined(CONFIG_IO_PGTABLE_WALK)
+	if (prot & IOMMU_OWNED)
+		prot |= (first ? 0 : IOMMU_MORE_BEFORE) |
+			(last ? 0 : IOMMU_MORE_AFTER);
 #endif
+	return prot;
+}
 
 static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 			  phys_addr_t paddr, size_t pgsize, size_t pgcount,

@@ -30,9 +30,9 @@
 #define PTW_INNER	(PTW_VALID | PTW_BOUNDS)
 #define PTW_LAST	(PTW_VALID | PTW_OWNED | PTW_BEFORE)
 
-/* data_race(): a wrong range may have leaves that another CPU is clearing. */
 static __always_inline bool ptw_eight_inner(const u64 *s)
 {
+	/* data_race(): in a wrong range another CPU may be clearing leaves. */
 	return !(~data_race(s[0] & s[1] & s[2] & s[3] & s[4] & s[5] & s[6] &
 			    s[7]) & PTW_INNER);
 }

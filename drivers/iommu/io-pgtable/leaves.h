@@ -78,12 +78,11 @@ static __always_inline bool ptw_has_size(struct io_pgtable_cfg *cfg,
 #define PTW_AFTER	(PTW_OWNED << 2)	/* if it is not the last */
 #define PTW_BOUNDS	(PTW_OWNED | PTW_BEFORE | PTW_AFTER)
 
-/* The bounds that IOMMU_* flags ask for. */
+/* The bounds that IOMMU_* flags ask for: the same three bits, elsewhere. */
 static __always_inline u64 ptw_bounds(int prot)
 {
-	BUILD_BUG_ON(IOMMU_MORE_BEFORE != IOMMU_OWNED << 1 ||
-		     IOMMU_MORE_AFTER != IOMMU_OWNED << 2);
-	return (u64)(prot & (7 * IOMMU_OWNED)) << ilog2(PTW_OWNED / IOMMU_OWNED);
+	return (u64)(prot & (IOMMU_OWNED | IOMMU_MORE_BEFORE | IOMMU_MORE_AFTER)) <<
+	       ilog2(PTW_OWNED / IOMMU_OWNED);
 }
 
 /* The attributes of leaves that are neither the first nor the last one. */
