@@ -25,37 +25,12 @@
 /* Reports that debugfs shows. */
 #define MISUSE_KEPT	64
 
-/* What was found instead: words for programs, and sentences. */
-enum found {
-	FOUND_REMOVED,
-	FOUND_BAD_SIZE,
-	FOUND_NOTHING,
-	FOUND_OTHER,
-	FOUND_INSIDE,
-	FOUND_PART,
-	FOUND_SMALLER,
-	FOUND_TWO,
-	FOUND_SEVERAL,
-	FOUND_TORN,
-	FOUND_STUCK,
-};
-
-static const char *const found_words[] = {
-	[FOUND_REMOVED] = "removed",	[FOUND_BAD_SIZE] = "size",
-	[FOUND_NOTHING] = "nothing",	[FOUND_OTHER] = "other",
-	[FOUND_INSIDE] = "inside",	[FOUND_PART] = "part",
-	[FOUND_SMALLER] = "smaller",	[FOUND_TWO] = "two",
-	[FOUND_SEVERAL] = "several",	[FOUND_TORN] = "torn",
-	[FOUND_STUCK] = "stuck",
-};
-
 struct misuse {
 	char device[32], driver[32];
 	const char *call;
 	dma_addr_t addr;		/* as the driver named it */
 	size_t size;
-	enum found found;
-	struct iommu_mapping mapping;	/* what is there, if something is */
+	char found[72];			/* what is there instead */
 	u64 ms;				/* since boot */
 };
 
@@ -91,74 +66,34 @@ static bool find(struct iommu_domain *domain, dma_addr_t addr,
 	return find_length(domain, addr, mapping);
 }
 
-/* What is mapped where [@addr, @addr + @len) was to be unmapped? */
-static enum found look(struct iommu_domain *domain, dma_addr_t addr, size_t len,
-		       struct iommu_mapping *mapping)
+/* Say what is mapped where [@addr, @addr + @len) was to be unmapped. */
+static void look(struct iommu_domain *domain, dma_addr_t addr, size_t len,
+		 struct iommu_mapping *there, char *text, size_t room)
 {
 	struct iommu_mapping next;
+	const char *more, *many;
 
-	if (!find(domain, addr, mapping))
-		return FOUND_NOTHING;
-	if (!mapping->owned)
-		return FOUND_OTHER;
-	if (mapping->iova != addr)
-		return FOUND_INSIDE;
-	if (mapping->size == len)
-		return FOUND_TORN;
-	if (mapping->size > len)
-		return FOUND_PART;
-	if (!find(domain, addr + mapping->size, &next) || !next.owned)
-		return FOUND_SMALLER;
-	if (len - mapping->size <= next.size)
-		return FOUND_TWO;
-	return FOUND_SEVERAL;
-}
-
-static void describe(const struct misuse *misuse, dma_addr_t addr, char *text,
-		     size_t room)
-{
-	const struct iommu_mapping *mapping = &misuse->mapping;
-	const char *more = mapping->whole ? "" : "more than ";
-
-	switch (misuse->found) {
-	case FOUND_REMOVED:
-		snprintf(text, room, "the device was removed");
-		break;
-	case FOUND_BAD_SIZE:
-		snprintf(text, room, "not a size");
-		break;
-	case FOUND_NOTHING:
-		snprintf(text, room, "not mapped");
-		break;
-	case FOUND_OTHER:
-		snprintf(text, room, "mapped by another call");
-		break;
-	case FOUND_INSIDE:
-		snprintf(text, room, "inside a mapping of %s%zu bytes that begins %s%llu below",
-			 more, mapping->size, more,
-			 (u64)(addr - mapping->iova));
-		break;
-	case FOUND_PART:
+	if (!find(domain, addr, there)) {
+		strscpy(text, "not mapped", room);
+		return;
+	}
+	more = there->whole ? "" : "more than ";
+	if (!there->owned) {
+		strscpy(text, "mapped by another call", room);
+	} else if (there->iova != addr) {
+		snprintf(text, room, "inside a mapping of %s%zu bytes that begins %llu below",
+			 more, there->size, (u64)addr - there->iova);
+	} else if (there->size == len) {
+		strscpy(text, "not all of it is mapped", room);
+	} else if (there->size > len) {
 		snprintf(text, room, "a part of a mapping of %s%zu bytes", more,
-			 mapping->size);
-		break;
-	case FOUND_SMALLER:
-		snprintf(text, room, "a mapping of %zu bytes", mapping->size);
-		break;
-	case FOUND_TWO:
-		snprintf(text, room, "two mappings, the first of %zu bytes",
-			 mapping->size);
-		break;
-	case FOUND_SEVERAL:
-		snprintf(text, room, "several mappings, the first of %zu bytes",
-			 mapping->size);
-		break;
-	case FOUND_TORN:
-		snprintf(text, room, "not all of it is mapped");
-		break;
-	case FOUND_STUCK:
-		snprintf(text, room, "the IOMMU driver has not cleared it; not used again");
-		break;
+			 there->size);
+	} else if (!find(domain, addr + there->size, &next) || !next.owned) {
+		snprintf(text, room, "a mapping of %zu bytes", there->size);
+	} else {
+		many = len - there->size <= next.size ? "two" : "several";
+		snprintf(text, room, "%s mappings, the first of %zu bytes", many,
+			 there->size);
 	}
 }
 
@@ -185,15 +120,14 @@ static int count(struct device *dev)
 	return nr;
 }
 
-/* @found: if it is known, else -1; @len: bytes to look at, 0 for a wrong size. */
+/* @len: bytes of whole granules; @found: %NULL to look what is there. */
 static void report(struct device *dev, const char *call, dma_addr_t addr,
-		   size_t size, size_t len, int found)
+		   size_t size, size_t len, const char *found)
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	struct iova_domain *iovad = &domain->iova_cookie->iovad;
-	dma_addr_t begin = addr - iova_offset(iovad, addr);
 	struct misuse misuse = { .call = call, .addr = addr, .size = size };
-	char text[112];
+	struct iommu_mapping there = { };
 	int nr;
 
 	atomic_inc(&domain->iova_cookie->bad_unmaps);
@@ -201,25 +135,23 @@ static void report(struct device *dev, const char *call, dma_addr_t addr,
 	if (!nr && !trace_dmamap_misuse_enabled())
 		return;
 
-	if (found >= 0)
-		misuse.found = found;
-	else if (domain == &iommu_dma_removed_domain)
-		misuse.found = FOUND_REMOVED;
-	else if (!len)
-		misuse.found = FOUND_BAD_SIZE;
+	if (domain == &iommu_dma_removed_domain)
+		found = "the device was removed";
+	if (found)
+		strscpy(misuse.found, found);
 	else
-		misuse.found = look(domain, begin, len, &misuse.mapping);
-	trace_dmamap_misuse(dev, call, addr, size, misuse.mapping.iova,
-			    misuse.mapping.size, found_words[misuse.found]);
+		look(domain, addr - iova_offset(iovad, addr), len, &there,
+		     misuse.found, sizeof(misuse.found));
+	trace_dmamap_misuse(dev, call, addr, size, there.iova, there.size,
+			    misuse.found);
 	if (!nr)
 		return;
-	describe(&misuse, begin, text, sizeof(text));
 	if (nr == 1)
 		dev_WARN(dev, "%s of IOVA %pad, %zu bytes: %s\n", call, &addr,
-			 size, text);
+			 size, misuse.found);
 	else
 		dev_err(dev, "%s of IOVA %pad, %zu bytes: %s (error %d of this driver)\n",
-			call, &addr, size, text, nr);
+			call, &addr, size, misuse.found, nr);
 	strscpy(misuse.device, dev_name(dev));
 	strscpy(misuse.driver, dev_driver_string(dev));
 	misuse.ms = ktime_to_ms(ktime_get_boottime());
@@ -238,7 +170,8 @@ void dmamap_refuse_unmap(struct device *dev, dma_addr_t addr, size_t size)
 	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
 	size_t len = iova_align(iovad, size + iova_offset(iovad, addr));
 
-	report(dev, "unmap", addr, size, size - 1 >= len ? 0 : len, -1);
+	report(dev, "unmap", addr, size, len,
+	       size - 1 >= len ? "not a size" : NULL);
 }
 
 /**
@@ -250,7 +183,7 @@ void dmamap_refuse_unmap(struct device *dev, dma_addr_t addr, size_t size)
  */
 void dmamap_refuse_sync(struct device *dev, dma_addr_t addr, size_t size)
 {
-	report(dev, "sync", addr, size, size ?: 1, -1);
+	report(dev, "sync", addr, size, size, NULL);
 }
 
 /**
@@ -262,7 +195,8 @@ void dmamap_refuse_sync(struct device *dev, dma_addr_t addr, size_t size)
  */
 void dmamap_unmap_stuck(struct device *dev, dma_addr_t addr, size_t size)
 {
-	report(dev, "unmap", addr, size, size, FOUND_STUCK);
+	report(dev, "unmap", addr, size, size,
+	       "the IOMMU driver has not cleared it; not used again");
 }
 
 /**
@@ -274,7 +208,7 @@ void dmamap_misuses_show(struct seq_file *m)
 {
 	unsigned long nr, end;
 
-	seq_puts(m, "nr ms device driver call iova size found found_iova found_size\n");
+	seq_puts(m, "nr ms device driver call iova size found\n");
 	spin_lock_irq(&kept_lock);
 	end = nr_reports;
 	spin_unlock_irq(&kept_lock);
@@ -285,10 +219,8 @@ void dmamap_misuses_show(struct seq_file *m)
 		spin_lock_irq(&kept_lock);
 		misuse = kept[nr % MISUSE_KEPT];
 		spin_unlock_irq(&kept_lock);
-		seq_printf(m, "%lu %llu %s %s %s %#llx %zu %s %#lx %zu\n",
-			   nr + 1, misuse.ms, misuse.device, misuse.driver,
-			   misuse.call, (u64)misuse.addr, misuse.size,
-			   found_words[misuse.found], misuse.mapping.iova,
-			   misuse.mapping.size);
+		seq_printf(m, "%lu %llu %s %s %s %#llx %zu %s\n", nr + 1,
+			   misuse.ms, misuse.device, misuse.driver, misuse.call,
+			   (u64)misuse.addr, misuse.size, misuse.found);
 	}
 }
