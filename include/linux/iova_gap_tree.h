@@ -16,7 +16,6 @@
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/spinlock.h>
-#include <linux/workqueue.h>
 
 struct iova_cpu_cache;
 struct iova_rcache;
@@ -50,8 +49,6 @@ static_assert(offsetof(struct iova, pfn_hi) == offsetof(struct iova, gap.last));
  * @ranges: ranges in the tree now: live, reserved and cached
  * @misses: allocations that the caches did not serve
  * @refused: frees that named no allocated range, or one of another size
- * @suspects: ranges handed to iova_free_suspect()
- * @leaked: ranges given up because a suspect free found no memory
  * @returned: ranges that came back from caches
  * @slow_max: longest the lock of the tree was held, in get_cycles()
  */
@@ -59,8 +56,6 @@ struct iova_counts {
 	unsigned long ranges;
 	unsigned long misses;
 	unsigned long refused;
-	unsigned long suspects;
-	unsigned long leaked;
 	unsigned long returned;
 	unsigned long slow_max;
 };
@@ -86,9 +81,7 @@ struct iova_counts {
  * @nr_spares: length of @spares
  * @least_spares: shortest @spares was, in the window of the reaper that runs
  * @counts: see &struct iova_counts
- * @suspects: frees under suspicion, see suspect.c
- * @suspect_work: resolves @suspects
- * @drain: called by @suspect_work, may sleep: push all frees that are delayed
+ * @drain: called by iova_drain(), may sleep: push all frees that are delayed
  *	above the allocator (a flush queue) down to it; %NULL when there are none
  */
 struct iova_domain {
@@ -106,8 +99,6 @@ struct iova_domain {
 	unsigned int nr_spares;
 	unsigned int least_spares;
 	struct iova_counts counts;
-	struct list_head suspects;
-	struct work_struct suspect_work;
 	void (*drain)(struct iova_domain *iovad);
 };
 
@@ -146,11 +137,6 @@ static inline void iova_cache_from(struct iova_domain *iovad, unsigned long pfn)
 /* Every free is validated: booted with iova.check=1, or CONFIG_IOVA_DEBUG. */
 extern bool iova_check;
 
-#if IS_REACHABLE(CONFIG_IOMMU_IOVA)
-void iova_free_suspect(struct iova_domain *iovad, unsigned long pfn,
-		       unsigned long size);
-void iova_put_aside(struct iova_domain *iovad, unsigned long pfn,
-		    unsigned long size);
 bool iova_allocated(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size);
 unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
@@ -160,11 +146,5 @@ struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 			       unsigned long last);
 void iova_drain(struct iova_domain *iovad);
 unsigned int iova_debugfs_id(const struct iova_domain *iovad);
-#else
-static inline void iova_free_suspect(struct iova_domain *iovad,
-				     unsigned long pfn, unsigned long size)
-{
-}
-#endif
 
 #endif /* _LINUX_IOVA_GAP_TREE_H */

@@ -437,7 +437,6 @@ long fault_live_ranges(struct iova_domain *iovad)
 {
 	struct iova_stats stats;
 
-	flush_work(&iovad->suspect_work);
 	iova_domain_stats(iovad, &stats);
 	return stats.counts.ranges - stats.all_cached;
 }

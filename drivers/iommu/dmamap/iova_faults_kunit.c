@@ -301,35 +301,6 @@ static void a_domain_that_could_not_be_made_can_be_put(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, fault_kept(), 0, "memory is lost");
 }
 
-/* The one that cannot be examined is given up, and said so. */
-static void a_suspect_free_without_memory_hands_nothing_out_twice(struct kunit *test)
-{
-	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
-	struct iova_stats stats;
-	unsigned long pfn, i;
-	bool hit;
-
-	KUNIT_ASSERT_NOT_NULL(test, f);
-	KUNIT_ASSERT_TRUE(test, make(f));
-	KUNIT_ASSERT_TRUE(test, take_small(f));
-	pfn = f->pfns[--f->nr];
-	pr_info("expected warning: iova: suspect free of pfn %#lx\n", pfn);
-	fault_begin(1);
-	iova_free_suspect(&f->iovad, pfn, 1);
-	hit = fault_end();
-	KUNIT_EXPECT_TRUE(test, hit);
-	KUNIT_EXPECT_EQ(test, fault_live_ranges(&f->iovad), 1);
-	iova_domain_stats(&f->iovad, &stats);
-	KUNIT_EXPECT_EQ(test, stats.counts.leaked, 1);
-	KUNIT_EXPECT_TRUE(test, take_many(f));
-	for (i = 0; i < f->nr; i++)
-		KUNIT_EXPECT_NE(test, f->pfns[i], pfn);
-	give_back(f);
-	put_iova_domain(&f->iovad);
-	KUNIT_EXPECT_EQ_MSG(test, fault_kept(), 0, "memory is lost");
-	kunit_info(test, "points: iova_free_suspect, a domain: 1\n");
-}
-
 static int iova_faults_suite_init(struct kunit_suite *suite)
 {
 	int ret = iova_cache_get();
@@ -357,7 +328,6 @@ static void iova_faults_exit(struct kunit *test)
 static struct kunit_case iova_faults_cases[] = {
 	KUNIT_CASE_PARAM(what_fails_changes_nothing, step_gen_params),
 	KUNIT_CASE(a_domain_that_could_not_be_made_can_be_put),
-	KUNIT_CASE(a_suspect_free_without_memory_hands_nothing_out_twice),
 	{}
 };
 

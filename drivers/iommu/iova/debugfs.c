@@ -43,16 +43,15 @@ static int domains_show(struct seq_file *s, void *unused)
 	struct iova_rcache *rcache;
 	struct iova_stats stats;
 
-	seq_puts(s, "domain live cached tree hits misses slow_max refused suspects leaked\n");
+	seq_puts(s, "domain live cached tree hits misses slow_max refused\n");
 	mutex_lock(&domains_mutex);
 	list_for_each_entry(rcache, &domains, list) {
 		iova_domain_stats(rcache->iovad, &stats);
-		seq_printf(s, "%u %lu %lu %lu %lu %lu %lu %lu %lu %lu\n",
+		seq_printf(s, "%u %lu %lu %lu %lu %lu %lu %lu\n",
 			   rcache->id, live_ranges(&stats), stats.all_cached,
 			   stats.counts.ranges, stats.hits,
 			   stats.counts.misses, stats.counts.slow_max,
-			   stats.counts.refused, stats.counts.suspects,
-			   stats.counts.leaked);
+			   stats.counts.refused);
 	}
 	mutex_unlock(&domains_mutex);
 	return 0;

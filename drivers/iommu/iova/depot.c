@@ -42,8 +42,7 @@
  *    one hold of the tree's lock, for all caches here and in reaper.c.  So with
  *    that lock held, an unused range is either in a cache or free in the tree.
  *    A CPU's magazine goes to the depot first.  On that way it is in neither
- *    for a moment: a request can miss it then, and a suspect free (suspect.c)
- *    take its ranges for live.
+ *    for a moment: a request can miss it then.
  */
 
 #include <linux/iova.h>

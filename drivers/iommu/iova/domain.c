@@ -67,7 +67,7 @@ void init_iova_domain(struct iova_domain *iovad, unsigned long granule,
 	iovad->nr_spares = 0;
 	iovad->least_spares = 0;
 	iovad->counts = (struct iova_counts){ };
-	iova_suspects_init(iovad);
+	iovad->drain = NULL;
 }
 EXPORT_SYMBOL_GPL(init_iova_domain);
 
@@ -81,7 +81,6 @@ void put_iova_domain(struct iova_domain *iovad)
 {
 	struct iova *iova, *next;
 
-	iova_suspects_destroy(iovad);
 	iova_rcache_destroy(iovad);
 	iova_spares_free(iovad);
 	rbtree_postorder_for_each_entry_safe(iova, next, &iovad->tree.root, node)

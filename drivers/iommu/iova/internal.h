@@ -5,7 +5,6 @@
  *	domain.c	life of a domain, and the API that works on its tree
  *	debugfs.c	counters for people
  *	place.c		ranges whose place the caller has a say in
- *	suspect.c	frees whose unmap went wrong
  *	rcache.c	alloc_iova_fast(), free_iova_fast(): per-CPU magazines
  *	supply.c	has memory ready for the fast path's operations
  *	reaper.c	returns cached ranges that are not needed
@@ -41,6 +40,7 @@
 #include <linux/percpu.h>
 #include <linux/sizes.h>
 #include <linux/timex.h>
+#include <linux/workqueue.h>
 
 /*
  * Size classes: the powers of two up to 32 granules, then four steps an octave
@@ -243,20 +243,6 @@ struct iova_span {
 };
 
 /**
- * struct iova_suspect - a free under examination
- * @link: in iova_domain.suspects
- * @pfn: lowest pfn of the range
- * @size: size in granules, as told
- * @settled: the range has left the tree since: it was free already
- */
-struct iova_suspect {
-	struct list_head link;
-	unsigned long pfn;
-	unsigned long size;
-	bool settled;
-};
-
-/**
  * struct iova_tree_hold - one hold of the lock of a tree
  * @flags: interrupt state to restore
  * @since: when it was taken, in get_cycles()
@@ -288,8 +274,6 @@ unsigned int iova_tree_look(struct iova_domain *iovad, unsigned long pfn,
 			    struct iova_span *spans);
 struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
 			     unsigned long limit_pfn, bool size_aligned);
-struct iova *iova_tree_may_free(struct iova_domain *iovad, unsigned long pfn,
-				unsigned long size, const char **why);
 bool iova_tree_free(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size);
 void iova_tree_return(struct iova_domain *iovad, struct iova_tree_hold *hold,
@@ -299,8 +283,6 @@ unsigned long iova_tree_returned(struct iova_domain *iovad);
 bool iova_tree_mark_cached(struct iova_domain *iovad, unsigned long pfn,
 			   unsigned long size);
 void iova_tree_mark_live(struct iova_domain *iovad, unsigned long pfn);
-void iova_refused(struct iova_domain *iovad, unsigned long pfn,
-		  unsigned long size, const char *why);
 
 /* depot.c */
 struct iova_depot *iova_depot_make(struct iova_rcache *rcache,
@@ -346,10 +328,6 @@ extern struct iova_cpu_cache __percpu iova_no_cache;
 unsigned long iova_cpu_drain(struct iova_rcache *rcache, unsigned int cpu);
 void iova_caches_drain(struct iova_domain *iovad);
 void iova_rcache_destroy(struct iova_domain *iovad);
-
-/* suspect.c */
-void iova_suspects_init(struct iova_domain *iovad);
-void iova_suspects_destroy(struct iova_domain *iovad);
 
 /* debugfs.c */
 #ifdef CONFIG_DEBUG_FS

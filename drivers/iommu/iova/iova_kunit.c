@@ -13,7 +13,6 @@
 #include <linux/iova.h>
 #include <linux/kthread.h>
 #include <linux/prandom.h>
-#include <linux/ratelimit.h>
 #include <linux/sizes.h>
 #include <linux/workqueue.h>
 
@@ -490,86 +489,6 @@ static void a_fast_free_too_large_for_a_cache_is_validated(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
 }
 
-/*
- * Hand a range to iova_free_suspect() and wait until it is resolved.  Its
- * warnings are rate limited: pause before they are suppressed.
- */
-static void hand_over(struct fixture *f, unsigned long pfn, unsigned long size)
-{
-	static unsigned int warnings;
-
-	if (++warnings % (DEFAULT_RATELIMIT_BURST - 3) == 0)
-		ssleep(DEFAULT_RATELIMIT_INTERVAL / HZ + 1);
-	expect_warning("suspect free of pfn");
-	iova_free_suspect(&f->iovad, pfn, size);
-	flush_work(&f->iovad.suspect_work);
-}
-
-static void a_suspect_free_of_pfn_0_is_refused(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-
-	hand_over(f, 0, 1);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
-	expect_no_pfn_twice(test, 1);
-}
-
-static void a_suspect_free_of_an_unknown_pfn_is_refused(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-
-	hand_over(f, 77, 4);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
-	expect_no_pfn_twice(test, 4);
-}
-
-static void a_suspect_free_with_another_size_is_refused(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	unsigned long pfn = alloc_iova_fast(&f->iovad, 4, TOP, true);
-
-	hand_over(f, pfn, 8);
-	hand_over(f, pfn, 1);
-	hand_over(f, pfn + 1, 1);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 3);
-	KUNIT_EXPECT_NOT_NULL(test, find_iova(&f->iovad, pfn));
-	expect_no_pfn_twice(test, 1);
-}
-
-static void a_suspect_free_of_a_live_range_frees_it(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	unsigned long pfn = alloc_iova_fast(&f->iovad, 3, TOP, true);
-
-	hand_over(f, pfn, 3);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 0);
-	KUNIT_EXPECT_NULL(test, find_iova(&f->iovad, pfn));
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.ranges, 0);
-}
-
-static void a_suspect_free_of_a_cached_range_is_refused(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	unsigned long pfn = alloc_iova_fast(&f->iovad, 2, TOP, true);
-
-	free_iova_fast(&f->iovad, pfn, 2);
-	hand_over(f, pfn, 2);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
-	expect_no_pfn_twice(test, 2);
-}
-
-static void a_suspect_free_of_a_range_back_in_the_tree_is_refused(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	struct iova *iova = alloc_iova(&f->iovad, 2, TOP, true);
-	unsigned long pfn = iova->pfn_lo;
-
-	__free_iova(&f->iovad, iova);
-	hand_over(f, pfn, 2);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
-	expect_no_pfn_twice(test, 2);
-}
-
 struct remote_free {
 	struct iova_domain *iovad;
 	unsigned long pfn;
@@ -600,64 +519,6 @@ static void free_on_another_cpu(struct kunit *test, unsigned long pfn,
 {
 	free_on(test, cpumask_any_but(cpu_online_mask, raw_smp_processor_id()),
 		pfn, size);
-}
-
-static void a_suspect_free_of_a_range_cached_elsewhere_is_refused(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	unsigned long pfn = alloc_iova_fast(&f->iovad, 2, TOP, true);
-
-	free_on_another_cpu(test, pfn, 2);
-	hand_over(f, pfn, 2);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
-	expect_no_pfn_twice(test, 2);
-}
-
-static void the_same_suspect_twice_is_freed_once(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	unsigned long pfn = alloc_iova_fast(&f->iovad, 2, TOP, true);
-
-	expect_warning("suspect free of pfn");
-	iova_free_suspect(&f->iovad, pfn, 2);
-	hand_over(f, pfn, 2);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.suspects, 2);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.ranges, 0);
-}
-
-static struct fixture *delayed_owner;
-
-static void push_delayed_free(struct iova_domain *iovad)
-{
-	free_iova_fast(iovad, delayed_owner->pfns[0], 2);
-}
-
-static void a_suspect_free_of_a_range_in_a_flush_queue_is_refused(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-
-	f->pfns[0] = alloc_iova_fast(&f->iovad, 2, TOP, true);
-	delayed_owner = f;
-	f->iovad.drain = push_delayed_free;
-	hand_over(f, f->pfns[0], 2);
-	f->iovad.drain = NULL;
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.ranges, 0);
-	expect_no_pfn_twice(test, 2);
-}
-
-static void caches_are_used_again_after_a_suspect(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	unsigned long pfn = alloc_iova_fast(&f->iovad, 1, TOP, true), hits;
-
-	hand_over(f, pfn, 1);
-	pfn = alloc_iova_fast(&f->iovad, 1, TOP, true);
-	free_iova_fast(&f->iovad, pfn, 1);
-	hits = stats_of(f).hits;
-	KUNIT_EXPECT_EQ(test, alloc_iova_fast(&f->iovad, 1, TOP, true), pfn);
-	KUNIT_EXPECT_EQ(test, stats_of(f).hits, hits + 1);
 }
 
 static void a_checked_free_of_an_unknown_pfn_is_refused(struct kunit *test)
@@ -722,9 +583,7 @@ static void a_bad_free_comes_to_light_when_the_cache_drains(struct kunit *test)
 		kunit_skip(test, "found at once when frees are checked");
 	free_iova_fast(&f->iovad, 77, 1);
 	expect_warning("free of pfn 0x4d");
-	expect_warning("suspect free of pfn");
-	iova_free_suspect(&f->iovad, alloc_iova(&f->iovad, 1, TOP, true)->pfn_lo, 1);
-	flush_work(&f->iovad.suspect_work);
+	iova_drain(&f->iovad);
 	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
 	expect_no_pfn_twice(test, 1);
 }
@@ -982,16 +841,6 @@ static struct kunit_case iova_cases[] = {
 	KUNIT_CASE(a_free_of_an_unknown_pfn_is_refused),
 	KUNIT_CASE(a_fast_free_of_pfn_0_is_refused),
 	KUNIT_CASE(a_fast_free_too_large_for_a_cache_is_validated),
-	KUNIT_CASE(a_suspect_free_of_pfn_0_is_refused),
-	KUNIT_CASE(a_suspect_free_of_an_unknown_pfn_is_refused),
-	KUNIT_CASE(a_suspect_free_with_another_size_is_refused),
-	KUNIT_CASE(a_suspect_free_of_a_live_range_frees_it),
-	KUNIT_CASE(a_suspect_free_of_a_cached_range_is_refused),
-	KUNIT_CASE(a_suspect_free_of_a_range_back_in_the_tree_is_refused),
-	KUNIT_CASE(a_suspect_free_of_a_range_cached_elsewhere_is_refused),
-	KUNIT_CASE(the_same_suspect_twice_is_freed_once),
-	KUNIT_CASE(a_suspect_free_of_a_range_in_a_flush_queue_is_refused),
-	KUNIT_CASE(caches_are_used_again_after_a_suspect),
 	KUNIT_CASE(a_checked_free_of_an_unknown_pfn_is_refused),
 	KUNIT_CASE(a_checked_free_with_another_size_is_refused),
 	KUNIT_CASE(a_checked_second_free_is_refused),

@@ -13,15 +13,15 @@
  *
  * 2. The fast path disables interrupts, takes its own CPU's lock and moves a
  *    pfn between the magazine and its caller.  Only a drain (reaper, CPU
- *    offline, a failing request, a suspect free) takes the lock of another
- *    CPU.  If the lock is taken, the fast path does not wait but leaves for the
- *    slow path, as it does without a loaded magazine that has what it needs.
+ *    offline, a failing request) takes the lock of another CPU.  If the lock is
+ *    taken, the fast path does not wait but leaves for the slow path, as it
+ *    does without a loaded magazine that has what it needs.
  *
  * 3. iova_domain.fast is what the fast path looks at.  It is the domain's
  *    caches or, while every call must go the long way, iova_no_cache, which
  *    has no magazine of any class.  That is so before the caches are
- *    initialised, when frees are checked (tree.c) and while suspect frees are
- *    examined (suspect.c).  So these states add no test to the fast path.
+ *    initialised and when frees are checked (tree.c).  So these states add no
+ *    test to the fast path.
  *
  * 4. Rounding.  A request is rounded up to its class.  When no hole takes the
  *    class but one takes the request, the request gets it: the class is then
@@ -50,7 +50,6 @@
 #include <linux/cpu.h>
 #include <linux/export.h>
 #include <linux/iova.h>
-#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -109,12 +108,6 @@ static struct iova_magazine *swap_loaded(struct iova_cpu_cache *cache,
 	return below;
 }
 
-/* May the caches be used?  Interrupts are disabled: suspect.c relies on it. */
-static bool caches_usable(struct iova_domain *iovad)
-{
-	return list_empty(&iovad->suspects);
-}
-
 /*
  * The loaded magazine has nothing that fits, or there is none.  Of a cached
  * range only what the caller asked for, @span + 1 pages, must be below the
@@ -156,14 +149,13 @@ static unsigned long cpu_alloc(struct iova_rcache *rcache, unsigned int class,
 static unsigned long cached_alloc(struct iova_domain *iovad, unsigned long size,
 				  unsigned long limit_pfn)
 {
-	unsigned long flags, pfn = 0;
+	unsigned long flags, pfn;
 
 	if (!iovad->rcache)
 		return 0;
 	local_irq_save(flags);
-	if (caches_usable(iovad))
-		pfn = cpu_alloc(iovad->rcache, iova_size_class(size), size - 1,
-				limit_pfn);
+	pfn = cpu_alloc(iovad->rcache, iova_size_class(size), size - 1,
+			limit_pfn);
 	local_irq_restore(flags);
 	if (pfn && iova_check)
 		iova_tree_mark_live(iovad, pfn);
@@ -299,22 +291,6 @@ static bool cpu_free(struct iova_rcache *rcache, unsigned int class,
 	return true;
 }
 
-enum put_result { PUT_DONE, PUT_NO_ROOM, PUT_NOT_NOW };
-
-static enum put_result cached_put(struct iova_domain *iovad, unsigned int class,
-				  unsigned long pfn)
-{
-	enum put_result ret = PUT_NOT_NOW;
-	unsigned long flags;
-
-	local_irq_save(flags);
-	if (caches_usable(iovad))
-		ret = cpu_free(iovad->rcache, class, pfn) ? PUT_DONE :
-							    PUT_NO_ROOM;
-	local_irq_restore(flags);
-	return ret;
-}
-
 /* Something runs low; the free at hand was cheap. */
 static void ask_for_supply(struct iova_domain *iovad)
 {
@@ -329,14 +305,18 @@ static void ask_for_supply(struct iova_domain *iovad)
 static bool cached_free(struct iova_domain *iovad, unsigned int class,
 			unsigned long pfn)
 {
-	enum put_result ret = cached_put(iovad, class, pfn);
+	unsigned long flags;
+	bool done;
 
-	if (ret == PUT_DONE && test_bit(IOVA_SUPPLY_WANTED, &iovad->detours))
+	local_irq_save(flags);
+	done = cpu_free(iovad->rcache, class, pfn);
+	local_irq_restore(flags);
+	if (done && test_bit(IOVA_SUPPLY_WANTED, &iovad->detours))
 		ask_for_supply(iovad);
 	/* Should no cheap free come along, the reaper asks. */
-	if (ret == PUT_NO_ROOM)
+	if (!done)
 		iova_reaper_arm(iovad->rcache);
-	return ret == PUT_DONE;
+	return done;
 }
 
 static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
@@ -460,8 +440,7 @@ static __always_inline bool fast_free(struct iova_domain *iovad,
  * A range that is not allocated, or not with that size, is refused with a
  * warning: at once when frees are checked (iova.check=1) or when it goes to
  * the tree.  Else it goes to a cache, is refused when that is drained, and can
- * be handed out before.  Where something is known to be wrong already, call
- * iova_free_suspect().
+ * be handed out before.
  *
  * Context: any.  Needs no memory.
  */

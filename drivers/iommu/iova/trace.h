@@ -59,13 +59,6 @@ DEFINE_EVENT(iova_range, iova_refused,
 	TP_ARGS(iovad, pfn, size)
 );
 
-/* A free put aside for examination. */
-DEFINE_EVENT(iova_range, iova_suspect,
-	TP_PROTO(const struct iova_domain *iovad, unsigned long pfn,
-		 unsigned long size),
-	TP_ARGS(iovad, pfn, size)
-);
-
 /* Cached ranges of a size given back to the tree. */
 TRACE_EVENT(iova_reap,
 	TP_PROTO(const struct iova_domain *iovad, unsigned long size,

@@ -179,16 +179,6 @@ int iova_tree_insert(struct iova_domain *iovad, struct iova *iova)
 	return ret;
 }
 
-/* A range that leaves the tree while its free is examined was free already. */
-static void settle_suspects(struct iova_domain *iovad, unsigned long pfn)
-{
-	struct iova_suspect *suspect;
-
-	list_for_each_entry(suspect, &iovad->suspects, link)
-		if (suspect->pfn == pfn)
-			suspect->settled = true;
-}
-
 static void push_spare(struct iova_domain *iovad, struct iova *iova)
 {
 	iova->next_spare = iovad->spares;
@@ -225,8 +215,6 @@ static unsigned int most_spares(struct iova_domain *iovad)
  */
 struct iova *iova_tree_erase(struct iova_domain *iovad, struct iova *iova)
 {
-	if (unlikely(!list_empty(&iovad->suspects)))
-		settle_suspects(iovad, iova->pfn_lo);
 	gap_tree_erase(&iovad->tree, &iova->gap);
 	iova_tree_account(iovad, iova, -1);
 
@@ -520,19 +508,13 @@ static const char *why_refuse(struct iova *iova, unsigned long pfn,
 	return NULL;
 }
 
-/**
- * iova_tree_may_free - find the range that a free names, if it names one
- * @iovad: the domain, locked
- * @pfn: lowest pfn, as told
- * @size: size in granules, as told; 0 when only a pfn of the range was told
- * @why: where the reason goes when it does not
- *
- * A size names a range of just that size, or of the class that serves it.
- *
- * Return: the range, %NULL when the free is to be refused: counted already.
+/*
+ * The range that a free names, if it names one; %NULL, counted, with @why when
+ * the free is to be refused.  A size, when it was told, names a range of just
+ * that size, or of the class that serves it.  The domain is locked.
  */
-struct iova *iova_tree_may_free(struct iova_domain *iovad, unsigned long pfn,
-				unsigned long size, const char **why)
+static struct iova *may_free(struct iova_domain *iovad, unsigned long pfn,
+			     unsigned long size, const char **why)
 {
 	struct iova *iova = iova_tree_find(iovad, pfn);
 
@@ -566,15 +548,9 @@ bool iova_allocated(struct iova_domain *iovad, unsigned long pfn,
 	return !why;
 }
 
-/**
- * iova_refused - report a free that was refused
- * @iovad: the domain, not locked
- * @pfn: pfn, as told
- * @size: size in granules, as told; 0 when none was
- * @why: the reason
- */
-void iova_refused(struct iova_domain *iovad, unsigned long pfn,
-		  unsigned long size, const char *why)
+/* Report a free that was refused.  The domain is not locked. */
+static void report(struct iova_domain *iovad, unsigned long pfn,
+		   unsigned long size, const char *why)
 {
 	trace_iova_refused(iovad, pfn, size);
 	WARN_RATELIMIT(1, "iova: free of pfn %#lx (address %#llx) size %lu refused: %s\n",
@@ -598,14 +574,14 @@ bool iova_tree_free(struct iova_domain *iovad, unsigned long pfn,
 	const char *why;
 
 	iova_tree_lock(iovad, &hold);
-	iova = iova_tree_may_free(iovad, pfn, size, &why);
+	iova = may_free(iovad, pfn, size, &why);
 	if (iova)
 		gone = iova_tree_erase(iovad, iova);
 	iova_tree_unlock(iovad, &hold);
 
 	iova_mem_free(gone);
 	if (!iova)
-		iova_refused(iovad, pfn, size, why);
+		report(iovad, pfn, size, why);
 	return iova;
 }
 
@@ -647,8 +623,8 @@ void iova_tree_return(struct iova_domain *iovad, struct iova_tree_hold *hold,
 	for (i = 0; i < nr; i++) {
 		iova_mem_free(gone[i]);
 		if (bad & BIT(i))
-			iova_refused(iovad, pfns[i], size,
-				     "cached, but not allocated with this size");
+			report(iovad, pfns[i], size,
+			       "cached, but not allocated with this size");
 	}
 }
 
@@ -690,13 +666,13 @@ bool iova_tree_mark_cached(struct iova_domain *iovad, unsigned long pfn,
 	const char *why;
 
 	iova_tree_lock(iovad, &hold);
-	iova = iova_tree_may_free(iovad, pfn, size, &why);
+	iova = may_free(iovad, pfn, size, &why);
 	if (iova)
 		*cached_mark(iova) = true;
 	iova_tree_unlock(iovad, &hold);
 
 	if (!iova)
-		iova_refused(iovad, pfn, size, why);
+		refused(iovad, pfn, size, why);
 	return iova;
 }
 

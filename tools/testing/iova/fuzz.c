@@ -56,13 +56,10 @@ static void operation(const uint8_t *op)
 		check_unreserve(at);
 		break;
 	case 13:
-		check_suspect(at);
+		check_bad_free(pfn);
 		break;
 	case 14:
-		if (op[4] & 1)
-			check_bad_suspect(pfn, size);
-		else
-			check_cache_from(pfn);
+		check_cache_from(pfn);
 		break;
 	case 15:
 		check_works(op[1] * 4);

@@ -74,13 +74,8 @@ static void operation(unsigned long *seed, unsigned int taste,
 		else
 			check_reserve(limit & 0x1fff, (limit & 0x1fff) +
 				      below(seed, 64));
-	} else if (kind < 97) {
-		check_suspect(at);
 	} else if (kind < 98) {
-		if (m.nr && below(seed, 2))
-			check_bad_suspect(m.ranges[at].lo + below(seed, 2), size);
-		else
-			check_bad_suspect(below(seed, 0x2000), size);
+		check_bad_free(below(seed, 0x2000));
 	} else if (kind < 99) {
 		check_works(below(seed, 400));
 	} else {

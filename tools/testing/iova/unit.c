@@ -1366,12 +1366,12 @@ static void both_ways_of_one_size_mix(void)
 /* ---- Bad frees ---- */
 
 enum bad { NONE, NEVER, PFN_0, WRONG_SIZE, INSIDE, IN_CACHE, ON_OTHER_CPU,
-	   IN_TREE, IN_DEPOT, NOTED, LIVE, BAD_KINDS };
+	   IN_TREE, IN_DEPOT, BAD_KINDS };
 
 static const char *const bad_names[] = {
 	"", "never allocated", "pfn 0", "wrong size", "inside a range",
 	"twice, in a cache", "twice, on another CPU", "twice, in the tree",
-	"twice, in the depot", "twice, both suspect", "live",
+	"twice, in the depot",
 };
 
 static void bad_free(enum bad kind, void (*do_free)(unsigned long pfn,
@@ -1416,207 +1416,11 @@ static void bad_free(enum bad kind, void (*do_free)(unsigned long pfn,
 			free_iova_fast(iovad, pfns[i], size);
 		do_free(live, size);
 		break;
-	case NOTED:
-		do_free(live, size);
-		do_free(live, size);
-		break;
-	case LIVE:
-		do_free(live, size);
-		break;
 	default:
 		break;
 	}
 	if (kind <= INSIDE)
 		take(live, size);
-}
-
-static void suspect(unsigned long pfn, unsigned long size)
-{
-	unsigned long before = shim_warnings();
-	char text[40];
-
-	iova_free_suspect(iovad, pfn, size);
-	expect(shim_warnings() == before + 1, "no warning");
-	snprintf(text, sizeof(text), "pfn %#lx ", pfn);
-	expect(strstr(shim_last_warning(), text), "'%s' does not name %s",
-	       shim_last_warning(), text);
-	snprintf(text, sizeof(text), "size %lu", size);
-	expect(strstr(shim_last_warning(), text), "'%s' does not name %s",
-	       shim_last_warning(), text);
-}
-
-static void take_everything_in_fours(void)
-{
-	unsigned long pfn;
-
-	while ((pfn = alloc_iova_fast(iovad, 4, TOP, true)))
-		take(pfn, 4);
-}
-
-/* With work items before or after other things happen to the domain. */
-static void suspect_frees_hand_nothing_out_twice(void)
-{
-	unsigned int kind, late, i;
-
-	for (kind = NEVER; kind < BAD_KINDS; kind++)
-	for (late = 0; late < 4; late++) {
-		unsigned long wanted = kind == LIVE ? 0 : 1;
-
-		begin(true);
-		bad_free(kind, suspect);
-		shim_clear_warnings();
-		for (i = 0; late && late < 3 && i < 300; i++) {
-			unsigned long size = 1UL << i % 4;	/* a class */
-			unsigned long pfn = alloc_iova_fast(iovad, size, TOP,
-							    late == 2);
-
-			if (!pfn)
-				continue;
-			take(pfn, size);
-			if (i % 3) {
-				leave(pfn, size);
-				free_iova_fast(iovad, pfn, size);
-			}
-		}
-		/* The space gets full, caches are drained, the pfn is reused. */
-		if (late == 3)
-			take_everything_in_fours();
-		shim_run_works(1);
-		expect(stats_now().counts.refused == wanted,
-		       "%s: %lu refused", bad_names[kind],
-		       stats_now().counts.refused);
-		expect(!stats_now().counts.leaked, "leaked");
-		take_all_that_is_left();
-		if (test_why[0]) {
-			strncat(test_why, "; ", sizeof(test_why) - strlen(test_why) - 1);
-			strncat(test_why, bad_names[kind],
-				sizeof(test_why) - strlen(test_why) - 1);
-			end();
-			return;
-		}
-		end();
-	}
-}
-
-/*
- * A known fault, see suspect.c, 4. The README, iova.rst, dmamap.rst and the
- * admin guides say so: once this fails, they are to be changed.
- */
-static void a_suspect_free_takes_a_range_from_its_new_owner(void)
-{
-	unsigned long first, second, third;
-
-	begin(true);
-	first = alloc_iova_fast(iovad, 4, TOP, true);
-	free_iova_fast(iovad, first, 4);
-	second = alloc_iova_fast(iovad, 4, TOP, true);
-	expect(second == first, "handed out again: %#lx, not %#lx", second, first);
-	iova_free_suspect(iovad, first, 4);
-	shim_run_works(1);
-	shim_clear_warnings();
-	third = alloc_iova_fast(iovad, 4, TOP, true);
-	expect(third == second, "%#lx, in use, is not handed out twice", second);
-	end();
-}
-
-static void a_suspect_free_without_memory_leaks_and_says_so(void)
-{
-	unsigned long pfn, i;
-
-	begin(true);
-	pfn = alloc_iova_fast(iovad, 4, TOP, true);
-	shim_fail_nth(1, false);
-	iova_free_suspect(iovad, pfn, 4);
-	shim_fail_nth(0, false);
-	expect_warnings(1, "leaked");
-	expect(stats_now().counts.leaked == 1, "not counted");
-	shim_run_works(1);
-	for (i = 0; i < 4; i++)
-		owner[pfn + i] = true;
-	take_all_that_is_left();
-	end();
-}
-
-static void a_domain_may_go_with_suspects_pending(void)
-{
-	begin(true);
-	iova_free_suspect(iovad, alloc_iova_fast(iovad, 4, TOP, true), 4);
-	iova_free_suspect(iovad, alloc_iova_fast(iovad, 40, TOP, true), 40);
-	shim_clear_warnings();
-	end();
-	expect(!shim_queued_works(), "work left");
-}
-
-static void suspects_wait_for_what_is_delayed_above(void)
-{
-	begin(true);
-	iova_free_suspect(iovad, 0, 0);
-	expect_warnings(1, "no size");
-	end();
-}
-
-static unsigned long delayed_pfn;
-
-static void drain_delayed(struct iova_domain *domain)
-{
-	if (delayed_pfn)
-		free_iova_fast(domain, delayed_pfn, 4);
-	delayed_pfn = 0;
-}
-
-static void a_range_in_a_flush_queue_is_not_freed_twice(void)
-{
-	unsigned long pfn;
-
-	begin(true);
-	iovad->drain = drain_delayed;
-	pfn = alloc_iova_fast(iovad, 4, TOP, true);
-	delayed_pfn = pfn;
-	iova_free_suspect(iovad, pfn, 4);
-	shim_clear_warnings();
-	shim_run_works(1);
-	expect(!delayed_pfn, "not drained");
-	expect(stats_now().counts.refused == 1, "not refused");
-	take_all_that_is_left();
-	end();
-}
-
-static void suspect_a_chunk(void)
-{
-	unsigned long pfn;
-
-	if (is_not_yet_time())
-		return;
-	iova_free_suspect(iovad, chunks[251], 16);
-	shim_run_works(0);
-	while ((pfn = alloc_iova_fast(iovad, 16, 4095, true)))
-		take(pfn, 16);
-}
-
-static void what_a_drain_carries_is_known_to_be_free(void)
-{
-	unsigned long step, pfn;
-
-	for (step = 1; ; step++) {
-		begin_with_all_cached();
-		steps_to_go = step;
-		shim_interrupt = suspect_a_chunk;
-		take_a_cpu_down();	/* chunks[251] is with CPU 3 */
-		shim_interrupt = NULL;
-		shim_clear_warnings();
-		if (!steps_to_go) {
-			expect(stats_now().counts.refused == 1,
-			       "step %lu: %lu refused", step,
-			       stats_now().counts.refused);
-			for (pfn = 16; pfn < 4096; pfn += 16)
-				expect(!owner[pfn] || find_iova(iovad, pfn),
-				       "step %lu: live pfn %#lx is gone", step, pfn);
-		}
-		end();
-		if (steps_to_go)
-			break;
-	}
-	expect(step > 3, "only %lu steps", step - 1);
 }
 
 static void checked(unsigned long pfn, unsigned long size)
@@ -1634,7 +1438,7 @@ static void every_bad_free_is_refused_at_once_when_checked(void)
 	unsigned int kind;
 
 	iova_check = true;
-	for (kind = NEVER; kind < NOTED; kind++) {
+	for (kind = NEVER; kind < BAD_KINDS; kind++) {
 		begin(true);
 		bad_free(kind, checked);
 		shim_clear_warnings();
@@ -1718,13 +1522,6 @@ int main(int argc, char **argv)
 	run_test(every_hole_is_found_highest_first);
 	run_test(a_failure_changes_no_later_answer);
 	run_test(both_ways_of_one_size_mix);
-	run_test(suspect_frees_hand_nothing_out_twice);
-	run_test(a_suspect_free_takes_a_range_from_its_new_owner);
-	run_test(a_suspect_free_without_memory_leaks_and_says_so);
-	run_test(a_domain_may_go_with_suspects_pending);
-	run_test(suspects_wait_for_what_is_delayed_above);
-	run_test(a_range_in_a_flush_queue_is_not_freed_twice);
-	run_test(what_a_drain_carries_is_known_to_be_free);
 	run_test(every_bad_free_is_refused_at_once_when_checked);
 	run_test(good_frees_pass_the_check);
 	return tests_failed ? 1 : 0;

@@ -9,7 +9,6 @@
  * malloc(), so that the sanitizer knows when its life ends.
  */
 
-#include <linux/membarrier.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
@@ -17,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/bug.h>
@@ -25,7 +23,6 @@
 #include <linux/cpuhotplug.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
-#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -159,41 +156,6 @@ void raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags)
 	__atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 	shim_irq_restore(flags);
 	preempt_enable();
-}
-
-static void membarrier_register(void)
-{
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
-		    0, 0))
-		shim_bug(__FILE__, __LINE__, "no membarrier()");
-}
-
-static void membarrier_all(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, membarrier_register);
-	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-}
-
-/*
- * Wait until no CPU is in a section without interrupts that had begun before.
- * The sections pay no barrier: membarrier() makes every thread pay it now.
- */
-void shim_synchronize_rcu(void)
-{
-	unsigned int cpu;
-
-	membarrier_all();
-	for (cpu = 0; cpu < SHIM_CPUS; cpu++) {
-		unsigned long *irq = &shim_cpus[cpu].irq;
-		unsigned long then = __atomic_load_n(irq, __ATOMIC_ACQUIRE);
-
-		while ((then & 1) &&
-		       __atomic_load_n(irq, __ATOMIC_ACQUIRE) == then)
-			sched_yield();
-	}
-	membarrier_all();
 }
 
 /* ---- Failures and accounting ---- */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interrupts.  There are none; but a section without them is what
- * synchronize_rcu() waits for, so each CPU says when it is in one: @irq is odd
- * meanwhile, and another number afterwards.
+ * Interrupts.  There are none; but each CPU says when it is in a section
+ * without them: @irq is odd meanwhile, and another number afterwards.
  */
 #ifndef _SHIM_IRQFLAGS_H
 #define _SHIM_IRQFLAGS_H
