@@ -65,7 +65,7 @@ struct iova_counts {
  * @granule: bytes per pfn, a power of two
  * @start_pfn: lowest pfn that is handed out
  * @fast: caches the fast path may use without asking; an empty set, shared by
- *	all domains, while it must take the slow path (see rcache.c)
+ *	all domains, before there are any (see rcache.c)
  * @detours: why frees leave the fast path, a bitmap: of each class whether
  *	ranges shorter than the class are live; whether ranges not aligned to
  *	their size are; and whether memory that was made ready runs low
@@ -134,11 +134,6 @@ static inline void iova_cache_from(struct iova_domain *iovad, unsigned long pfn)
 		WRITE_ONCE(iovad->cached_from, pfn);
 }
 
-/* Every free is validated: booted with iova.check=1, or CONFIG_IOVA_DEBUG. */
-extern bool iova_check;
-
-bool iova_allocated(struct iova_domain *iovad, unsigned long pfn,
-		    unsigned long size);
 unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 				unsigned long limit_pfn,
 				const struct iova_place *place);

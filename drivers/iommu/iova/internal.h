@@ -219,14 +219,12 @@ static_assert(sizeof(struct iova_rcache) <= 768);
 /**
  * struct iova_stats - one look at a domain
  * @counts: see &struct iova_counts
- * @checked: frees are checked
  * @hits: fast allocations that a cache served
  * @cached: ranges in caches, by class
  * @all_cached: their sum; counts.ranges less this are live or reserved
  */
 struct iova_stats {
 	struct iova_counts counts;
-	bool checked;
 	unsigned long hits;
 	unsigned long cached[IOVA_CLASSES];
 	unsigned long all_cached;
@@ -280,9 +278,6 @@ void iova_tree_return(struct iova_domain *iovad, struct iova_tree_hold *hold,
 		      unsigned int class, const unsigned long *pfns,
 		      unsigned int nr);
 unsigned long iova_tree_returned(struct iova_domain *iovad);
-bool iova_tree_mark_cached(struct iova_domain *iovad, unsigned long pfn,
-			   unsigned long size);
-void iova_tree_mark_live(struct iova_domain *iovad, unsigned long pfn);
 
 /* depot.c */
 struct iova_depot *iova_depot_make(struct iova_rcache *rcache,

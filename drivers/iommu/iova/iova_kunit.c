@@ -101,11 +101,6 @@ static struct iova_stats stats_of(struct fixture *f)
 	return stats;
 }
 
-static bool checked(struct fixture *f)
-{
-	return stats_of(f).checked;
-}
-
 /* Take all that is left of the window; each pfn must come once. */
 static void expect_no_pfn_twice(struct kunit *test, unsigned long size)
 {
@@ -521,66 +516,10 @@ static void free_on_another_cpu(struct kunit *test, unsigned long pfn,
 		pfn, size);
 }
 
-static void a_checked_free_of_an_unknown_pfn_is_refused(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-
-	if (!checked(f))
-		kunit_skip(test, "boot with iova.check=1");
-	expect_warning("free of pfn 0x4d");
-	free_iova_fast(&f->iovad, 77, 1);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
-	expect_no_pfn_twice(test, 1);
-}
-
-static void a_checked_free_with_another_size_is_refused(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	unsigned long pfn = alloc_iova_fast(&f->iovad, 4, TOP, true);
-
-	if (!checked(f))
-		kunit_skip(test, "boot with iova.check=1");
-	expect_warning("allocated with another size");
-	free_iova_fast(&f->iovad, pfn, 8);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
-	expect_no_pfn_twice(test, 1);
-}
-
-static void a_checked_second_free_is_refused(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	unsigned long pfn = alloc_iova_fast(&f->iovad, 4, TOP, true);
-
-	if (!checked(f))
-		kunit_skip(test, "boot with iova.check=1");
-	free_iova_fast(&f->iovad, pfn, 4);
-	expect_warning("freed already");
-	free_iova_fast(&f->iovad, pfn, 4);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
-	expect_no_pfn_twice(test, 4);
-}
-
-static void a_checked_second_free_on_another_cpu_is_refused(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	unsigned long pfn = alloc_iova_fast(&f->iovad, 4, TOP, true);
-
-	if (!checked(f))
-		kunit_skip(test, "boot with iova.check=1");
-	free_iova_fast(&f->iovad, pfn, 4);
-	if (num_online_cpus() > 1)
-		expect_warning("freed already");
-	free_on_another_cpu(test, pfn, 4);
-	KUNIT_EXPECT_EQ(test, stats_of(f).counts.refused, 1);
-	expect_no_pfn_twice(test, 4);
-}
-
 static void a_bad_free_comes_to_light_when_the_cache_drains(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	if (checked(f))
-		kunit_skip(test, "found at once when frees are checked");
 	free_iova_fast(&f->iovad, 77, 1);
 	expect_warning("free of pfn 0x4d");
 	iova_drain(&f->iovad);
@@ -841,10 +780,6 @@ static struct kunit_case iova_cases[] = {
 	KUNIT_CASE(a_free_of_an_unknown_pfn_is_refused),
 	KUNIT_CASE(a_fast_free_of_pfn_0_is_refused),
 	KUNIT_CASE(a_fast_free_too_large_for_a_cache_is_validated),
-	KUNIT_CASE(a_checked_free_of_an_unknown_pfn_is_refused),
-	KUNIT_CASE(a_checked_free_with_another_size_is_refused),
-	KUNIT_CASE(a_checked_second_free_is_refused),
-	KUNIT_CASE(a_checked_second_free_on_another_cpu_is_refused),
 	KUNIT_CASE(a_bad_free_comes_to_light_when_the_cache_drains),
 	KUNIT_CASE(flushing_takes_back_what_another_cpu_holds),
 	KUNIT_CASE(what_another_cpu_gives_back_can_be_had),

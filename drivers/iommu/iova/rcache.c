@@ -18,10 +18,8 @@
  *    does without a loaded magazine that has what it needs.
  *
  * 3. iova_domain.fast is what the fast path looks at.  It is the domain's
- *    caches or, while every call must go the long way, iova_no_cache, which
- *    has no magazine of any class.  That is so before the caches are
- *    initialised and when frees are checked (tree.c).  So these states add no
- *    test to the fast path.
+ *    caches or, before these are initialised, iova_no_cache, which has no
+ *    magazine of any class.  So that state adds no test to the fast path.
  *
  * 4. Rounding.  A request is rounded up to its class.  When no hole takes the
  *    class but one takes the request, the request gets it: the class is then
@@ -157,8 +155,6 @@ static unsigned long cached_alloc(struct iova_domain *iovad, unsigned long size,
 	pfn = cpu_alloc(iovad->rcache, iova_size_class(size), size - 1,
 			limit_pfn);
 	local_irq_restore(flags);
-	if (pfn && iova_check)
-		iova_tree_mark_live(iovad, pfn);
 	return pfn;
 }
 
@@ -322,7 +318,6 @@ static bool cached_free(struct iova_domain *iovad, unsigned int class,
 static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 			       unsigned long size)
 {
-	struct iova_tree_hold hold;
 	unsigned int class;
 
 	if (!iovad->rcache || !iova_size_is_cached(size) ||
@@ -338,17 +333,8 @@ static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 		iova_tree_free(iovad, pfn, size);
 		return;
 	}
-	if (iova_check && !iova_tree_mark_cached(iovad, pfn, size))
-		return;
-	if (cached_free(iovad, class, pfn))
-		return;
-	if (!iova_check) {
+	if (!cached_free(iovad, class, pfn))
 		iova_tree_free(iovad, pfn, size);
-		return;
-	}
-	/* It is marked as cached. */
-	iova_tree_lock(iovad, &hold);
-	iova_tree_return(iovad, &hold, class, &pfn, 1);
 }
 
 static __always_inline unsigned long fast_alloc(struct iova_domain *iovad,
@@ -438,9 +424,8 @@ static __always_inline bool fast_free(struct iova_domain *iovad,
  * @size: the size it was allocated with, in granules; not 0
  *
  * A range that is not allocated, or not with that size, is refused with a
- * warning: at once when frees are checked (iova.check=1) or when it goes to
- * the tree.  Else it goes to a cache, is refused when that is drained, and can
- * be handed out before.
+ * warning: at once when it goes to the tree.  Else it goes to a cache, is
+ * refused when that is drained, and can be handed out before.
  *
  * Context: any.  Needs no memory.
  */
@@ -535,8 +520,7 @@ int iova_domain_init_rcaches(struct iova_domain *iovad)
 	if (ret)
 		goto free_cpus;
 
-	if (!iova_check)
-		WRITE_ONCE(iovad->fast, rcache->cpus);
+	WRITE_ONCE(iovad->fast, rcache->cpus);
 	iova_debugfs_add(rcache);
 	return 0;
 

@@ -59,7 +59,7 @@ void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats)
 	struct iova_tree_hold hold;
 	unsigned int cpu, class;
 
-	*stats = (struct iova_stats){ .checked = iova_check };
+	*stats = (struct iova_stats){ };
 	iova_tree_lock(iovad, &hold);
 	stats->counts = iovad->counts;
 	iova_tree_unlock(iovad, &hold);

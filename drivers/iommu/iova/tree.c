@@ -19,16 +19,10 @@
  *
  * 3. A free of a range that is not allocated, or not with that size, is
  *    refused, counted and warned about; the tree stays as it was.
- *
- * 4. Checking (booted with iova.check=1, or CONFIG_IOVA_DEBUG): each range
- *    remembers in a word behind its struct iova whether it is in a cache.  A
- *    second free is refused at once, until the range is allocated again.  The
- *    word exists only when checking, so struct iova keeps its 64 bytes.
  */
 
 #include <linux/export.h>
 #include <linux/iova.h>
-#include <linux/moduleparam.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -36,27 +30,7 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-/**
- * struct iova_checked - a range, when frees are checked
- * @iova: the range
- * @cached: it is free, and in a cache
- */
-struct iova_checked {
-	struct iova iova;
-	bool cached;
-};
-
-bool iova_check __ro_after_init = IS_ENABLED(CONFIG_IOVA_DEBUG);
-EXPORT_SYMBOL_GPL(iova_check);
-module_param_named(check, iova_check, bool, 0444);
-MODULE_PARM_DESC(check, "Validate every free of an IOVA range when it is made");
-
 static struct kmem_cache *iova_mem;
-
-static bool *cached_mark(struct iova *iova)
-{
-	return &container_of(iova, struct iova_checked, iova)->cached;
-}
 
 /**
  * iova_mem_init - set up the memory that ranges come from
@@ -65,10 +39,8 @@ static bool *cached_mark(struct iova *iova)
  */
 int iova_mem_init(void)
 {
-	iova_mem = kmem_cache_create("iommu_iova",
-				     iova_check ? sizeof(struct iova_checked) :
-						  sizeof(struct iova),
-				     0, SLAB_HWCACHE_ALIGN, NULL);
+	iova_mem = kmem_cache_create("iommu_iova", sizeof(struct iova), 0,
+				     SLAB_HWCACHE_ALIGN, NULL);
 	return iova_mem ? 0 : -ENOMEM;
 }
 
@@ -90,14 +62,9 @@ void iova_mem_exit(void)
  */
 struct iova *iova_mem_alloc(gfp_t gfp)
 {
-	struct iova *iova;
-
 	if (WARN_ONCE(!iova_mem, "iova: used before iova_cache_get()\n"))
 		return NULL;
-	iova = kmem_cache_alloc(iova_mem, gfp);
-	if (iova && iova_check)
-		*cached_mark(iova) = false;
-	return iova;
+	return kmem_cache_alloc(iova_mem, gfp);
 }
 
 /**
@@ -255,11 +222,7 @@ struct iova *iova_spare_get(struct iova_domain *iovad)
 	iova_tree_lock(iovad, &hold);
 	iova = take_spare(iovad);
 	iova_tree_unlock(iovad, &hold);
-	if (!iova)
-		return iova_mem_alloc(IOVA_NEED_GFP);
-	if (iova_check)
-		*cached_mark(iova) = false;
-	return iova;
+	return iova ?: iova_mem_alloc(IOVA_NEED_GFP);
 }
 
 /**
@@ -482,8 +445,6 @@ struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
 			  min(limit_pfn, ~0UL - 1))) {
 		iova = unused;
 		unused = NULL;
-		if (iova_check)
-			*cached_mark(iova) = false;
 		iova_tree_account(iovad, iova, 1);
 	}
 	iova_tree_unlock(iovad, &hold);
@@ -503,8 +464,6 @@ static const char *why_refuse(struct iova *iova, unsigned long pfn,
 	if (size && iova_size(iova) != size &&
 	    iova_size(iova) != iova_round_size(size))
 		return "allocated with another size";
-	if (iova_check && *cached_mark(iova))
-		return "freed already";
 	return NULL;
 }
 
@@ -523,29 +482,6 @@ static struct iova *may_free(struct iova_domain *iovad, unsigned long pfn,
 		return iova;
 	iovad->counts.refused++;
 	return NULL;
-}
-
-/**
- * iova_allocated - could this range be freed?
- * @iovad: the domain
- * @pfn: its lowest pfn
- * @size: its size in granules
- *
- * For a layer above that would rather know before it takes a mapping apart.
- * Certain when %iova_check is set; else a range in a cache counts, too.
- *
- * Context: any.
- */
-bool iova_allocated(struct iova_domain *iovad, unsigned long pfn,
-		    unsigned long size)
-{
-	struct iova_tree_hold hold;
-	const char *why;
-
-	iova_tree_lock(iovad, &hold);
-	why = why_refuse(iova_tree_find(iovad, pfn), pfn, size);
-	iova_tree_unlock(iovad, &hold);
-	return !why;
 }
 
 /* Report a free that was refused.  The domain is not locked. */
@@ -645,54 +581,4 @@ unsigned long iova_tree_returned(struct iova_domain *iovad)
 	returned = iovad->counts.returned;
 	iova_tree_unlock(iovad, &hold);
 	return returned;
-}
-
-/**
- * iova_tree_mark_cached - note that a range goes into a cache
- * @iovad: the domain
- * @pfn: its lowest pfn
- * @size: its size in granules
- *
- * Only when iova_check is set.
- *
- * Context: any.
- * Return: true; false when the free was refused, and warned about.
- */
-bool iova_tree_mark_cached(struct iova_domain *iovad, unsigned long pfn,
-			   unsigned long size)
-{
-	struct iova_tree_hold hold;
-	struct iova *iova;
-	const char *why;
-
-	iova_tree_lock(iovad, &hold);
-	iova = may_free(iovad, pfn, size, &why);
-	if (iova)
-		*cached_mark(iova) = true;
-	iova_tree_unlock(iovad, &hold);
-
-	if (!iova)
-		refused(iovad, pfn, size, why);
-	return iova;
-}
-
-/**
- * iova_tree_mark_live - note that a range has left a cache
- * @iovad: the domain
- * @pfn: its lowest pfn
- *
- * Only when iova_check is set.
- *
- * Context: any.
- */
-void iova_tree_mark_live(struct iova_domain *iovad, unsigned long pfn)
-{
-	struct iova_tree_hold hold;
-	struct iova *iova;
-
-	iova_tree_lock(iovad, &hold);
-	iova = iova_tree_find(iovad, pfn);
-	if (iova)
-		*cached_mark(iova) = false;
-	iova_tree_unlock(iovad, &hold);
 }

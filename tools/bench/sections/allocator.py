@@ -3,7 +3,7 @@
 
 from functools import partial
 
-from common import COUNTED, STACKS, at_once, boot, find
+from common import STACKS, at_once, find
 from sections import curve, table, tool
 
 TITLE = "Instructions: the allocator"
@@ -139,21 +139,10 @@ def measure(context):
     tables, curves = [], []
     jobs = {(arch, stack): partial(icount.measure, arch, stack, IOVA_CASES, context.budget)
             for arch in context.arches for stack in reversed(STACKS)}
-    jobs |= {(arch, "check"): partial(boot, "iova_bench", arch, "new", "check",
-                                      "iova_bench.run=fast iova.check=1", COUNTED)
-             for arch in context.arches}
     done = at_once(jobs)
     for arch in context.arches:
         measured = {stack: done[arch, stack] for stack in STACKS}
         context.keep(f"iova-{arch}", measured)
         tables += tables_of(arch, measured, icount)
         curves += curves_of(arch, measured, icount)
-        checked = done[arch, "check"]
-        context.keep(f"iova-check-{arch}", checked)
-        tables.append(table(
-            f"Allocator, {arch}: a pair from the caches with iova.check=1, which stock cannot",
-            "instructions", [
-                (f"{pages} pages", find(checked, {"case": "fast", "pages": pages}, "mean"),
-                 find(measured["stock"], {"case": "fast", "pages": pages}, "mean"))
-                for pages in ("1", "64")], better=""))
     return tables, curves
