@@ -67,7 +67,7 @@ void source_free(struct source *source);
  * struct domain - what the two layers say of one domain
  * @id: its name for the allocator; where that is the stock one, for the
  *	mapping layer
- * @in_iova: the allocator lists it: @live to @leaked are filled in
+ * @in_iova: the allocator lists it: @live to @refused are filled in
  * @in_dmamap: the mapping layer lists it: the rest is filled in
  *
  * The other members are named as the columns of the kernel's files.
@@ -84,8 +84,6 @@ struct domain {
 	uint64_t misses;
 	uint64_t slow_max;
 	uint64_t refused;
-	uint64_t suspects;
-	uint64_t leaked;
 
 	uint64_t dmamap_id;
 	uint64_t iova;

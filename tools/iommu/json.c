@@ -116,8 +116,6 @@ static struct json_object *domain_object(const struct model *model,
 		put(entry, "misses", domain->misses);
 		put(entry, "slow_max", domain->slow_max);
 		put(entry, "refused", domain->refused);
-		put(entry, "suspects", domain->suspects);
-		put(entry, "leaked", domain->leaked);
 		json_object_object_add(entry, "classes",
 				       classes(model, domain->id));
 	}

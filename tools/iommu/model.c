@@ -55,8 +55,6 @@ static const struct column iova_columns[] = {
 	NUMBER(struct domain, misses),
 	NUMBER(struct domain, slow_max),
 	NUMBER(struct domain, refused),
-	NUMBER(struct domain, suspects),
-	NUMBER(struct domain, leaked),
 	{ }
 };
 
@@ -581,8 +579,6 @@ struct domain model_total(const struct model *model)
 		total.hits += domain->hits;
 		total.misses += domain->misses;
 		total.refused += domain->refused;
-		total.suspects += domain->suspects;
-		total.leaked += domain->leaked;
 		total.queued += domain->queued;
 		total.flushes += domain->flushes;
 		total.bad_unmaps += domain->bad_unmaps;

@@ -45,7 +45,6 @@
 #include "dmamap-stat.h"
 
 #define GROUPS		"/sys/kernel/iommu_groups"
-#define CHECK		"/sys/module/iova/parameters/check"
 #define MAGIC		"dmamap-snapshot 1\n"
 /* A million ranges take 50 MB; more than this is no snapshot. */
 #define TEXT_MAX	(1UL << 30)
@@ -152,7 +151,6 @@ static int close_text(FILE *stream)
 static int read_about(struct text *text)
 {
 	FILE *out = open_memstream(&text->data, &text->len);
-	struct text check = { };
 	struct utsname name;
 	time_t now = time(NULL);
 	char when[32];
@@ -166,9 +164,6 @@ static int read_about(struct text *text)
 		fprintf(out, "release %s\nmachine %s\n", name.release,
 			name.machine);
 	fprintf(out, "time %s\n", when);
-	if (!read_path(CHECK, &check) && check.len)
-		fprintf(out, "iova.check %d\n", *check.data == 'Y');
-	free(check.data);
 	return close_text(out);
 }
 

@@ -10,7 +10,7 @@
 
 #include "dmamap-stat.h"
 
-#define COLUMNS	15
+#define COLUMNS	13
 #define CELL	160
 
 /**
@@ -97,9 +97,7 @@ static void put_domain(const struct model *model, const struct domain *domain,
 	put_number(cells[9], dmamap, domain->flushes);
 	put_number(cells[10], dmamap, domain->bad_unmaps);
 	put_number(cells[11], iova, domain->refused);
-	put_number(cells[12], iova, domain->suspects);
-	put_number(cells[13], iova, domain->leaked);
-	devices_text(model, domain->group, cells[14], CELL);
+	devices_text(model, domain->group, cells[12], CELL);
 }
 
 /**
@@ -111,8 +109,7 @@ void table_print(const struct model *model, FILE *out)
 {
 	static const char *const names[COLUMNS] = {
 		"DOMAIN", "GROUP", "MODE", "LIVE", "CACHED", "HITS", "MISSES",
-		"HIT%", "QUEUED", "FLUSHES", "BAD", "REFUSED", "SUSPECTS",
-		"LEAKED", "DEVICES"
+		"HIT%", "QUEUED", "FLUSHES", "BAD", "REFUSED", "DEVICES"
 	};
 	struct grid grid = { .columns = COLUMNS, .left = true };
 	char (*cells)[CELL] = add_row(&grid);

@@ -188,8 +188,8 @@ static void draw_sums(const struct view *view)
 		 hit_percent(total.hits, total.misses));
 	put_line(3, " Queued / invalidations a second : " N " / %.0f",
 		 total.queued, flushes);
-	put_line(4, " Bad unmaps / refused / suspects / leaked : " N " / " N " / " N " / " N,
-		 total.bad_unmaps, total.refused, total.suspects, total.leaked);
+	put_line(4, " Bad unmaps / frees refused      : " N " / " N,
+		 total.bad_unmaps, total.refused);
 }
 
 static void draw_line(const struct view *view, int y, const struct line *line)
