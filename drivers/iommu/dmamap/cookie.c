@@ -134,6 +134,17 @@ void iommu_put_dma_cookie(struct iommu_domain *domain)
 	kfree(cookie);
 }
 
+/* Free the ranges in the flush queue; for iova_domain.drain. */
+static void __maybe_unused drain_queue(struct iova_domain *iovad)
+{
+	struct dmamap_fq *queue =
+		READ_ONCE(container_of(iovad, struct iommu_dma_cookie,
+				       iovad)->queue);
+
+	if (queue)
+		dmamap_fq_drain(queue);
+}
+
 static int init_addresses(struct iommu_dma_cookie *cookie,
 			  unsigned long granule, unsigned long base_pfn)
 {
@@ -146,6 +157,9 @@ static int init_addresses(struct iommu_dma_cookie *cookie,
 	if (is_kdump_kernel())
 		cookie->second_page = granule;
 	init_iova_domain(iovad, granule, base_pfn);
+#ifdef CONFIG_IOVA_GAP_TREE
+	iovad->drain = drain_queue;
+#endif
 	ret = iova_domain_init_rcaches(iovad);
 	if (!ret && !cookie->domain->ops->unmap_exact) {
 		cookie->lengths = iommu_lengths_create();
