@@ -3,6 +3,9 @@
  * Which tables stay when what they mapped is gone, which are given back, and
  * in what order things happen then.
  */
+#include <pthread.h>
+#include <unistd.h>
+
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/rcupdate.h>
@@ -660,6 +663,63 @@ static void own_memory_returns_at_once(void)
 	cfg.alloc = NULL;
 }
 
+/* The worker on another CPU, in an invalidation that takes its time. */
+static struct {
+	bool inside, freeing, freed, left;
+} end;
+
+static bool set(bool *what)
+{
+	return __atomic_load_n(what, __ATOMIC_ACQUIRE);
+}
+
+static void wait_until(bool *what)
+{
+	while (!set(what))
+		usleep(100);
+}
+
+static void is_being_freed(void)
+{
+	/* A late unmap arms the worker once more. */
+	unmap(upper(), 1UL << t->granule, 1);
+	__atomic_store_n(&end.inside, true, __ATOMIC_RELEASE);
+	wait_until(&end.freeing);
+	/* Time for a free that does not wait */
+	usleep(10000);
+	expect(!set(&end.freed), "freed while the worker runs");
+	__atomic_store_n(&end.left, true, __ATOMIC_RELEASE);
+}
+
+static void *run_worker(void *arg)
+{
+	shim_set_cpu(1);
+	shim_run_works(A_WHILE);
+	return NULL;
+}
+
+static void freeing_stops_the_worker(void)
+{
+	pthread_t worker;
+
+	open_table();
+	map_live_tables(1);
+	cycle(upper() + table_bytes(), table_bytes(), ENOUGH, false);
+	memset(&end, 0, sizeof(end));
+	slow_flush = is_being_freed;
+	io_pgtable_ops_to_pgtable(ops)->cfg.tlb = &slow_ops;
+	pthread_create(&worker, NULL, run_worker, NULL);
+	wait_until(&end.inside);
+	expect(shim_queued_works() == 1, "the late unmap arms nothing");
+	__atomic_store_n(&end.freeing, true, __ATOMIC_RELEASE);
+	close_table();
+	__atomic_store_n(&end.freed, true, __ATOMIC_RELEASE);
+	expect(set(&end.left), "freed while the worker runs");
+	pthread_join(worker, NULL);
+	expect(!shim_queued_works() && !shim_run_works(A_WHILE),
+	       "the worker runs after the free");
+}
+
 int main(void)
 {
 	unsigned int i;
@@ -690,6 +750,7 @@ int main(void)
 		run_for_target(blocks_make_room_at_once);
 		run_for_target(a_table_outlives_its_readers);
 		run_for_target(closing_frees_all);
+		run_for_target(freeing_stops_the_worker);
 	}
 	return tests_failed ? 1 : 0;
 }

@@ -18,6 +18,20 @@
 #define data_race(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #endif
 
+/* What other CPUs do between two reads, for tests. */
+#ifdef SHIM_SEAMS
+extern void (*shim_at_read)(void);
+#undef READ_ONCE
+#define READ_ONCE(x)							\
+({									\
+	typeof(x) __read = *(const volatile typeof(x) *)&(x);		\
+									\
+	if (shim_at_read)						\
+		shim_at_read();						\
+	__read;								\
+})
+#endif
+
 #define cmpxchg64(ptr, old, new)		cmpxchg(ptr, old, new)
 #define cmpxchg64_relaxed(ptr, old, new)	cmpxchg(ptr, old, new)
 
