@@ -34,6 +34,18 @@
  *    between two unmaps in regions of their own:
  *
  *	iommu_inval: NAME between FIRST and LAST flushes at most N
+ *
+ * 6. Device TLBs need an emulated device with ATS, which edu has not: a virtio
+ *    device that no driver uses.  Its lines are
+ *
+ *	iommu_inval: NAME from FIRST to LAST devices N
+ *
+ *    for "N commands to device TLBs concern the region", and
+ *
+ *	iommu_inval: NAME between FIRST and LAST flushes its domain
+ *
+ *    for "between the unmaps of two pages all of their domain is flushed, and all
+ *    of a device TLB before the same wait".
  */
 
 #include <kunit/test.h>
@@ -41,6 +53,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
 #include <linux/pci.h>
+#include <linux/pci-ats.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -49,6 +62,8 @@
 
 #define EDU_VENDOR	0x1234
 #define EDU_DEVICE	0x11e8
+#define VIRTIO_VENDOR	0x1af4
+#define VIRTIO_RNG	0x1044
 
 #define REGION(n)	((u64)((n) + 1) << 32)
 #define MEMORY		(2ULL * SZ_1G)	/* where a mapping leads by default */
@@ -345,6 +360,50 @@ static void lazy_unmaps_take_a_flush_for_a_full_queue(struct kunit *test)
 	kfree(buffer);
 }
 
+/* A device with ATS, which a test attaches to the domain, too. */
+static struct pci_dev *ats_device(struct kunit *test)
+{
+	struct pci_dev *ats = pci_get_device(VIRTIO_VENDOR, VIRTIO_RNG, NULL);
+
+	if (!ats || !pci_ats_supported(ats))
+		kunit_skip(test, "there is no device with ATS");
+	return ats;
+}
+
+static void detach(struct pci_dev *ats)
+{
+	iommu_detach_device(domain, &ats->dev);
+	pci_dev_put(ats);
+}
+
+/* The page table may have given tables back before flushes reached the device. */
+static void an_attached_device_begins_with_a_flush(struct kunit *test)
+{
+	struct pci_dev *ats = ats_device(test);
+
+	pr_info("iommu_inval: %s between %#llx and %#llx flushes its domain\n",
+		test->name, REGION(18), REGION(19));
+	mark(test, REGION(18));
+	KUNIT_EXPECT_EQ(test, 0, iommu_attach_device(domain, &ats->dev));
+	mark(test, REGION(19));
+	detach(ats);
+}
+
+static void walk_caches_go_without_device_tlbs(struct kunit *test)
+{
+	struct pci_dev *ats = ats_device(test);
+
+	KUNIT_EXPECT_EQ(test, 0, iommu_attach_device(domain, &ats->dev));
+	/* The page takes both, the table that makes room for the block only one. */
+	announce(test, REGION(20), SZ_2M, 2, 2);
+	pr_info("iommu_inval: %s from %#llx to %#llx devices 1\n", test->name,
+		REGION(20), REGION(20) + SZ_2M - 1);
+	map(test, REGION(20), MEMORY, SZ_4K);
+	unmap(test, REGION(20), SZ_4K);
+	map(test, REGION(20), MEMORY, SZ_2M);
+	detach(ats);
+}
+
 static int inval_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	if (!edu)
@@ -430,6 +489,8 @@ static struct kunit_case inval_cases[] = {
 	KUNIT_CASE(dma_unmap_single_takes_one_unless_lazy),
 	KUNIT_CASE(dma_unmap_sg_takes_one_unless_lazy),
 	KUNIT_CASE(lazy_unmaps_take_a_flush_for_a_full_queue),
+	KUNIT_CASE(an_attached_device_begins_with_a_flush),
+	KUNIT_CASE(walk_caches_go_without_device_tlbs),
 	{}
 };
 
