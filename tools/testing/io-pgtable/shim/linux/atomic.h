@@ -34,6 +34,9 @@ extern void (*shim_at_read)(void);
 
 #define cmpxchg64(ptr, old, new)		cmpxchg(ptr, old, new)
 #define cmpxchg64_relaxed(ptr, old, new)	cmpxchg(ptr, old, new)
+#define try_cmpxchg64(ptr, old, new)					\
+	__atomic_compare_exchange_n((ptr), (old), (new), 0,		\
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
 static inline int atomic_read(const atomic_t *v)
 {

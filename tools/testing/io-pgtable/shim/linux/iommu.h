@@ -15,6 +15,9 @@
 #define IOMMU_NOEXEC	BIT(3)
 #define IOMMU_MMIO	BIT(4)
 #define IOMMU_PRIV	BIT(5)
+#define IOMMU_OWNED	BIT(8)
+#define IOMMU_MORE_BEFORE	BIT(9)
+#define IOMMU_MORE_AFTER	BIT(10)
 
 #define IOMMU_DIRTY_NO_CLEAR	BIT(0)
 
@@ -31,6 +34,13 @@ struct iommu_iotlb_gather {
 struct iommu_run {
 	phys_addr_t phys;
 	size_t size;
+};
+
+struct iommu_mapping {
+	unsigned long iova;
+	size_t size;
+	bool owned;
+	bool whole;
 };
 
 /* A test looks at a short range: a bit for each 4 KiB page from base on. */
