@@ -267,7 +267,8 @@ static bool ptw_find_mapping(struct io_pgtable_ops *ops, unsigned long iova,
 	before = entry & PTW_BEFORE;
 	after = entry & PTW_AFTER;
 	first = begin;
-	for (left = PTW_FIND; before && left && first; left--) {
+	for (left = PTW_FIND; before && left && ptw_in_range(ptw, first - 1, 1);
+	     left--) {
 		if (!ptw_look(ptw, first - 1, &first, &last, &entry))
 			continue;	/* a gap */
 		begin = first;
@@ -275,7 +276,8 @@ static bool ptw_find_mapping(struct io_pgtable_ops *ops, unsigned long iova,
 	}
 	last = end;
 	found->whole = !before;
-	for (left = PTW_FIND; after && left && last + 1; left--) {
+	for (left = PTW_FIND; after && left && ptw_in_range(ptw, last + 1, 1);
+	     left--) {
 		if (!ptw_look(ptw, last + 1, &first, &last, &entry))
 			continue;
 		end = last;
