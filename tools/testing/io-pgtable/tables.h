@@ -109,7 +109,8 @@ static inline void see_group(const struct io_pgtable_cfg *cfg,
 {
 	unsigned int granule = __builtin_ctzl(cfg->pgsize_bitmap);
 	u64 nr = granule == 12 ? 16 : granule == 14 && level == 3 ? 128 : 32;
-	u64 bits = ~0xfffffffff000ULL, page = seen->size, begin = 0, i;
+	/* Without the address, and 58:55, which are left to software. */
+	u64 bits = ~(0xfffffffff000ULL | 0xfULL << 55), page = seen->size, begin = 0, i;
 
 	if (!(seen->entry & 1ULL << 52))
 		return;

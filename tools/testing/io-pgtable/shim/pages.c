@@ -172,6 +172,30 @@ u64 shim_hardware_read(u64 phys, bool coherent)
 			       __ATOMIC_ACQUIRE);
 }
 
+static u64 sum_up(u64 sum, const char *from, size_t size)
+{
+	const u64 *word = (const u64 *)from;
+
+	for (size /= sizeof(*word); size; size--, word++)
+		sum = (sum ^ *word) * 0x9e3779b97f4a7c15UL + (sum >> 29);
+	return sum;
+}
+
+u64 shim_pages_sum(void)
+{
+	unsigned long i, nr;
+	u64 sum = 0;
+
+	for (i = 0; i < bump; i += nr) {
+		nr = pages[i].used ? 1UL << pages[i].order : 1;
+		if (!pages[i].used)
+			continue;
+		sum = sum_up(sum + i, memory + (i << PAGE_SHIFT), nr << PAGE_SHIFT);
+		sum = sum_up(sum, copy + (i << PAGE_SHIFT), nr << PAGE_SHIFT);
+	}
+	return sum;
+}
+
 long shim_pages(void)
 {
 	return in_use;

@@ -41,6 +41,12 @@ extern void (*shim_at_write_back)(void);
 /* An entry as hardware sees it, through caches or beside them. */
 u64 shim_hardware_read(u64 phys, bool coherent);
 
+/*
+ * A checksum of all that is in pages in use, and in the copy of them: equal if
+ * nothing has changed between two calls.
+ */
+u64 shim_pages_sum(void);
+
 /* Pages in use; pages allocated, ever; pages mapped for DMA. */
 long shim_pages(void);
 unsigned long shim_pages_allocated(void);
