@@ -17,7 +17,10 @@
  * 3. Two CPUs may unmap the same mapping.  The one that takes PTW_OWNED from the
  *    first leaf, by cmpxchg(), goes on: it looks at the other leaves, and clears all
  *    or gives PTW_OWNED back.  A mapping of one leaf is cleared by that cmpxchg().
- *    A leaf with PTW_AFTER alone belongs to a mapping that is being unmapped.
+ *    A leaf with PTW_AFTER alone belongs to a mapping that is being unmapped, or
+ *    that an unmap of too much or too little has claimed.  The unmap that finds it
+ *    waits a while, because it may be right.  It does not wait for ever: it may
+ *    have interrupted the other one.
  *
  * 4. Leaves that were mapped without IOMMU_OWNED have none of the bits, so they are
  *    out of reach of an exact unmap.
@@ -142,6 +145,28 @@ static noinline void ptw_clear_mapping(struct ptw *ptw, u64 first, u64 last,
 	} while (at - 1 < last);
 }
 
+/* Turns of waiting for another CPU, some microseconds. */
+#define PTW_WAIT	4096
+
+/*
+ * @entry at @slot is not the first leaf of a mapping.  If another CPU has claimed
+ * it, wait until that has cleared it, or has given it back.  Returns it then, else 0.
+ */
+static noinline u64 ptw_await(const u64 *slot, u64 entry)
+{
+	unsigned int left = PTW_WAIT;
+
+	while ((entry & (PTW_VALID | PTW_BOUNDS)) == (PTW_VALID | PTW_AFTER) &&
+	       left--) {
+		cpu_relax();
+		entry = READ_ONCE(*slot);
+	}
+	if ((entry & (PTW_VALID | PTW_OWNED | PTW_BEFORE)) !=
+	    (PTW_VALID | PTW_OWNED))
+		return 0;
+	return entry;
+}
+
 /* As ptw_unmap_exact(), for more than a single page. */
 static __always_inline bool
 ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
@@ -159,8 +184,9 @@ ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
 	slot = ptw_walk(ptw, f, iova, 0, &shift, &entry);
 	do {
 		if ((entry & (PTW_VALID | PTW_OWNED | PTW_BEFORE)) !=
-		    (PTW_VALID | PTW_OWNED) ||
-		    iova & ((1ULL << shift) - 1))
+		    (PTW_VALID | PTW_OWNED))
+			entry = ptw_await(slot, entry);
+		if (!entry || iova & ((1ULL << shift) - 1))
 			goto out;
 		claimed = entry & ~PTW_OWNED;
 		if (!(entry & PTW_AFTER)) {
