@@ -167,6 +167,17 @@ static noinline u64 ptw_await(const u64 *slot, u64 entry)
 	return entry;
 }
 
+/*
+ * Undo the claim of the first leaf at @slot, unless the mapping has failed and is
+ * being undone.  Hardware may have set the leaf's dirty bit.
+ */
+static noinline void ptw_give_back(u64 *slot, u64 entry)
+{
+	while ((entry & (PTW_VALID | PTW_BOUNDS)) == (PTW_VALID | PTW_AFTER) &&
+	       !try_cmpxchg64(slot, &entry, entry | PTW_OWNED))
+		;
+}
+
 /* As ptw_unmap_exact(), for more than a single page. */
 static __always_inline bool
 ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
