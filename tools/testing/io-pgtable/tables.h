@@ -87,6 +87,7 @@ struct translation {
 	u64 size;		/* of the page, block or contiguous group */
 	u64 entry;
 	bool misprogrammed;
+	u64 slot;		/* where the entry is */
 };
 
 /* The address in an entry of an Arm format. */
@@ -153,7 +154,7 @@ static inline struct translation walk_lpae(const struct io_pgtable_cfg *cfg,
 			u64 mask = (1ULL << shift) - 1;
 			struct translation seen = {
 				true, (phys & ~mask) | (iova & mask), mask + 1,
-				entry
+				entry, .slot = base + 8 * index,
 			};
 
 			see_group(cfg, level, base + 8 * index, index, &seen);
@@ -185,7 +186,8 @@ static inline struct translation walk_vtd(const struct io_pgtable_cfg *cfg,
 			return (struct translation){
 				true,
 				(entry & 0xffffffffff000ULL & ~mask) |
-				(iova & mask), mask + 1, entry
+				(iova & mask), mask + 1, entry,
+				.slot = base + 8 * (iova >> shift & 511),
 			};
 		}
 		base = entry & 0xffffffffff000ULL;
