@@ -317,10 +317,10 @@ static void ptw_each_slot(struct ptw_run *run, u64 iova, u64 end,
 static void ptw_take_all(struct ptw_run *run, u64 space, unsigned int height)
 {
 	struct ptw *ptw = run->ptw;
-	u64 size = 1ULL << ptw_shift(ptw->f, height + 1), iova;
+	u64 size = space, iova;
 
-	if (height == ptw->top)
-		size = space;
+	if (height != ptw->top)
+		size = 1ULL << ptw_shift(ptw->f, height + 1);
 	for (iova = 0; iova < space && system_state <= SYSTEM_RUNNING;
 	     iova += size) {
 		unsigned int shift;
