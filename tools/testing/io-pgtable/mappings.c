@@ -456,7 +456,13 @@ static void find(unsigned long *seed)
 		return;
 	}
 	size = leaf_size(hardware(iova).size);
-	if (m->owned)
+	/* A search through more leaves than that may have been cut (exact.c). */
+	if (m->owned && m->end - m->first > 4096 && is && !found.whole)
+		expect(found.owned && found.iova >= base + m->first * page &&
+		       found.iova <= iova && iova < found.iova + found.size &&
+		       found.iova + found.size <= base + m->end * page,
+		       "found a part: %#zx at %#lx", found.size, found.iova);
+	else if (m->owned)
 		expect(is && found.owned && found.whole &&
 		       found.iova == base + m->first * page &&
 		       found.size == (m->end - m->first) * page,
