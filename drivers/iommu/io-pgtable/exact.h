@@ -30,14 +30,17 @@
 #ifndef _IO_PGTABLE_EXACT_H
 #define _IO_PGTABLE_EXACT_H
 
+#include <linux/processor.h>
+
 #define PTW_INNER	(PTW_VALID | PTW_BOUNDS)
 #define PTW_LAST	(PTW_VALID | PTW_OWNED | PTW_BEFORE)
 
 static __always_inline bool ptw_eight_inner(const u64 *s)
 {
 	/* data_race(): in a wrong range another CPU may be clearing leaves. */
-	return !(~data_race(s[0] & s[1] & s[2] & s[3] & s[4] & s[5] & s[6] &
-			    s[7]) & PTW_INNER);
+	return !(~(data_race(s[0]) & data_race(s[1]) & data_race(s[2]) &
+		   data_race(s[3]) & data_race(s[4]) & data_race(s[5]) &
+		   data_race(s[6]) & data_race(s[7])) & PTW_INNER);
 }
 
 /* Are all of @count entries inner leaves?  Looks at some twice if that is faster. */
@@ -138,7 +141,7 @@ static noinline void ptw_clear_mapping(struct ptw *ptw, u64 first, u64 last,
 			count = min((last - at + 1) >> shift, ptw_room(f, slot));
 			count = ptw_clear_leaves(ptw, slot, at, count, shift,
 						 first, last, gather);
-			bytes = (u64)max(count, 1) << shift;
+			bytes = (u64)(count ?: 1) << shift;
 		}
 		rcu_read_unlock();
 		at += bytes;
@@ -227,8 +230,7 @@ ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
 		exact = true;
 		ptw_clear_mapping(ptw, iova, last, gather);
 	} else {
-		/* Fails if the mapping has failed and is being undone. */
-		cmpxchg64(slot, claimed, entry);
+		ptw_give_back(slot, claimed);
 	}
 out:
 	rcu_read_unlock();

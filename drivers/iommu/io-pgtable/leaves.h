@@ -115,8 +115,9 @@ static __always_inline void ptw_set_ends(struct io_pgtable_cfg *cfg,
 {
 	if (!(attributes & PTW_OWNED))
 		return;
-	WRITE_ONCE(*first, READ_ONCE(*first) & (attributes | ~PTW_BEFORE));
 	WRITE_ONCE(*last, READ_ONCE(*last) & (attributes | ~PTW_AFTER));
+	/* Then, because from here on an exact unmap may claim the first leaf. */
+	WRITE_ONCE(*first, READ_ONCE(*first) & (attributes | ~PTW_BEFORE));
 	if (!cfg->coherent_walk && (first < written || first > last))
 		ptw_write_back(cfg, first, 1);
 }

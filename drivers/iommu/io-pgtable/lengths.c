@@ -17,6 +17,7 @@
 #include "lengths.h"
 
 #include <linux/io-pgtable.h>
+#include <linux/numa.h>
 
 #define PTW_VALID	BIT_ULL(0)
 #define PTW_OPEN	BIT_ULL(1)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The sizes of mappings where the page table has no bounds
- * (drivers/iommu/dmamap/lengths.c), on the walker of io-pgtable.
+ * (drivers/iommu/io-pgtable/lengths.c).
  *
  * usage: lengths [--ops N] [--seed N]
  */
@@ -11,7 +11,7 @@
 #include <linux/jiffies.h>
 #include <linux/rcupdate.h>
 
-#include "dmamap.h"
+#include "lengths.h"
 #include "pages.h"
 #include "test.h"
 
@@ -19,62 +19,55 @@
 #define RESERVE		24
 #define UPPER		16
 
-static const struct iommu_domain_ops no_bounds, bounds = { .unmap_exact = true };
-static struct iommu_domain domain;
-static struct iommu_dma_cookie cookie;
+static struct io_pgtable *lengths;
 static u64 page;
-
-/* Mapped without a size: one page here. */
-static u64 foreign = ~0UL;
-
-phys_addr_t dmamap_phys(struct iommu_domain *domain, dma_addr_t addr)
-{
-	return (addr & -page) == foreign ? 0 : PHYS_ADDR_MAX;
-}
 
 static void begin(u64 granule)
 {
-	domain.ops = &no_bounds;
-	cookie = (struct iommu_dma_cookie){
-		.iovad.granule = granule, .domain = &domain,
-	};
+	lengths = iommu_lengths_create();
 	page = granule;
-	expect(!dmamap_lengths_create(&cookie) && cookie.lengths, "not created");
+	expect(lengths, "not created");
 }
 
 static void end(void)
 {
-	dmamap_lengths_destroy(&cookie);
+	iommu_lengths_destroy(lengths);
 	rcu_barrier();
-	expect(!cookie.lengths && !shim_pages(), "%ld pages left", shim_pages());
+	expect(!shim_pages(), "%ld pages left", shim_pages());
 }
 
 static bool record(u64 addr, u64 size)
 {
-	return dmamap_length_record(&cookie, addr, size);
+	return iommu_lengths_add(lengths, addr / page, size);
 }
 
 static bool take(u64 addr, u64 size)
 {
-	return dmamap_length_take(&cookie, addr, size);
+	return iommu_lengths_take(lengths, addr / page, size);
 }
 
-static void expect_found(u64 addr, u64 first, u64 size, bool owned)
+/* The mapping of @addr: where it begins, and its bytes, 0 without one. */
+static u64 find(u64 addr, u64 *first)
 {
-	struct iommu_mapping found;
+	u64 below, size = iommu_lengths_find(lengths, addr / page, &below);
 
-	expect(dmamap_length_find(&cookie, addr, &found), "nothing at %#lx", (long)addr);
-	expect(found.iova == first && found.size == size && found.owned == owned &&
-	       found.whole, "at %#lx: %#zx at %#lx, owned %d, not %#lx at %#lx",
-	       (long)addr, found.size, found.iova, found.owned, (long)size, (long)first);
+	*first = (addr / page - below) * page;
+	return addr - *first < size ? size : 0;
+}
+
+static void expect_found(u64 addr, u64 first, u64 size)
+{
+	u64 at, found = find(addr, &at);
+
+	expect(found == size && at == first, "at %#lx: %#lx at %#lx, not %#lx at %#lx",
+	       (long)addr, (long)found, (long)at, (long)size, (long)first);
 }
 
 static void expect_nothing(u64 addr)
 {
-	struct iommu_mapping found;
+	u64 at, found = find(addr, &at);
 
-	expect(!dmamap_length_find(&cookie, addr, &found), "%#zx at %#lx", found.size,
-	       found.iova);
+	expect(!found, "%#lx at %#lx", (long)found, (long)at);
 }
 
 /* Addresses at all places that matter to a table with 64 bits. */
@@ -101,8 +94,8 @@ static void only_the_size_that_was_recorded_is_taken(void)
 			       !take(at + page, size - page) && !take(at + page, size) &&
 			       !take(at - page, size) && !take(at - page, size + page),
 			       "took a wrong range at %#lx", (long)at);
-			expect_found(at, at, size, true);
-			expect_found(at + size - page, at, size, true);
+			expect_found(at, at, size);
+			expect_found(at + size - page, at, size);
 			expect_nothing(at + size);
 			expect(take(at, size), "not taken");
 			expect(!take(at, size), "taken twice");
@@ -119,28 +112,14 @@ static void neighbours_are_told_apart(void)
 	       record(11 * page, 5 * page), "not recorded");
 	expect(!take(8 * page, 3 * page) && !take(8 * page, 8 * page) &&
 	       !take(10 * page, 6 * page), "took two");
-	expect_found(9 * page, 8 * page, 2 * page, true);
-	expect_found(10 * page, 10 * page, page, true);
-	expect_found(15 * page, 11 * page, 5 * page, true);
-	foreign = 16 * page;
-	expect_found(16 * page, 16 * page, page, false);
-	foreign = ~0UL;
+	expect_found(9 * page, 8 * page, 2 * page);
+	expect_found(10 * page, 10 * page, page);
+	expect_found(15 * page, 11 * page, 5 * page);
+	expect_nothing(16 * page);
 	expect(take(10 * page, page), "not taken");
 	expect_nothing(10 * page);
-	expect_found(9 * page, 8 * page, 2 * page, true);
+	expect_found(9 * page, 8 * page, 2 * page);
 	end();
-}
-
-static void a_page_table_with_bounds_needs_none(void)
-{
-	struct iommu_mapping found;
-
-	domain.ops = &bounds;
-	cookie = (struct iommu_dma_cookie){ .iovad.granule = 0x1000, .domain = &domain };
-	expect(!dmamap_lengths_create(&cookie) && !cookie.lengths, "created");
-	expect(!take(0, 0x1000), "taken");
-	expect(!dmamap_length_find(&cookie, 0, &found), "found");
-	dmamap_lengths_destroy(&cookie);
 }
 
 static void without_memory_nothing_is_recorded(void)
@@ -148,11 +127,9 @@ static void without_memory_nothing_is_recorded(void)
 	unsigned long n;
 	bool done = false;
 
-	domain.ops = &no_bounds;
 	for (n = 1; n < 3; n++) {
 		shim_fail_nth(n, false);
-		expect(dmamap_lengths_create(&cookie) == -ENOMEM && !cookie.lengths,
-		       "created without memory");
+		expect(!iommu_lengths_create(), "created without memory");
 		shim_fail_nth(0, false);
 	}
 	for (n = 1; !done; n++) {
@@ -214,7 +191,7 @@ static void oracle(unsigned long *seed)
 	unsigned int area = below(seed, AREAS);
 	u64 cell = below(seed, CELLS - 64), count = 1 + below(seed, 40);
 	u64 at = areas[area] + cell * page, *in = sizes[area], i;
-	struct iommu_mapping found;
+	u64 found, first;
 	bool done, want;
 
 	switch (below(seed, 8)) {
@@ -256,10 +233,10 @@ static void oracle(unsigned long *seed)
 		for (i = cell; i && !in[i]; i--)
 			;
 		want = i + in[i] > cell;
-		expect(dmamap_length_find(&cookie, at, &found) == want &&
-		       (!want || (found.iova == areas[area] + i * page &&
-				  found.size == in[i] * page)),
-		       "at %#lx: %#zx at %#lx", (long)at, found.size, found.iova);
+		found = find(at, &first);
+		expect(found == (want ? in[i] * page : 0) &&
+		       (!want || first == areas[area] + i * page),
+		       "at %#lx: %#lx at %#lx", (long)at, (long)found, (long)first);
 	}
 	if (!below(seed, 5000)) {
 		shim_run_works(HZ);
@@ -381,7 +358,6 @@ int main(int argc, char **argv)
 	}
 	run_test(only_the_size_that_was_recorded_is_taken);
 	run_test(neighbours_are_told_apart);
-	run_test(a_page_table_with_bounds_needs_none);
 	run_test(without_memory_nothing_is_recorded);
 	run_test(empty_tables_are_given_back);
 	run_test(random_calls_and_an_oracle);
