@@ -23,6 +23,7 @@
  * @json: for programs
  * @svg: as a picture
  * @classes: the size classes
+ * @misuses: the wrong calls that were reported
  * @watch: the full-screen view
  * @seconds: between looks
  */
@@ -35,11 +36,12 @@ struct options {
 	bool json;
 	bool svg;
 	bool classes;
+	bool misuses;
 	bool watch;
 	double seconds;
 };
 
-enum { OPT_SAVE = 256, OPT_SNAPSHOT, OPT_SVG, OPT_DEBUGFS };
+enum { OPT_SAVE = 256, OPT_SNAPSHOT, OPT_SVG, OPT_DEBUGFS, OPT_MISUSES };
 
 static const struct option long_options[] = {
 	{ "classes",	   no_argument,	      NULL, 'c' },
@@ -48,6 +50,7 @@ static const struct option long_options[] = {
 	{ "interval",	   required_argument, NULL, 'i' },
 	{ "json",	   no_argument,	      NULL, 'j' },
 	{ "map",	   required_argument, NULL, 'm' },
+	{ "misuses",	   no_argument,	      NULL, OPT_MISUSES },
 	{ "snapshot",	   required_argument, NULL, OPT_SNAPSHOT },
 	{ "snapshot-save", required_argument, NULL, OPT_SAVE },
 	{ "svg",	   no_argument,	      NULL, OPT_SVG },
@@ -62,6 +65,7 @@ static const char usage[] =
 	"Shows what the mapping of DMA through IOMMUs does, a line for each domain.\n"
 	"\n"
 	"  -c, --classes             the size classes that are in use instead\n"
+	"      --misuses             the wrong calls of drivers that were reported last\n"
 	"  -m, --map DOMAIN          draw the address space of a domain\n"
 	"      --svg                 ... as a picture in SVG\n"
 	"  -j, --json                everything, for programs; with --map all ranges, too\n"
@@ -130,6 +134,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 		case 'w':
 			options->watch = true;
 			break;
+		case OPT_MISUSES:
+			options->misuses = true;
+			break;
 		case OPT_SAVE:
 			options->save = optarg;
 			break;
@@ -155,10 +162,10 @@ static int parse_options(int argc, char **argv, struct options *options)
 	else if (options->svg && !options->mapped)
 		set_error("--svg draws a domain: name one with --map");
 	else if (options->watch + options->json + options->svg +
-		 options->classes + !!options->save > 1)
-		set_error("only one of --watch, --json, --svg, --classes and --snapshot-save at a time");
+		 options->classes + options->misuses + !!options->save > 1)
+		set_error("only one of --watch, --json, --svg, --classes, --misuses and --snapshot-save at a time");
 	else if (options->mapped && (options->watch || options->classes ||
-				     options->save))
+				     options->misuses || options->save))
 		set_error("--map goes with --json and --svg alone");
 	else
 		return 0;
@@ -219,6 +226,8 @@ static int show(struct options *options)
 		ret = map_text(&model, domain, stdout);
 	else if (options->classes)
 		classes_print(&model, stdout);
+	else if (options->misuses)
+		ret = misuses_print(&model, stdout);
 	else
 		table_print(&model, stdout);
 	model_free(&model);

@@ -25,6 +25,7 @@
 #define DEBUGFS		"/sys/kernel/debug"
 #define WORD_MAX	16
 #define NAME_MAX_LEN	64
+#define SENTENCE_MAX	128
 
 /* What is read from the kernel, and kept in a snapshot. */
 enum file_id {
@@ -36,6 +37,7 @@ enum file_id {
 	FILE_DMAMAP_DOMAINS,
 	FILE_DMAMAP_RESERVED,
 	FILE_DMAMAP_COUNTERS,
+	FILE_DMAMAP_MISUSES,
 	NR_FILES,
 };
 
@@ -122,6 +124,18 @@ struct device {
 	char driver[NAME_MAX_LEN];
 };
 
+/* A wrong call of the DMA API; the members are the columns of the kernel's file. */
+struct misuse {
+	uint64_t nr;
+	uint64_t ms;
+	char device[NAME_MAX_LEN];
+	char driver[NAME_MAX_LEN];
+	char call[WORD_MAX];
+	uint64_t iova;
+	uint64_t size;
+	char found[SENTENCE_MAX];
+};
+
 struct value {
 	char name[NAME_MAX_LEN];
 	char text[NAME_MAX_LEN];
@@ -139,6 +153,7 @@ struct value {
  * @has_iova: the allocator is this series'
  * @has_dmamap: the mapping layer is
  * @has_ranges: the ranges were read
+ * @has_misuses: the kernel lists wrong calls
  * @domains: ascending by id
  * @ranges: ascending by domain, then by address
  */
@@ -146,11 +161,13 @@ struct model {
 	bool has_iova;
 	bool has_dmamap;
 	bool has_ranges;
+	bool has_misuses;
 
 	LIST(struct domain) domains;
 	LIST(struct size_class) classes;
 	LIST(struct range) ranges;
 	LIST(struct device) devices;
+	LIST(struct misuse) misuses;
 	LIST(struct value) about;
 	LIST(struct value) counters;
 };
@@ -170,6 +187,7 @@ double hit_percent(uint64_t hits, uint64_t misses);
 /* table.c */
 void table_print(const struct model *model, FILE *out);
 void classes_print(const struct model *model, FILE *out);
+int misuses_print(const struct model *model, FILE *out);
 
 /* json.c */
 int json_print(const struct model *model, const struct domain *map, FILE *out);

@@ -133,6 +133,37 @@ static struct json_object *domain_object(const struct model *model,
 	return entry;
 }
 
+static void put_text(struct json_object *object, const char *name,
+		     const char *text)
+{
+	json_object_object_add(object, name, json_object_new_string(text));
+}
+
+/* %NULL where the kernel has no list: that is not an empty one. */
+static struct json_object *misuses(const struct model *model)
+{
+	struct json_object *list = NULL;
+	size_t i;
+
+	if (model->has_misuses)
+		list = json_object_new_array();
+	for (i = 0; i < model->misuses.nr; i++) {
+		const struct misuse *misuse = &model->misuses.at[i];
+		struct json_object *entry = json_object_new_object();
+
+		put(entry, "nr", misuse->nr);
+		put(entry, "ms", misuse->ms);
+		put_text(entry, "device", misuse->device);
+		put_text(entry, "driver", misuse->driver);
+		put_text(entry, "call", misuse->call);
+		json_object_object_add(entry, "iova", address(misuse->iova));
+		put(entry, "size", misuse->size);
+		put_text(entry, "found", misuse->found);
+		json_object_array_add(list, entry);
+	}
+	return list;
+}
+
 /* Numbers as numbers, all else as texts. */
 static struct json_object *values(const struct value *at, size_t nr)
 {
@@ -171,6 +202,9 @@ int json_print(const struct model *model, const struct domain *map, FILE *out)
 			       values(model->about.at, model->about.nr));
 	json_object_object_add(top, "counters",
 			       values(model->counters.at, model->counters.nr));
+	if (model->has_dmamap)
+		put(top, "bad_unmaps", model_total(model).bad_unmaps);
+	json_object_object_add(top, "misuses", misuses(model));
 	for (i = 0; i < model->domains.nr; i++) {
 		const struct domain *domain = &model->domains.at[i];
 

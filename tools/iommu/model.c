@@ -7,7 +7,8 @@
  *
  * 1. Most files are tables: a line of names, then lines of as many words.  The
  *    columns are found by their names, so a kernel may add some, and a column
- *    that is not there leaves its member at 0 unless it is needed.
+ *    that is not there leaves its member at 0 unless it is needed.  The last
+ *    column may be a sentence: then it is all that is left of a line.
  *
  * 2. The two layers number their domains each for itself.  The mapping layer's
  *    table says which of the allocator's a domain is, and by that the two rows
@@ -26,7 +27,13 @@
 
 #include "dmamap-stat.h"
 
-enum column_type { COLUMN_NUMBER, COLUMN_SIGNED, COLUMN_WORD, COLUMN_NAME };
+enum column_type {
+	COLUMN_NUMBER,
+	COLUMN_SIGNED,
+	COLUMN_WORD,
+	COLUMN_NAME,
+	COLUMN_SENTENCE,
+};
 
 /**
  * struct column - a column that is looked for
@@ -104,13 +111,26 @@ static const struct column device_columns[] = {
 	{ }
 };
 
-/* A file that is being read, line by line. */
+static const struct column misuse_columns[] = {
+	NEEDED(struct misuse, "nr", nr),
+	NEEDED(struct misuse, "ms", ms),
+	{ "device", offsetof(struct misuse, device), COLUMN_NAME, true },
+	{ "driver", offsetof(struct misuse, driver), COLUMN_NAME, true },
+	{ "call", offsetof(struct misuse, call), COLUMN_WORD, true },
+	NEEDED(struct misuse, "iova", iova),
+	NEEDED(struct misuse, "size", size),
+	{ "found", offsetof(struct misuse, found), COLUMN_SENTENCE, true },
+	{ }
+};
+
+/* A file that is being read, line by line; word @sentence ends with the line. */
 struct lines {
 	const char *name;
 	const char *at;
 	unsigned int nr;
 	char *words[COLUMNS_MAX];
 	unsigned int nr_words;
+	unsigned int sentence;
 	char *copy;
 };
 
@@ -125,6 +145,7 @@ static int misunderstood(const struct lines *lines)
 static int next_words(struct lines *lines)
 {
 	const char *end = strchrnul(lines->at, '\n');
+	const char *blank;
 	char *at, *word;
 
 	free(lines->copy);
@@ -142,7 +163,9 @@ static int next_words(struct lines *lines)
 		return -1;
 	}
 	lines->at = end + 1;
-	for (at = lines->copy; (word = strsep(&at, " ")); ) {
+	for (at = lines->copy; at; ) {
+		blank = lines->nr_words == lines->sentence ? "" : " ";
+		word = strsep(&at, blank);
 		if (!*word || lines->nr_words == COLUMNS_MAX)
 			return misunderstood(lines);
 		lines->words[lines->nr_words++] = word;
@@ -191,7 +214,11 @@ static bool read_signed(const char *word, int64_t *number)
 
 static int put_column(const struct column *column, const char *word, void *row)
 {
-	size_t room = column->type == COLUMN_WORD ? WORD_MAX : NAME_MAX_LEN;
+	static const size_t room[] = {
+		[COLUMN_WORD]		= WORD_MAX,
+		[COLUMN_NAME]		= NAME_MAX_LEN,
+		[COLUMN_SENTENCE]	= SENTENCE_MAX,
+	};
 	void *member = (char *)row + column->offset;
 
 	switch (column->type) {
@@ -201,7 +228,7 @@ static int put_column(const struct column *column, const char *word, void *row)
 		return read_signed(word, member) ? 0 : -1;
 	default:
 		/* A device's name may be longer than is shown. */
-		snprintf(member, room, "%s", word);
+		snprintf(member, room[column->type], "%s", word);
 		return 0;
 	}
 }
@@ -228,6 +255,11 @@ static int bind_columns(struct lines *lines, const struct column *columns,
 			bound[i] = column;
 		else if (column->needed)
 			return misunderstood(lines);
+		if (column->type != COLUMN_SENTENCE)
+			continue;
+		if (i != lines->nr_words - 1)
+			return misunderstood(lines);
+		lines->sentence = i;
 	}
 	return lines->nr_words;
 }
@@ -241,6 +273,7 @@ static int parse_table(const struct source *source, enum file_id id,
 	struct lines lines = {
 		.name = file_names[id],
 		.at = source->files[id].data,
+		.sentence = COLUMNS_MAX,
 	};
 	int ret, width = 0;
 	unsigned int i;
@@ -287,6 +320,7 @@ static int parse_values(const struct source *source, enum file_id id,
 	struct lines lines = {
 		.name = file_names[id],
 		.at = source->files[id].data,
+		.sentence = COLUMNS_MAX,
 	};
 	struct value *more;
 	int ret;
@@ -496,6 +530,7 @@ int model_parse(struct model *model, const struct source *source)
 		.has_iova = source->files[FILE_IOVA_DOMAINS].data,
 		.has_dmamap = source->files[FILE_DMAMAP_DOMAINS].data,
 		.has_ranges = source->files[FILE_IOVA_RANGES].data,
+		.has_misuses = source->files[FILE_DMAMAP_MISUSES].data,
 	};
 	if (parse_values(source, FILE_ABOUT, &model->about.at,
 			 &model->about.nr) ||
@@ -507,6 +542,9 @@ int model_parse(struct model *model, const struct source *source)
 	    parse_table(source, FILE_IOVA_CLASSES, class_columns,
 			sizeof(struct size_class), (void **)&model->classes.at,
 			&model->classes.nr) ||
+	    parse_table(source, FILE_DMAMAP_MISUSES, misuse_columns,
+			sizeof(struct misuse), (void **)&model->misuses.at,
+			&model->misuses.nr) ||
 	    parse_domains(model, source) || parse_ranges(model, source))
 		return -1;
 	return 0;
@@ -522,6 +560,7 @@ void model_free(struct model *model)
 	free(model->classes.at);
 	free(model->ranges.at);
 	free(model->devices.at);
+	free(model->misuses.at);
 	free(model->about.at);
 	free(model->counters.at);
 	*model = (struct model){ };

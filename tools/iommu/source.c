@@ -58,6 +58,7 @@ const char *const file_names[NR_FILES] = {
 	[FILE_DMAMAP_DOMAINS]	= "dmamap/domains",
 	[FILE_DMAMAP_RESERVED]	= "dmamap/reserved",
 	[FILE_DMAMAP_COUNTERS]	= "dmamap/counters",
+	[FILE_DMAMAP_MISUSES]	= "dmamap/misuses",
 };
 
 static char error[512];

@@ -152,3 +152,47 @@ void classes_print(const struct model *model, FILE *out)
 	}
 	print_grid(&grid, out);
 }
+
+/**
+ * misuses_print - a line for each wrong call that was reported
+ * @model: what is known
+ * @out: where to
+ *
+ * Return: 0, or -1 with an error set when there is no list of them.
+ */
+int misuses_print(const struct model *model, FILE *out)
+{
+	static const char *const names[] = {
+		"NR", "MS", "DEVICE", "DRIVER", "CALL", "IOVA", "SIZE", "FOUND"
+	};
+	struct grid grid = { .columns = 8, .left = true };
+	char (*cells)[CELL];
+	size_t i;
+
+	if (!model->has_misuses) {
+		set_error("there is no list of wrong calls: dmamap/misuses is missing (stock mapping layer, a kernel from before that list, or a snapshot without it)");
+		return -1;
+	}
+	if (!model->misuses.nr) {
+		fprintf(out, "no wrong calls were reported\n");
+		return 0;
+	}
+	cells = add_row(&grid);
+	for (i = 0; i < grid.columns; i++)
+		snprintf(cells[i], CELL, "%s", names[i]);
+	for (i = 0; i < model->misuses.nr; i++) {
+		const struct misuse *misuse = &model->misuses.at[i];
+
+		cells = add_row(&grid);
+		put_number(cells[0], true, misuse->nr);
+		put_number(cells[1], true, misuse->ms);
+		snprintf(cells[2], CELL, "%s", misuse->device);
+		snprintf(cells[3], CELL, "%s", misuse->driver);
+		snprintf(cells[4], CELL, "%s", misuse->call);
+		snprintf(cells[5], CELL, "0x%016" PRIx64, misuse->iova);
+		put_number(cells[6], true, misuse->size);
+		snprintf(cells[7], CELL, "%s", misuse->found);
+	}
+	print_grid(&grid, out);
+	return 0;
+}

@@ -33,7 +33,8 @@ TOOLS = os.path.dirname(HERE)
 OBJECTS = os.path.abspath(sys.argv[1])
 STAT = os.path.join(OBJECTS, "asan/dmamap-stat")
 REPORT = os.path.join(TOOLS, "dmamap-report")
-# Of a guest of tools/kernel/tools, with a disk and two network cards that have just moved data.
+# Of a guest of tools/kernel/tools, with a disk and two network cards that have just moved data; the wrong
+# calls of drivers were added by hand.
 GUEST = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else os.path.join(HERE, "guest.snapshot")
 # Seconds until something is taken to hang; on a busy machine all may take long.
 PATIENCE = 300
@@ -143,6 +144,39 @@ def json_is_json_and_complete():
     if top["about"]["release"] not in files["about"]:
         wrong.append("release")
     verdict(not wrong, "--json is JSON and has all of it", wrong[:5])
+
+
+def wrong_calls(text):
+    """The lines of dmamap/misuses: the last column goes up to the end of the line."""
+    lines = text.splitlines()
+    names = lines[0].split()
+    return [dict(zip(names, line.split(" ", len(names) - 1))) for line in lines[1:]]
+
+
+def misuses_says_what_the_file_says():
+    files = sections(GUEST)
+    want = wrong_calls(files["dmamap/misuses"])
+    got = run("--misuses", "--snapshot", GUEST)
+    lines = got.stdout.splitlines()
+    if not want:
+        verdict(lines == ["no wrong calls were reported"], "--misuses says that there were none", got)
+        return
+    shown = [dict(zip(lines[0].lower().split(), line.split(maxsplit=7))) for line in lines[1:]]
+    for row in want:
+        row["iova"] = f"0x{int(row['iova'], 16):016x}"
+    begins = {line.index(row["found"]) for line, row in zip(lines[1:], want) if row["found"] in line}
+    verdict(not got.returncode and shown == want and begins == {lines[0].index("FOUND")} and list(shown[0]) == list(want[0]),
+            "--misuses says what the kernel's file says, one sentence below the other", f"{got.stderr} {lines[:3]} {begins}")
+
+
+def json_has_the_wrong_calls_and_their_sum():
+    files = sections(GUEST)
+    top = json.loads(run("--json", "--snapshot", GUEST).stdout)
+    want = [{name: int(text) if name in ("nr", "ms", "size") else text for name, text in row.items()}
+            for row in wrong_calls(files["dmamap/misuses"])]
+    total = sum(int(row["bad_unmaps"]) for row in rows(files["dmamap/domains"]))
+    verdict(top["misuses"] == want and top["bad_unmaps"] == total, "--json has the wrong calls, and how many there were",
+            f"{str(top.get('misuses'))[:300]}, {top.get('bad_unmaps')} not {total}")
 
 
 def busiest():
@@ -401,7 +435,8 @@ def numbers_that_are_none_are_refused(folder):
     """Each in a column of each table: named with its file and line."""
     path = os.path.join(folder, "numbers")
     tables = (("iova/domains", "live"), ("iova/classes", "pages"), ("iova/ranges", "first"), ("dmamap/domains", "group"),
-              ("dmamap/domains", "flushes"), ("dmamap/reserved", "last"), ("groups", "group"))
+              ("dmamap/domains", "flushes"), ("dmamap/reserved", "last"), ("groups", "group"), ("dmamap/misuses", "iova"),
+              ("dmamap/misuses", "size"))
     wrong = []
     for name, column in tables:
         for bad in ("-5x", "+5", "0x", "0xg", "1e3", "5.0", "nan", "\t5", "5,", "18446744073709551616", "--5", "-"):
@@ -420,6 +455,72 @@ def numbers_that_are_none_are_refused(folder):
     files["iova/domains"] = "".join(" ".join(line) + "\n" for line in lines)
     save(path, files)
     refused("a count below zero is refused", "line 2 of iova/domains", "--snapshot", path)
+
+
+def no_wrong_calls_are_told_from_no_list(folder):
+    """A kernel that reported none, and one that does not list them: of that --misuses alone is refused."""
+    path = os.path.join(folder, "quiet")
+    files = sections(GUEST)
+    shown = run("--snapshot", GUEST).stdout
+    files["dmamap/misuses"] = files["dmamap/misuses"].splitlines(True)[0]
+    save(path, files)
+    got = run("--misuses", "--snapshot", path)
+    verdict(got.returncode == 0 and got.stdout == "no wrong calls were reported\n" and not got.stderr,
+            "that no wrong calls were reported is said", got)
+    verdict(json.loads(run("--json", "--snapshot", path).stdout)["misuses"] == [], "--json of no wrong calls is an empty list")
+    del files["dmamap/misuses"]
+    save(path, files)
+    refused("--misuses of a kernel that has no list", "there is no list of wrong calls", "--misuses", "--snapshot", path)
+    verdict(run("--snapshot", path).stdout == shown, "a snapshot of a kernel that has no list is shown")
+    verdict(json.loads(run("--json", "--snapshot", path).stdout)["misuses"] is None, "--json of no list is null")
+    debugfs = os.path.join(folder, "stock")
+    lay_debugfs(debugfs)
+    got = run("--misuses", "--debugfs", debugfs)
+    verdict(got.stdout == run("--misuses", "--snapshot", GUEST).stdout, "--misuses reads a running kernel", got.stderr)
+    shutil.rmtree(os.path.join(debugfs, "dmamap"))
+    refused("--misuses under the stock mapping layer", "stock mapping layer", "--misuses", "--debugfs", debugfs)
+    top = json.loads(run("--json", "--debugfs", debugfs).stdout)
+    verdict(top["misuses"] is None and "bad_unmaps" not in top, "--json counts no wrong calls where nobody does", top.keys())
+
+
+def a_list_of_wrong_calls_may_have_columns_more(folder):
+    """Before the sentence, which may have any number of words."""
+    path = os.path.join(folder, "columns")
+    files = sections(GUEST)
+    lines = files["dmamap/misuses"].splitlines()
+    texts = [line.split(" ", 7) for line in lines]
+    files["dmamap/misuses"] = "".join(" ".join(["new" if i == 0 else "7", *text[:7], "later" if i == 0 else "-", text[7]]) + "\n"
+                                      for i, text in enumerate(texts))
+    save(path, files)
+    got = run("--misuses", "--snapshot", path)
+    verdict(got.stdout == run("--misuses", "--snapshot", GUEST).stdout and not got.returncode,
+            "a list of wrong calls with columns more is understood", got.stderr)
+    files["dmamap/misuses"] = lines[0] + "\n" + " ".join(texts[1][:7]) + 99 * " it" + "\n"
+    save(path, files)
+    got = run("--misuses", "--snapshot", path)
+    verdict(not got.returncode and "it it it" in got.stdout, "a long sentence of the kernel is no harm", got.stderr)
+
+
+def a_damaged_list_of_wrong_calls_is_refused(folder):
+    """Whatever is to be shown, with the line that it is."""
+    path = os.path.join(folder, "damaged")
+    lines = sections(GUEST)["dmamap/misuses"].splitlines(True)
+    first = lines[1].split(" ", 7)
+    wrong = []
+    for number, text in ((1, ""), (1, "\n"), (1, lines[0].replace(" found", "")), (1, lines[0].replace("found", "there")),
+                         (1, lines[0].replace("size found", "found size") + lines[1]), (1, lines[0].replace("ms ", "")),
+                         (2, lines[0] + " ".join(first[:7]) + "\n"), (2, lines[0] + " ".join(first[:7]) + " \n"),
+                         (2, lines[0] + lines[1][:-1]), (2, lines[0] + "\n" + lines[1]), (2, lines[0] + " " + lines[1]),
+                         (3, "".join(lines[:2]) + lines[2].replace(" sync", "")),
+                         (3, "".join(lines[:2]) + lines[2].replace(" 0x", " "))):
+        files = sections(GUEST)
+        files["dmamap/misuses"] = text
+        save(path, files)
+        for form in ([], ["--misuses"], ["--json"]):
+            got = run(*form, "--snapshot", path)
+            if got.returncode != 1 or got.stdout or f"line {number} of dmamap/misuses is not as expected" not in got.stderr:
+                wrong.append(f"{form} {text[:200]!r}: {got.returncode} '{got.stderr[:100]}'")
+    verdict(not wrong, "a damaged list of wrong calls is refused, with its line", f"{len(wrong)}: {wrong[:3]}")
 
 
 def large_numbers_keep_all_digits(folder):
@@ -532,6 +633,9 @@ def options_that_do_not_go_together_are_refused():
     refused("--svg without a domain", "name one with --map", "--svg", "--snapshot", GUEST)
     refused("--json and --watch", "only one of", "--json", "--watch", "--snapshot", GUEST)
     refused("--map and --classes", "alone", "--map", "1", "--classes", "--snapshot", GUEST)
+    for form in (["--json"], ["--watch"], ["--classes"], ["--snapshot-save", "/nowhere/snapshot"]):
+        refused(f"--misuses and {form[0]}", "only one of", "--misuses", *form, "--snapshot", GUEST)
+    refused("--map and --misuses", "alone", "--map", "1", "--misuses", "--snapshot", GUEST)
     refused("a domain that is none", "is no domain", "--map", "x", "--snapshot", GUEST)
     refused("a domain that does not exist", "there is no domain", "--map", "999", "--snapshot", GUEST)
     refused("an interval that is none", "is no interval", "--watch", "--interval", "0", "--snapshot", GUEST)
@@ -965,6 +1069,8 @@ SHOWN = (
     the_devices_of_each_group_are_named,
     classes_say_what_the_file_says,
     json_is_json_and_complete,
+    misuses_says_what_the_file_says,
+    json_has_the_wrong_calls_and_their_sum,
     json_of_a_map_has_every_range,
     map_counts_what_the_kernel_counts,
     map_draws_each_cell_as_it_is,
@@ -986,6 +1092,9 @@ ELSE = (
     an_end_that_does_not_fit_is_refused,
     a_column_more_is_no_harm,
     numbers_that_are_none_are_refused,
+    no_wrong_calls_are_told_from_no_list,
+    a_list_of_wrong_calls_may_have_columns_more,
+    a_damaged_list_of_wrong_calls_is_refused,
     large_numbers_keep_all_digits,
     what_is_missing_is_said,
     not_root_is_said,

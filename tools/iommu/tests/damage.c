@@ -43,6 +43,8 @@ static int show(FILE *out)
 	if (!ret) {
 		table_print(&model, out);
 		classes_print(&model, out);
+		if (model.has_misuses)
+			ret = misuses_print(&model, out);
 	}
 	for (i = 0; !ret && i < model.domains.nr; i++) {
 		const struct domain *domain = &model.domains.at[i];
