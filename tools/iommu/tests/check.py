@@ -948,7 +948,8 @@ def report_has_what_it_takes(folder):
     want = ("release 6.12.117", "CONFIG_IOMMU_DMAMAP=y", "# CONFIG_IOVA_STOCK is not set", "iommu.strict=0", "group 5, type DMA-FQ",
             "0000:00:03.0", "0x00000000feefffff msi", "unmap of IOVA", "nic_poll", "DMAR: IOMMU enabled", "mapping layer: dmamap",
             "refused_lazy", "left out", "Your BIOS is broken", "not-secret-hosts",
-            "DMAR: 0000:00:03.0 of [host] at [address] and [address]")
+            "DMAR: 0000:00:03.0 of [host] at [address] and [address]", "--- /sys/kernel/debug/dmamap/misuses",
+            sections(GUEST)["dmamap/misuses"])
     missing = [w for w in want if w not in out]
     verdict(got.returncode == 0 and not missing, "a report has what it takes", f"{missing} {got.stderr[:300]}")
     more = [w for w in ("CONFIG_EXT4_FS", "ext4_something") if w in out]
