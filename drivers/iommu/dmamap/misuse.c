@@ -154,6 +154,9 @@ static void report(struct device *dev, const char *call, dma_addr_t addr,
 			call, &addr, size, misuse.found, nr);
 	strscpy(misuse.device, dev_name(dev));
 	strscpy(misuse.driver, dev_driver_string(dev));
+	/* A column is a word. */
+	strreplace(misuse.device, ' ', '_');
+	strreplace(misuse.driver, ' ', '_');
 	misuse.ms = ktime_to_ms(ktime_get_boottime());
 	keep(&misuse);
 }

@@ -234,6 +234,7 @@ with_the_layer()
 	list_agrees
 	list_is_sorted
 	succeeds "dmamap-stat --json" dmamap-stat --json
+	succeeds "dmamap-stat --misuses" dmamap-stat --misuses
 	every_domain_is_drawn
 	says "a domain that there is not" "there is no domain 999" \
 		dmamap-stat --map 999
