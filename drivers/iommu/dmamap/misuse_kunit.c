@@ -12,6 +12,7 @@
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu-dma.h>
+#include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <trace/events/printk.h>
 
@@ -111,6 +112,58 @@ static void ten_thousand_wrong_unmaps_print_one_trace(struct kunit *test)
 			10000);
 }
 
+static void after_ten_lines_one_comes_in_five_seconds(struct kunit *test)
+{
+	struct device *dev = new_device(test);
+	unsigned int i;
+
+	expect_wrong_unmap();
+	for (i = 0; i < 11; i++)
+		wrong_unmap(dev);
+	KUNIT_EXPECT_EQ(test, atomic_read(&console.lines), 10);
+	msleep(5100);
+	wrong_unmap(dev);
+	wrong_unmap(dev);
+	KUNIT_EXPECT_EQ(test, atomic_read(&console.lines), 11);
+	KUNIT_EXPECT_EQ(test, atomic_read(&console.traces), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&dev->iommu->dma_misuses), 13);
+}
+
+static unsigned int times_in(const char *text, const char *what)
+{
+	unsigned int nr = 0;
+
+	while ((text = strstr(text, what))) {
+		text += strlen(what);
+		nr++;
+	}
+	return nr;
+}
+
+static void debugfs_lists_the_last_64_reports(struct kunit *test)
+{
+	struct seq_file file = { .size = SZ_64K };
+	struct device *dev = NULL;
+	unsigned int i;
+	char first[40];
+
+	for (i = 0; i < 70; i++) {
+		if (i % 10 == 0) {
+			dev = new_device(test);
+			expect_wrong_unmap();
+		}
+		if (!i)
+			scnprintf(first, sizeof(first), " %s ", dev_name(dev));
+		wrong_unmap(dev);
+	}
+	/* One is for the end of the text. */
+	file.buf = kunit_kzalloc(test, file.size + 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, file.buf);
+	dmamap_misuses_show(&file);
+	KUNIT_EXPECT_EQ(test, times_in(file.buf, "\n"), 1 + 64);
+	KUNIT_EXPECT_EQ(test, times_in(file.buf, first), 10 - 6);
+}
+
 static void each_device_has_a_trace_of_its_own(struct kunit *test)
 {
 	struct device *a = new_device(test), *b = new_device(test);
@@ -205,6 +258,8 @@ static void nothing_is_mapped_for_a_removed_device(struct kunit *test)
 }
 
 static struct kunit_case misuse_cases[] = {
+	KUNIT_CASE(after_ten_lines_one_comes_in_five_seconds),
+	KUNIT_CASE(debugfs_lists_the_last_64_reports),
 	KUNIT_CASE(each_device_has_a_trace_of_its_own),
 	KUNIT_CASE(a_driver_that_is_bound_has_a_trace_again),
 	KUNIT_CASE(calls_for_a_removed_device_touch_nothing),
