@@ -717,6 +717,7 @@ static bool attempt(struct kunit *test, const struct pair *pair,
 {
 	struct attempt *a = kunit_kzalloc(test, sizeof(*a), GFP_KERNEL);
 	const struct entry *entry = pair->entry;
+	long tables = fault_table_pages();
 	struct fault_state was, is;
 	bool hit, again;
 
@@ -746,6 +747,9 @@ static bool attempt(struct kunit *test, const struct pair *pair,
 	if (entry->release)
 		entry->release(a);
 	place_done(pair->place, a->dev);
+	/* Those that an empty domain keeps go with it. */
+	if (!pair->place->real)
+		KUNIT_EXPECT_EQ(test, fault_await_tables(tables), tables);
 	kunit_kfree(test, a);
 	return hit;
 }
