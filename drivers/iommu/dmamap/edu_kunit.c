@@ -38,26 +38,14 @@
  *    "-device nvme,serial=x,cmb_size_mb=16", and a CPU whose host bridges pass
  *    on what devices send each other: "-cpu max,family=23".
  *
- * 7. A test that misuses the API announces each warning that it provokes by a
- *    line "expected warning:" with text that the warning contains.
- *
  * F, D and B with a number in a comment is a rule of the layer, as listed in
  * its documentation.
  */
 
-#include <kunit/test.h>
-#include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/dma-map-ops.h>
-#include <linux/dma-mapping.h>
 #include <linux/highmem.h>
-#include <linux/interrupt.h>
-#include <linux/io-64-nonatomic-lo-hi.h>
-#include <linux/iommu.h>
-#include <linux/iopoll.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
-#include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/prandom.h>
 #include <linux/scatterlist.h>
@@ -66,39 +54,8 @@
 
 #include "../dma-iommu.h"
 #include "dmamap.h"
-#include "hostile.h"
+#include "edu_kunit.h"
 
-#define EDU_VENDOR	0x1234
-#define EDU_DEVICE	0x11e8
-
-#define EDU_IRQ_STATUS	0x24
-#define EDU_IRQ_RAISE	0x60
-#define EDU_IRQ_ACK	0x64
-#define EDU_DMA_SRC	0x80
-#define EDU_DMA_DST	0x88
-#define EDU_DMA_COUNT	0x90
-#define EDU_DMA_CMD	0x98
-#define   EDU_DMA_RUN	  BIT(0)
-#define   EDU_DMA_TO_RAM  BIT(1)
-#define   EDU_DMA_IRQ	  BIT(2)
-#define EDU_BUFFER	0x40000		/* where SRC and DST see the buffer */
-#define EDU_IRQ_OF_DMA	0x100		/* in EDU_IRQ_STATUS */
-
-/*
- * Half of the buffer: older emulators end at a transfer that touches the last
- * byte. The other half takes what a device reads that must not.
- */
-#define CHUNK		2048
-#define SPARE		CHUNK
-
-#define TRANSFER_US	(100 * USEC_PER_MSEC)
-#define STUCK_US	(20 * USEC_PER_SEC)
-
-#define MAX_EDUS	16
-#define SECRET		0xa5
-#define CANARY		0xc3
-#define TOKEN		0x11223344U
-#define WORD(byte)	(0x01010101U * (byte))
 #define HUGE_ORDER	get_order(SZ_4M)
 
 static unsigned int untrusted;
@@ -109,19 +66,8 @@ static unsigned int rounds = 2;
 module_param(rounds, uint, 0644);
 MODULE_PARM_DESC(rounds, "how often each device and mapping is tried in vain after an unmap");
 
-struct edu {
-	struct pci_dev *pdev;
-	struct device *dev;
-	void __iomem *regs;
-	struct completion irq;
-	u8 *window;
-	dma_addr_t window_dma;
-	bool coherent;		/* as it was found */
-	bool stuck;		/* a transfer did not end */
-};
-
-static struct edu edus[MAX_EDUS];
-static unsigned int nr_edus;
+struct edu edus[MAX_EDUS];
+unsigned int nr_edus;
 static atomic_t nr_faults;
 static atomic_t nr_attempts;
 static atomic_t nr_succeeded;
@@ -136,72 +82,6 @@ static void edu_is_untrusted(struct pci_dev *pdev)
 		pdev->untrusted = true;
 }
 DECLARE_PCI_FIXUP_EARLY(EDU_VENDOR, EDU_DEVICE, edu_is_untrusted);
-
-/* One transfer of up to CHUNK bytes. */
-
-static void edu_start(struct edu *edu, dma_addr_t ram, unsigned int at,
-		      unsigned int len, u32 cmd)
-{
-	bool to_ram = cmd & EDU_DMA_TO_RAM;
-
-	writeq(to_ram ? EDU_BUFFER + at : ram, edu->regs + EDU_DMA_SRC);
-	writeq(to_ram ? ram : EDU_BUFFER + at, edu->regs + EDU_DMA_DST);
-	writeq(len, edu->regs + EDU_DMA_COUNT);
-	writel(cmd | EDU_DMA_RUN, edu->regs + EDU_DMA_CMD);
-}
-
-static void edu_finish(struct edu *edu)
-{
-	u32 cmd;
-
-	if (readl_poll_timeout(edu->regs + EDU_DMA_CMD, cmd,
-			       !(cmd & EDU_DMA_RUN), 200, STUCK_US))
-		edu->stuck = true;
-}
-
-static void edu_transfer(struct edu *edu, dma_addr_t ram, unsigned int at,
-			 unsigned int len, u32 cmd)
-{
-	edu_start(edu, ram, at, len, cmd);
-	usleep_range(TRANSFER_US, TRANSFER_US + 200);
-	edu_finish(edu);
-}
-
-/* The device reads memory into its buffer. */
-static void edu_read(struct edu *edu, dma_addr_t from, unsigned int at,
-		     unsigned int len)
-{
-	edu_transfer(edu, from, at, len, 0);
-}
-
-/* The device writes memory out of its buffer. */
-static void edu_write(struct edu *edu, dma_addr_t to, unsigned int at,
-		      unsigned int len)
-{
-	edu_transfer(edu, to, at, len, EDU_DMA_TO_RAM);
-}
-
-/* The CPU fills the buffer of the device, or looks at it. */
-
-static void edu_load(struct edu *edu, const void *data, unsigned int len)
-{
-	memcpy(edu->window, data, len);
-	edu_read(edu, edu->window_dma, 0, len);
-}
-
-static void edu_load_token(struct edu *edu)
-{
-	static const u32 token = TOKEN;
-
-	edu_load(edu, &token, sizeof(token));
-}
-
-static u8 *edu_peek(struct edu *edu, unsigned int at, unsigned int len)
-{
-	memset(edu->window, 0, len);
-	edu_write(edu, edu->window_dma, at, len);
-	return edu->window;
-}
 
 /* What the device sees at an address. */
 static void edu_sees(struct edu *edu, dma_addr_t dma, u8 *data, size_t len)
@@ -247,50 +127,6 @@ static bool got_through(bool it)
 static bool spare_holds(struct edu *edu, u32 word)
 {
 	return *(u32 *)edu_peek(edu, SPARE, sizeof(u32)) == word;
-}
-
-/* Which device, and what about it. */
-
-static struct iommu_domain *domain_of(struct edu *edu)
-{
-	return iommu_get_domain_for_dev(edu->dev);
-}
-
-static bool is_lazy(struct edu *edu)
-{
-	return domain_of(edu)->type == IOMMU_DOMAIN_DMA_FQ;
-}
-
-static size_t granule(struct edu *edu)
-{
-	return 1UL << __ffs(domain_of(edu)->pgsize_bitmap);
-}
-
-/* How far into its first granule a mapping begins. */
-static unsigned int before(struct edu *edu, dma_addr_t dma)
-{
-	return dma & (granule(edu) - 1);
-}
-
-static phys_addr_t translated(struct edu *edu, dma_addr_t dma)
-{
-	return iommu_iova_to_phys(domain_of(edu), dma);
-}
-
-static void let_flush(struct edu *edu)
-{
-	if (is_lazy(edu))
-		hostile_let_flush();
-}
-
-static struct edu *trusted_edu(struct kunit *test)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr_edus; i++)
-		if (!edus[i].pdev->untrusted)
-			return &edus[i];
-	kunit_skip(test, "no edu device is trusted");
 }
 
 static struct edu *untrusted_edu(struct kunit *test)
@@ -345,15 +181,6 @@ static void set_mode(struct kunit *test, struct edu *edu)
 }
 
 /* Memory for tests. */
-
-static u8 *pages(struct kunit *test, unsigned int nr)
-{
-	u8 *mem = kunit_kzalloc(test, nr * PAGE_SIZE, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, mem);
-	KUNIT_ASSERT_TRUE(test, PAGE_ALIGNED(mem));
-	return mem;
-}
 
 static void fill(u8 *mem, size_t len, u8 seed)
 {
@@ -420,24 +247,35 @@ static struct pci_driver edu_driver = {
 	.probe = edu_probe,
 };
 
+/* Bind to the devices. */
+int edu_register(void)
+{
+	return pci_register_driver(&edu_driver);
+}
+
+void edu_unregister(void)
+{
+	pci_unregister_driver(&edu_driver);
+	nr_edus = 0;
+}
+
 static int dmamap_edu_suite_init(struct kunit_suite *suite)
 {
 	/* Who has memory for others says so when its driver probes. */
 	wait_for_device_probe();
-	return pci_register_driver(&edu_driver);
+	return edu_register();
 }
 
 static void dmamap_edu_suite_exit(struct kunit_suite *suite)
 {
-	pci_unregister_driver(&edu_driver);
+	edu_unregister();
 	pr_info("dmamap_edu: %d attempts, %d succeeded, and %d in the lazy window\n",
 		atomic_xchg(&nr_attempts, 0), atomic_xchg(&nr_succeeded, 0),
 		atomic_xchg(&nr_in_window, 0));
 	pr_info("dmamap_edu: %d faults provoked\n", atomic_xchg(&nr_faults, 0));
-	nr_edus = 0;
 }
 
-static int dmamap_edu_init(struct kunit *test)
+int edu_test_init(struct kunit *test)
 {
 	struct iommu_domain *domain;
 	struct edu *edu;
@@ -460,7 +298,7 @@ static int dmamap_edu_init(struct kunit *test)
 	return 0;
 }
 
-static void dmamap_edu_exit(struct kunit *test)
+void edu_test_exit(struct kunit *test)
 {
 	struct edu *edu;
 
@@ -1775,23 +1613,6 @@ static void a_live_mapping_survives_others_beside_it(struct kunit *test)
 
 /* 8. Interrupts. */
 
-static irqreturn_t edu_interrupt(int irq, void *arg)
-{
-	struct edu *edu = arg;
-	u32 status = readl(edu->regs + EDU_IRQ_STATUS);
-
-	if (!status)
-		return IRQ_NONE;
-	writel(status, edu->regs + EDU_IRQ_ACK);
-	complete(&edu->irq);
-	return IRQ_HANDLED;
-}
-
-static bool interrupted(struct edu *edu)
-{
-	return wait_for_completion_timeout(&edu->irq, 10 * HZ);
-}
-
 /* F111, F112, F113, F25: the doorbell is mapped where it has to be */
 static void message_signalled_interrupts_arrive(struct kunit *test)
 {
@@ -1888,173 +1709,6 @@ static void memory_of_another_device_is_reached(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, got_through(READ_ONCE(there[0]) != WORD(CANARY)));
 }
 
-/* 10. Misuse: one warning, and nobody else comes to harm. */
-
-enum wrong { TWICE, NEVER, ZERO, TOO_LONG };
-
-static const struct misuse {
-	const char *name;
-	enum wrong wrong;
-} misuses[] = {
-	{ "twice", TWICE },
-	{ "of what was never mapped", NEVER },
-	{ "of address 0", ZERO },
-	{ "of twice the size", TOO_LONG },
-};
-
-KUNIT_ARRAY_PARAM_DESC(misuse, misuses, name);
-
-static bool is_among(dma_addr_t one, const dma_addr_t *dma, unsigned int nr)
-{
-	while (nr)
-		if (dma[--nr] == one)
-			return true;
-	return false;
-}
-
-/*
- * A mapping of one page with nothing mapped at the page after it, which is in
- * the same page table.
- */
-static dma_addr_t map_below_a_hole(struct kunit *test, struct edu *edu, u8 *mem)
-{
-	dma_addr_t dma[16], next;
-	unsigned int i, found = 0;
-
-	for (i = 0; i < ARRAY_SIZE(dma); i++)
-		dma[i] = map(test, edu, mem, PAGE_SIZE, DMA_TO_DEVICE);
-	for (i = 0; i < ARRAY_SIZE(dma); i++) {
-		next = dma[i] + PAGE_SIZE;
-		if (!IS_ALIGNED(next, SZ_2M) &&
-		    (!translated(edu, next) || is_among(next, dma, ARRAY_SIZE(dma))))
-			found = i;
-	}
-	for (i = 0; i < ARRAY_SIZE(dma); i++)
-		if (i != found)
-			unmap(edu, dma[i], PAGE_SIZE, DMA_TO_DEVICE);
-	KUNIT_ASSERT_EQ(test, translated(edu, dma[found] + PAGE_SIZE), 0);
-	return dma[found];
-}
-
-static void expect_write(struct kunit *test, struct edu *edu, dma_addr_t dma,
-			 u8 *mem)
-{
-	memset(mem, 0, PAGE_SIZE);
-	dma_sync_single_for_device(edu->dev, dma, PAGE_SIZE, DMA_FROM_DEVICE);
-	edu_write(edu, dma, 0, sizeof(u32));
-	dma_sync_single_for_cpu(edu->dev, dma, PAGE_SIZE, DMA_FROM_DEVICE);
-	KUNIT_EXPECT_EQ(test, *(u32 *)mem, TOKEN);
-}
-
-static void expect_no_address_twice(struct kunit *test, struct edu *edu,
-				    u8 *mem, const dma_addr_t *live,
-				    unsigned int nr_live)
-{
-	enum { NR = 256 };
-	dma_addr_t *dma = kunit_kcalloc(test, NR, sizeof(*dma), GFP_KERNEL);
-	unsigned int i, twice = 0;
-
-	KUNIT_ASSERT_NOT_NULL(test, dma);
-	for (i = 0; i < NR; i++) {
-		dma[i] = map(test, edu, mem, PAGE_SIZE, DMA_TO_DEVICE);
-		twice += is_among(dma[i], dma, i) ||
-			 is_among(dma[i], live, nr_live);
-	}
-	while (i)
-		unmap(edu, dma[--i], PAGE_SIZE, DMA_TO_DEVICE);
-	KUNIT_EXPECT_EQ(test, twice, 0);
-}
-
-/*
- * The page table of an SMMU complains as well, where it comes to the hole at the
- * end of what is asked for, and again when it is asked to go on from there. It
- * is not asked for what is below all mappings. The project's own tells the
- * address, and warns the first time only; the stock one warns each time.
- */
-static void expect_page_table_report(struct edu *edu, dma_addr_t dma, size_t len)
-{
-	u64 hole = len > PAGE_SIZE ? dma + PAGE_SIZE : dma;
-	size_t done;
-
-	if (!IS_ENABLED(CONFIG_ARM_SMMU_V3) || !dma)
-		return;
-	if (IS_ENABLED(CONFIG_IO_PGTABLE_WALK)) {
-		pr_info("expected warning: io-pgtable: unmap finds no mapping at iova %#llx\n",
-			hole);
-		return;
-	}
-	for (done = 0; done < len; done += granule(edu))
-		pr_info("expected warning: __arm_lpae_unmap\n");
-}
-
-/*
- * Debugging of the DMA API has its own opinion of the same. It shows the first
- * thing that it finds wrong since boot, and no other.
- */
-static void expect_dma_debug_report(struct edu *edu, size_t len)
-{
-	static bool shown;
-
-	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG) || shown)
-		return;
-	pr_info("expected warning: DMA-API: %s %s: device driver %s\n",
-		dev_driver_string(edu->dev), dev_name(edu->dev),
-		len > PAGE_SIZE ?
-			"frees DMA memory with different size" :
-			"tries to free DMA memory it has not allocated");
-	shown = true;
-}
-
-/* One warning of the layer, and what all others have to say to it. */
-static void expect_report(struct edu *edu, dma_addr_t dma, size_t len)
-{
-	pr_info("expected warning: %s %s: unmap of IOVA %pad, %zu bytes\n",
-		dev_driver_string(edu->dev), dev_name(edu->dev), &dma, len);
-	expect_page_table_report(edu, dma, len);
-	expect_dma_debug_report(edu, len);
-}
-
-static void a_wrong_unmap_is_reported_and_harms_nobody(struct kunit *test)
-{
-	const struct misuse *misuse = test->param_value;
-	struct edu *edu = trusted_edu(test);
-	u8 *first = pages(test, 1), *second = pages(test, 1), *mem = pages(test, 1);
-	dma_addr_t live[2], dma, wrong;
-	size_t len = PAGE_SIZE;
-
-	if (IS_ENABLED(CONFIG_IOMMU_DMA_STOCK))
-		kunit_skip(test, "stock does not say what went wrong");
-	live[0] = map(test, edu, first, PAGE_SIZE, DMA_FROM_DEVICE);
-	dma = map_below_a_hole(test, edu, mem);
-	wrong = dma;
-	switch (misuse->wrong) {
-	case TWICE:
-		unmap(edu, dma, PAGE_SIZE, DMA_TO_DEVICE);
-		break;
-	case NEVER:
-		wrong = SZ_64K;
-		break;
-	case ZERO:
-		wrong = 0;
-		break;
-	case TOO_LONG:
-		len = 2 * PAGE_SIZE;
-		break;
-	}
-	expect_report(edu, wrong, len);
-	unmap(edu, wrong, len, DMA_TO_DEVICE);
-	if (translated(edu, dma))
-		unmap(edu, dma, PAGE_SIZE, DMA_TO_DEVICE);
-
-	live[1] = map(test, edu, second, PAGE_SIZE, DMA_FROM_DEVICE);
-	edu_load_token(edu);
-	expect_write(test, edu, live[0], first);
-	expect_write(test, edu, live[1], second);
-	expect_no_address_twice(test, edu, mem, live, ARRAY_SIZE(live));
-	unmap(edu, live[0], PAGE_SIZE, DMA_FROM_DEVICE);
-	unmap(edu, live[1], PAGE_SIZE, DMA_FROM_DEVICE);
-}
-
 static struct kunit_case dmamap_edu_cases[] = {
 	KUNIT_CASE_PARAM(single_buffers_arrive_both_ways, mode_gen_params),
 	KUNIT_CASE_PARAM(both_sides_take_turns_with_syncs, mode_gen_params),
@@ -2088,8 +1742,6 @@ static struct kunit_case dmamap_edu_cases[] = {
 	KUNIT_CASE(a_live_mapping_survives_others_beside_it),
 	KUNIT_CASE(message_signalled_interrupts_arrive),
 	KUNIT_CASE(memory_of_another_device_is_reached),
-	KUNIT_CASE_PARAM(a_wrong_unmap_is_reported_and_harms_nobody,
-			 misuse_gen_params),
 	KUNIT_CASE(addresses_above_4_gib_come_last),
 	{ }
 };
@@ -2098,8 +1750,8 @@ static struct kunit_suite dmamap_edu_suite = {
 	.name = "dmamap_edu",
 	.suite_init = dmamap_edu_suite_init,
 	.suite_exit = dmamap_edu_suite_exit,
-	.init = dmamap_edu_init,
-	.exit = dmamap_edu_exit,
+	.init = edu_test_init,
+	.exit = edu_test_exit,
 	.test_cases = dmamap_edu_cases,
 };
 
