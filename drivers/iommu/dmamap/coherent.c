@@ -123,7 +123,7 @@ static dma_addr_t map_memory(struct device *dev, size_t size,
 		ret = dmamap_runs_flush(&runs, true);
 	if (!ret)
 		ret = dmamap_run_sync(domain, addr, size);
-	if (!ret && !dmamap_record(domain->iova_cookie, addr, size))
+	if (!ret && !dmamap_record(domain->iova_cookie, addr, size, false))
 		ret = -ENOMEM;
 	if (!ret) {
 		dmamap_count(maps, 1);

@@ -213,7 +213,8 @@ static inline int dmamap_runs_add(struct dmamap_runs *runs, phys_addr_t phys,
 #endif
 
 int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size);
-bool dmamap_record(struct iommu_dma_cookie *cookie, dma_addr_t addr, size_t size);
+bool dmamap_record(struct iommu_dma_cookie *cookie, dma_addr_t addr,
+		   size_t size, bool gaps);
 dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 			    int prot);
 bool dmamap_range_unmap(struct device *dev, dma_addr_t addr, size_t size,

@@ -140,14 +140,16 @@ int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size)
  * @cookie: the cookie of the domain
  * @addr: its first address
  * @size: its bytes
+ * @gaps: a list with gaps
  * Context: any.
  * Return: false without memory.
  */
-bool dmamap_record(struct iommu_dma_cookie *cookie, dma_addr_t addr, size_t size)
+bool dmamap_record(struct iommu_dma_cookie *cookie, dma_addr_t addr,
+		   size_t size, bool gaps)
 {
 	return likely(!cookie->lengths) ||
 	       iommu_lengths_add(cookie->lengths,
-				 addr >> iova_shift(&cookie->iovad), size);
+				 addr >> iova_shift(&cookie->iovad), size, gaps);
 }
 
 /**
@@ -190,7 +192,7 @@ dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 	if (unlikely(map_run(domain, addr, target.phys, len, prot, GFP_ATOMIC)))
 		goto free_address;
 	if (unlikely(dmamap_run_sync(domain, addr, len)) ||
-	    unlikely(!dmamap_record(cookie, addr, len)))
+	    unlikely(!dmamap_record(cookie, addr, len, false)))
 		goto unmap;
 	dmamap_count(maps, 1);
 	trace_dmamap_map(dev, addr, target.phys, len);
@@ -242,7 +244,7 @@ bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 	removal->stuck = false;
 	return cookie->lengths &&
 	       iommu_lengths_take(cookie->lengths,
-				  addr >> iova_shift(&cookie->iovad), size);
+				  addr >> iova_shift(&cookie->iovad), size, gaps);
 }
 
 /**

@@ -30,6 +30,7 @@ struct layout {
 	size_t total;			/* bytes of the range */
 	struct dmamap_target target;	/* its beginning */
 	bool plain;			/* see lay_out_plain() */
+	bool gaps;			/* entries do not meet */
 	size_t padding;			/* bytes up to the last granule's end */
 	int noted;			/* entries in @runs ... */
 	struct scatterlist *next;	/* ... and the one after them */
@@ -184,6 +185,7 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 	run->size += layout->padding;
 	layout->runs.count = min(run, last) - layout->runs.run + 1;
 	layout->plain = true;
+	layout->gaps = false;
 	layout->total = total;
 	layout->target.phys = layout->runs.run[0].phys;
 	layout->target.piece = layout->runs.run[0].size;
@@ -211,9 +213,11 @@ static noinline int lay_out(struct device *dev, struct scatterlist *sgl,
 	}
 	target->boundary = dmamap_boundary(dma_get_seg_boundary(dev));
 	target->piece = 0;
+	layout->gaps = false;
 	for_each_placed(&p, sgl, nents, iovad, target->boundary) {
 		/* The first piece ends before a gap or another place in memory. */
 		at = sg_phys(p.s) & ~(phys_addr_t)p.mask;
+		layout->gaps |= !!p.gap;
 		if (!target->piece)
 			target->phys = at;
 		if (target->piece == p.at && at == target->phys + p.at)
@@ -311,7 +315,8 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 	if (likely(!ret))
 		ret = dmamap_run_sync(domain, addr, layout->total);
 	if (likely(!ret) && unlikely(!dmamap_record(domain->iova_cookie, addr,
-						    layout->total)))
+						    layout->total,
+						    layout->gaps)))
 		ret = -ENOMEM;
 	if (likely(!ret))
 		return 0;

@@ -21,6 +21,8 @@
 
 #define PTW_VALID	BIT_ULL(0)
 #define PTW_OPEN	BIT_ULL(1)
+#define LENGTH_GAPS	BIT_ULL(2)	/* in leaves */
+#define LENGTH_FLAGS	GENMASK_ULL(2, 0)
 
 #include "walk.h"
 
@@ -52,7 +54,7 @@ static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys)
 
 static inline phys_addr_t ptw_phys(struct ptw_format f, u64 entry)
 {
-	return entry & ~(PTW_VALID | PTW_OPEN);
+	return entry & ~LENGTH_FLAGS;
 }
 
 static inline int ptw_level(struct ptw_format f, unsigned int height)
@@ -80,6 +82,11 @@ static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
 static u64 key_of(u64 pfn)
 {
 	return pfn << PAGE_SHIFT & GENMASK_ULL(KEY_BITS - 1, 0);
+}
+
+static u64 leaf_of(size_t size, bool gaps)
+{
+	return size | PTW_VALID | (gaps ? LENGTH_GAPS : 0);
 }
 
 /**
@@ -119,11 +126,13 @@ void iommu_lengths_destroy(struct io_pgtable *lengths)
  * iommu_lengths_add - record a mapping
  * @lengths: the sizes
  * @pfn: first pfn of the mapping
- * @size: its bytes, whole pages of the CPU or of the IOMMU, at least 4 KiB
+ * @size: its bytes, whole granules
+ * @gaps: it has holes
  * Context: any.
  * Return: false without memory.
  */
-bool iommu_lengths_add(struct io_pgtable *lengths, u64 pfn, size_t size)
+bool iommu_lengths_add(struct io_pgtable *lengths, u64 pfn, size_t size,
+		       bool gaps)
 {
 	struct ptw *ptw = container_of(lengths, struct ptw, iop);
 	bool done = false;
@@ -132,7 +141,7 @@ bool iommu_lengths_add(struct io_pgtable *lengths, u64 pfn, size_t size)
 	rcu_read_lock();
 	slot = ptw_descend(ptw, lengths_format, key_of(pfn), 0, GFP_ATOMIC);
 	if (!IS_ERR(slot))
-		done = !cmpxchg64_relaxed(slot, 0, size | PTW_VALID);
+		done = !cmpxchg64_relaxed(slot, 0, leaf_of(size, gaps));
 	rcu_read_unlock();
 	return done;
 }
@@ -141,11 +150,13 @@ bool iommu_lengths_add(struct io_pgtable *lengths, u64 pfn, size_t size)
  * iommu_lengths_take - claim a mapping, to undo it
  * @lengths: the sizes
  * @pfn: first pfn
- * @size: bytes
+ * @size: bytes, whole granules
+ * @gaps: as it was added
  * Context: any.
  * Return: whether there was a mapping of exactly this range; it is the caller's.
  */
-bool iommu_lengths_take(struct io_pgtable *lengths, u64 pfn, size_t size)
+bool iommu_lengths_take(struct io_pgtable *lengths, u64 pfn, size_t size,
+			bool gaps)
 {
 	struct ptw *ptw = container_of(lengths, struct ptw, iop);
 	unsigned int shift;
@@ -154,7 +165,7 @@ bool iommu_lengths_take(struct io_pgtable *lengths, u64 pfn, size_t size)
 
 	rcu_read_lock();
 	slot = ptw_walk(ptw, lengths_format, key_of(pfn), 0, &shift, &entry);
-	taken = entry == (size | PTW_VALID) &&
+	taken = entry == leaf_of(size, gaps) &&
 		shift == ptw_shift(lengths_format, 0) &&
 		cmpxchg64(slot, entry, 0) == entry;
 	rcu_read_unlock();

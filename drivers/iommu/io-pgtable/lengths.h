@@ -12,8 +12,8 @@ struct io_pgtable;
 
 struct io_pgtable *iommu_lengths_create(void);
 void iommu_lengths_destroy(struct io_pgtable *lengths);
-bool iommu_lengths_add(struct io_pgtable *lengths, u64 pfn, size_t size);
-bool iommu_lengths_take(struct io_pgtable *lengths, u64 pfn, size_t size);
+bool iommu_lengths_add(struct io_pgtable *lengths, u64 pfn, size_t size, bool gaps);
+bool iommu_lengths_take(struct io_pgtable *lengths, u64 pfn, size_t size, bool gaps);
 size_t iommu_lengths_find(struct io_pgtable *lengths, u64 pfn, u64 *distance);
 
 #endif

@@ -38,12 +38,12 @@ static void end(void)
 
 static bool record(u64 addr, u64 size)
 {
-	return iommu_lengths_add(lengths, addr / page, size);
+	return iommu_lengths_add(lengths, addr / page, size, false);
 }
 
 static bool take(u64 addr, u64 size)
 {
-	return iommu_lengths_take(lengths, addr / page, size);
+	return iommu_lengths_take(lengths, addr / page, size, false);
 }
 
 /* The mapping of @addr: where it begins, and its bytes, 0 without one. */
@@ -119,6 +119,19 @@ static void neighbours_are_told_apart(void)
 	expect(take(10 * page, page), "not taken");
 	expect_nothing(10 * page);
 	expect_found(9 * page, 8 * page, 2 * page);
+	end();
+}
+
+static void gaps_are_part_of_the_size(void)
+{
+	begin(0x1000);
+	expect(iommu_lengths_add(lengths, 5, 0x3000, true), "not recorded");
+	expect(!iommu_lengths_take(lengths, 5, 0x3000, false), "taken without gaps");
+	expect_found(6 * page, 5 * page, 0x3000);
+	expect(iommu_lengths_take(lengths, 5, 0x3000, true), "not taken");
+	expect(iommu_lengths_add(lengths, 5, 0x3000, false), "not recorded");
+	expect(!iommu_lengths_take(lengths, 5, 0x3000, true), "taken with gaps");
+	expect(iommu_lengths_take(lengths, 5, 0x3000, false), "not taken");
 	end();
 }
 
@@ -358,6 +371,7 @@ int main(int argc, char **argv)
 	}
 	run_test(only_the_size_that_was_recorded_is_taken);
 	run_test(neighbours_are_told_apart);
+	run_test(gaps_are_part_of_the_size);
 	run_test(without_memory_nothing_is_recorded);
 	run_test(empty_tables_are_given_back);
 	run_test(random_calls_and_an_oracle);
