@@ -23,8 +23,12 @@ static unsigned int bounds_of(u64 entry)
 /* Of the page that hardware sees, the bytes of an entry: a group has several. */
 static u64 leaf_size(u64 size)
 {
-	unsigned int bits = t->granule - 3, bit = __builtin_ctzl(size);
+	unsigned int bits = t->granule - 3, bit;
 
+	/* A hole, where a test has failed. */
+	if (!size)
+		return 1UL << t->granule;
+	bit = __builtin_ctzl(size);
 	return 1UL << (bit - (bit - t->granule) % bits);
 }
 

@@ -35,6 +35,13 @@ static void begin(void)
 	group = group_size();
 }
 
+/* Nothing is mapped yet, and is to begin at @iova. */
+static void begin_at(u64 iova)
+{
+	at = iova;
+	end = iova;
+}
+
 /* A further call, @gap bytes behind what there is. */
 static void call(size_t gap, size_t pgsize)
 {
@@ -84,7 +91,7 @@ static void three_pages(void)
 
 static void pages_of_three_tables(void)
 {
-	at = end = at + block - 5 * page;
+	begin_at(at + block - 5 * page);
 	pages_of(page, per_table + 11);
 }
 
@@ -116,20 +123,20 @@ static void three_groups(void)
 
 static void one_giant(void)
 {
-	at = end = upper() + 2 * (giant ?: block);
+	begin_at(upper() + 2 * (giant ?: block));
 	pages_of(giant ?: block, 1);
 }
 
 static void scattered_pages(void)
 {
-	at = end = at + block - 9 * page;
+	begin_at(at + block - 9 * page);
 	call(0, 0);
 	scattered(20);
 }
 
 static void blocks_amid_pages(void)
 {
-	at = end = at + block - 12 * page;
+	begin_at(at + block - 12 * page);
 	call(0, 0);
 	scattered(9);
 	piece(30 * block - 3 * page, 3 * page + 2 * block + 5 * page);
@@ -138,14 +145,14 @@ static void blocks_amid_pages(void)
 
 static void pages_blocks_pages_in_one_piece(void)
 {
-	at = end = at + block - 3 * page;
+	begin_at(at + block - 3 * page);
 	call(0, 0);
 	piece(30 * block - 3 * page, 3 * page + block + (group ?: page) + page);
 }
 
 static void blocks_of_all_sizes(void)
 {
-	at = end = upper() + 2 * (giant ?: block) - block - page;
+	begin_at(upper() + 2 * (giant ?: block) - block - page);
 	call(0, 0);
 	piece(4 * (giant ?: block) - block - page,
 	      page + block + (giant ?: block) + block + page);
@@ -155,7 +162,7 @@ static void four_calls(void)
 {
 	unsigned int i;
 
-	at = end = at + block - 12 * page;
+	begin_at(at + block - 12 * page);
 	for (i = 0; i < 4; i++) {
 		call(0, 0);
 		scattered(i % 2 ? 1 : 7);
@@ -164,7 +171,7 @@ static void four_calls(void)
 
 static void calls_of_all_kinds(void)
 {
-	at = end = at + block - 4 * page;
+	begin_at(at + block - 4 * page);
 	pages_of(page, 1);
 	call(0, 0);
 	scattered(3);
@@ -178,7 +185,7 @@ static void calls_of_all_kinds(void)
 
 static void pages_with_gaps(void)
 {
-	at = end = at + block - 20 * page;
+	begin_at(at + block - 20 * page);
 	pages_of(page, 1);
 	call(page, 0);
 	scattered(5);
@@ -218,7 +225,7 @@ static void choose(unsigned int shape)
 {
 	nr_calls = 0;
 	gaps = false;
-	at = end = upper() + 4 * block;
+	begin_at(upper() + 4 * block);
 	shapes[shape]();
 }
 
@@ -562,6 +569,77 @@ static void what_has_failed_is_refused(void)
 	}
 }
 
+/* A call is missing: what is behind it is another mapping, or none. */
+static void a_mapping_does_not_go_on_in_another(void)
+{
+	static const int behind[] = {
+		0, IOMMU_OWNED, IOMMU_OWNED | IOMMU_MORE_AFTER,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(behind); i++) {
+		u64 sum;
+
+		begin();
+		begin_at(upper() + 5 * block - 2 * page);
+		map_pages(at, 2, IOMMU_OWNED | IOMMU_MORE_AFTER);
+		map_pages(at + 2 * page, 1, behind[i]);
+		if (behind[i] & IOMMU_MORE_AFTER)
+			map_pages(at + 3 * page, 1, IOMMU_OWNED | IOMMU_MORE_BEFORE);
+		sum = shim_pages_sum();
+		expect_refused(at, 2 * page, true);
+		expect_refused(at, 3 * page, false);
+		expect_refused(at, 3 * page, true);
+		expect_refused(at, 4 * page, true);
+		expect(shim_pages_sum() == sum, "changed");
+		close_table();
+	}
+}
+
+/* Mapped by somebody else: it is in the way, and stays. */
+static void what_is_in_a_gap_stays(void)
+{
+	unsigned int i, s, c;
+
+	for (i = 0; i < ARRAY_SIZE(shapes); i++) {
+		for (s = 0; s < 4; s++) {
+			int prot = RW | (s & 1 ? IOMMU_OWNED : 0);
+			u64 size, in = 0, sum;
+			size_t mapped = 0;
+
+			begin();
+			choose(i);
+			map_shape(true);
+			size = s & 2 ? block : page;
+			/* The last gap is large enough for a block in some. */
+			for (c = 1; c < nr_calls; c++) {
+				u64 gap = at + calls[c - 1].offset +
+					  bytes_of(calls + c - 1);
+
+				gap = (gap + size - 1) & -size;
+				if (gap + size <= at + calls[c].offset)
+					in = gap;
+			}
+			if (in) {
+				expect(!ops->map_pages(ops, in, 0, size, 1, prot,
+						       GFP_KERNEL, &mapped), "map");
+				sum = shim_pages_sum();
+				expect_refused(at, end - at, true);
+				expect_refused(at, end - at, false);
+				expect(shim_pages_sum() == sum, "changed");
+				expect_page(in, 0, size);
+				iommu_iotlb_gather_init(&gather);
+				expect(ops->unmap_pages(ops, in, size, 1, &gather) ==
+				       size, "unmap");
+				free_tables(&gather);
+			}
+			expect(unmap_exact(at, end - at, gaps, true), "refused");
+			expect_holes();
+			close_table();
+		}
+	}
+}
+
 /* An unmap without looking undoes them, and those with bounds. */
 static void a_plain_unmap_needs_no_bounds(void)
 {
@@ -899,6 +977,8 @@ int main(void)
 		run_for_target(what_is_not_one_mapping_is_refused);
 		run_for_target(what_has_no_bounds_is_refused);
 		run_for_target(what_has_failed_is_refused);
+		run_for_target(a_mapping_does_not_go_on_in_another);
+		run_for_target(what_is_in_a_gap_stays);
 		run_for_target(a_plain_unmap_needs_no_bounds);
 		run_for_target(what_is_unmapped_is_noted);
 		run_for_target(smaller_pages_are_noted_as_such);

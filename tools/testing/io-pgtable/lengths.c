@@ -278,7 +278,7 @@ static struct {
 	unsigned int at_gate;
 	unsigned long won[ROUNDS];
 	bool done;
-} __attribute__((aligned(64))) race;
+} __aligned(64) race;
 
 static void *taker(void *arg)
 {

@@ -94,7 +94,8 @@ static const struct call *call_at(const struct mapping *m, u64 cell)
 	unsigned int i;
 
 	for (i = 0; i < m->nr; i++)
-		if (m->calls[i].first <= cell && cell < m->calls[i].first + m->calls[i].cells)
+		if (m->calls[i].first <= cell &&
+		    cell - m->calls[i].first < m->calls[i].cells)
 			return &m->calls[i];
 	return NULL;
 }
@@ -166,7 +167,7 @@ static size_t larger_size(unsigned long *seed)
 static bool add_call(struct mapping *m, unsigned long *seed, u64 first)
 {
 	struct call *c = &m->calls[m->nr];
-	u64 left = 8, some;
+	u64 left, some;
 
 	*c = (struct call){ .first = first };
 	switch (below(seed, 8)) {
@@ -184,14 +185,12 @@ static bool add_call(struct mapping *m, unsigned long *seed, u64 first)
 	case 3:
 		c->pgsize = page;
 		c->nr = 1;
-		some = below(seed, 16) ? 1 + below(seed, 8) : 1 + below(seed, 2 * page / 8);
+		some = 1 + below(seed, below(seed, 16) ? 8 : 2 * page / 8);
 		c->runs[0].size = some * page;
 		c->runs[0].phys = memory_for(seed, first);
 		break;
-	case 4:
-		left = page / 8;
-		/* fall through */
 	default:
+		left = below(seed, 4) ? 8 : page / 8;
 		c->nr = 1 + below(seed, MOST_RUNS);
 		for (some = 0; some < c->nr; some++) {
 			u64 length = 1 + below(seed, 3) * below(seed, left) / 2;

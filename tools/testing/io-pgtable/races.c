@@ -33,7 +33,7 @@ struct place {
 	enum way kind;
 	unsigned int count;	/* units mapped, 0: none */
 	bool busy;		/* an owner is at it */
-} __attribute__((aligned(64)));
+} __aligned(64);
 
 static struct place places[PLACES];
 
@@ -41,7 +41,7 @@ static struct place places[PLACES];
 static struct {
 	struct place *place;	/* the next race */
 	bool ready, go, won;
-} race __attribute__((aligned(64)));
+} race __aligned(64);
 
 struct thread {
 	unsigned int cpu;
