@@ -418,10 +418,14 @@ static void expect_refused(u64 iova, u64 size, bool with_gaps)
 	       gather.start, gather.end);
 }
 
+#define MOST_EDGES	30
+
 /* Where a range could begin or end, right and wrong ones. */
-static unsigned int edges(u64 *edge)
+static unsigned int edges(u64 edge[MOST_EDGES])
 {
 	u64 space_end = upper() ? 0 : 1UL << t->ias, first, last, middle;
+	/* The same bits below those that are not translated. */
+	u64 alias = upper() ? -upper() : 1UL << t->ias;
 	unsigned int nr = 0;
 
 	first = leaf_size(hardware(at).size);
@@ -455,7 +459,8 @@ static unsigned int edges(u64 *edge)
 	edge[nr++] = space_end - page;
 	edge[nr++] = space_end;
 	edge[nr++] = space_end + page;
-	edge[nr++] = space_end + at;
+	edge[nr++] = at + alias;
+	edge[nr++] = end + alias;
 	return nr;
 }
 
@@ -493,7 +498,7 @@ static void expect_wrong_ones_refused(const u64 *edge, unsigned int nr)
 static void what_is_not_one_mapping_is_refused(void)
 {
 	unsigned int i, nr;
-	u64 edge[32];
+	u64 edge[MOST_EDGES];
 
 	for (i = 0; i < ARRAY_SIZE(shapes); i++) {
 		begin();
