@@ -270,8 +270,9 @@ static void random_calls_and_an_oracle(void)
 	end();
 }
 
-/* Two take the same mapping, while others record and take beside it. */
-#define ROUNDS		5000
+/* Two take the same mappings, from both ends, while others do so beside them. */
+#define ROUNDS		3000
+#define AT_ONCE		64
 
 static struct {
 	unsigned long round;	/* that may begin */
@@ -280,30 +281,36 @@ static struct {
 	bool done;
 } __aligned(64) race;
 
+static void meet(unsigned long round)
+{
+	unsigned int turns = 0;
+
+	__atomic_fetch_add(&race.at_gate, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&race.at_gate, __ATOMIC_ACQUIRE) < 2 * (round + 1))
+		if (!(++turns % 1000))
+			sched_yield();
+}
+
 static void *taker(void *arg)
 {
-	unsigned long round;
+	unsigned long round, won, i;
 
 	shim_set_cpu(1 + (long)arg);
 	for (round = 0; round < ROUNDS; round++) {
-		u64 at = (round % 700) * 0x3000;
+		u64 at = (round % 10) * AT_ONCE * 0x3000;
 
-		if (!arg) {
-			if (!record(at, 0x2000))
-				__atomic_fetch_add(&race.won[round], 100, __ATOMIC_RELAXED);
-			__atomic_store_n(&race.round, round + 1, __ATOMIC_RELEASE);
-		}
-		while (__atomic_load_n(&race.round, __ATOMIC_ACQUIRE) <= round)
-			sched_yield();
-		/* Both are there. */
-		__atomic_fetch_add(&race.at_gate, 1, __ATOMIC_SEQ_CST);
-		while (__atomic_load_n(&race.at_gate, __ATOMIC_ACQUIRE) < 2 * (round + 1))
-			if (!(round % 64))
-				sched_yield();
-		if (take(at, 0x2000))
-			__atomic_fetch_add(&race.won[round], 1, __ATOMIC_RELAXED);
-		take(at, 0x1000);
-		take(at + 0x1000, 0x1000);
+		for (i = 0; !arg && i < AT_ONCE; i++)
+			if (!record(at + i * 0x3000, 0x2000))
+				__atomic_fetch_add(&race.won[round], 1000,
+						   __ATOMIC_RELAXED);
+		meet(2 * round);
+		for (i = 0, won = 0; i < AT_ONCE; i++)
+			won += take(at + (arg ? AT_ONCE - 1 - i : i) * 0x3000, 0x2000);
+		for (i = 0; i < AT_ONCE; i++)
+			if (take(at + i * 0x3000, 0x1000))
+				won += 1000;
+		__atomic_fetch_add(&race.won[round], won, __ATOMIC_RELAXED);
+		meet(2 * round + 1);
 	}
 	return NULL;
 }
@@ -348,7 +355,7 @@ static void one_of_two_takers_has_it(void)
 	pthread_join(threads[2], NULL);
 	pthread_join(threads[3], NULL);
 	for (round = 0; round < ROUNDS; round++)
-		expect(race.won[round] == 1, "round %lu: %lu", round, race.won[round]);
+		expect(race.won[round] == AT_ONCE, "round %lu: %lu", round, race.won[round]);
 	expect(!wrong, "%lu times wrong beside them", wrong);
 	end();
 }
