@@ -24,8 +24,8 @@
  *	debugfs.c	debugfs files and counters
  *
  * 3. A mapping covers the granules (smallest pages of the IOMMU) that a buffer
- *    touches; the offset in the granule is kept.  Nothing is stored for a
- *    mapping: an unmap knows the address and the size.
+ *    touches; the offset in the granule is kept.  An unmap knows the address and
+ *    the size.
  *
  * 4. A strict unmap clears the translations and flushes the IOTLB.  Then it
  *    frees the address, detached page table pages and the bounce slot.  In lazy

@@ -30,7 +30,7 @@ struct misuse {
 	const char *call;
 	dma_addr_t addr;		/* as the driver named it */
 	size_t size;
-	char found[72];			/* what is there instead */
+	char found[96];			/* what is there instead */
 	u64 ms;				/* since boot */
 };
 
@@ -47,13 +47,20 @@ static bool find_length(struct iommu_domain *domain, dma_addr_t addr,
 	size_t size;
 	u64 below;
 
+	/* No device could join the domain. */
+	if (!cookie->lengths)
+		return false;
 	size = iommu_lengths_find(cookie->lengths, addr >> shift, &below);
 	below <<= shift;
+	/* The search has given up. */
+	mapping->whole = size != SIZE_MAX;
+	if (!mapping->whole)
+		size = below + cookie->iovad.granule;
 	mapping->owned = below < size;
-	mapping->whole = true;
 	mapping->iova = mapping->owned ? addr - below : addr;
 	mapping->size = mapping->owned ? size : cookie->iovad.granule;
-	return mapping->owned || dmamap_phys(domain, addr) != PHYS_ADDR_MAX;
+	return (mapping->owned && mapping->whole) ||
+	       dmamap_phys(domain, addr) != PHYS_ADDR_MAX;
 }
 
 static bool find(struct iommu_domain *domain, dma_addr_t addr,
@@ -70,30 +77,34 @@ static bool find(struct iommu_domain *domain, dma_addr_t addr,
 static void look(struct iommu_domain *domain, dma_addr_t addr, size_t len,
 		 struct iommu_mapping *there, char *text, size_t room)
 {
-	struct iommu_mapping next;
-	const char *more, *many;
+	struct iommu_mapping next, third;
+	const char *least;
+	bool two;
 
 	if (!find(domain, addr, there)) {
 		strscpy(text, "not mapped", room);
 		return;
 	}
-	more = there->whole ? "" : "more than ";
+	least = there->whole ? "" : "at least ";
 	if (!there->owned) {
 		strscpy(text, "mapped by another call", room);
 	} else if (there->iova != addr) {
-		snprintf(text, room, "inside a mapping of %s%zu bytes that begins %llu below",
-			 more, there->size, (u64)addr - there->iova);
-	} else if (there->size == len) {
+		snprintf(text, room, "inside a mapping of %s%zu bytes that begins %s%llu below",
+			 least, there->size, least, (u64)addr - there->iova);
+	} else if (there->size == len && there->whole) {
 		strscpy(text, "not all of it is mapped", room);
 	} else if (there->size > len) {
-		snprintf(text, room, "a part of a mapping of %s%zu bytes", more,
+		snprintf(text, room, "a part of a mapping of %s%zu bytes", least,
 			 there->size);
-	} else if (!find(domain, addr + there->size, &next) || !next.owned) {
-		snprintf(text, room, "a mapping of %zu bytes", there->size);
+	} else if (!there->whole ||
+		   !find(domain, addr + there->size, &next) || !next.owned) {
+		snprintf(text, room, "a mapping of %s%zu bytes", least,
+			 there->size);
 	} else {
-		many = len - there->size <= next.size ? "two" : "several";
-		snprintf(text, room, "%s mappings, the first of %zu bytes", many,
-			 there->size);
+		two = len - there->size <= next.size ||
+		      !find(domain, addr + there->size + next.size, &third);
+		snprintf(text, room, "%s mappings, the first of %zu bytes",
+			 two ? "two" : "several", there->size);
 	}
 }
 
@@ -107,11 +118,11 @@ static void keep(const struct misuse *misuse)
 }
 
 /* Count a wrong call; returns its number if it is to be reported, or 0. */
-static int count(struct device *dev)
+static unsigned int count(struct device *dev)
 {
 	static struct dev_iommu removed;
 	struct dev_iommu *state = dev->iommu ?: &removed;
-	int nr = atomic_inc_return(&state->dma_misuses);
+	unsigned int nr = atomic_inc_return(&state->dma_misuses);
 
 	if (nr > MISUSE_BURST &&
 	    !time_after(jiffies, READ_ONCE(state->dma_misuse_next)))
@@ -128,7 +139,7 @@ static void report(struct device *dev, const char *call, dma_addr_t addr,
 	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	struct misuse misuse = { .call = call, .addr = addr, .size = size };
 	struct iommu_mapping there = { };
-	int nr;
+	unsigned int nr;
 
 	atomic_inc(&domain->iova_cookie->bad_unmaps);
 	nr = count(dev);
@@ -150,7 +161,7 @@ static void report(struct device *dev, const char *call, dma_addr_t addr,
 		dev_WARN(dev, "%s of IOVA %pad, %zu bytes: %s\n", call, &addr,
 			 size, misuse.found);
 	else
-		dev_err(dev, "%s of IOVA %pad, %zu bytes: %s (error %d of this driver)\n",
+		dev_err(dev, "%s of IOVA %pad, %zu bytes: %s (error %u of this driver)\n",
 			call, &addr, size, misuse.found, nr);
 	strscpy(misuse.device, dev_name(dev));
 	strscpy(misuse.driver, dev_driver_string(dev));

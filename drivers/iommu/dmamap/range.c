@@ -7,8 +7,8 @@
  * 2. If the IOMMU driver has unmap_exact(), the page table has the bounds of each
  *    mapping (../io-pgtable/exact.h).  For other IOMMU drivers the size of each is
  *    recorded (../io-pgtable/lengths.c).
- * 3. A removal (struct dmamap_removal) claims a mapping, clears it, flushes the IOTLB
- *    once, and frees the range.  dmamap_range_unmap() does this for a range in one
+ * 3. A removal (struct dmamap_removal) claims a mapping, clears it, flushes the IOTLB,
+ *    and frees the range.  dmamap_range_unmap() does this for a range in one
  *    part.  Without unmap_exact() a list with gaps is cleared part by part.
  * 4. If an IOMMU driver does not clear what is mapped, the range is leaked.
  */
@@ -278,7 +278,10 @@ bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
 	unsigned long pages = size >> iova_shift(iovad);
 
 	if (unlikely(removal->parts && removal->stuck)) {
-		removal->domain->ops->flush_iotlb_all(removal->domain);
+		if (removal->ring)
+			iommu_flush_iotlb_all(removal->domain);
+		else
+			iommu_iotlb_sync(removal->domain, &removal->gather);
 		iommu_put_pages_list(&removal->gather.freelist);
 		dmamap_unmap_stuck(dev, addr, size);
 		return false;

@@ -13,7 +13,7 @@
  *    from the lengths alone, because a range with gaps begins at a boundary. An
  *    entry longer than the boundary begins at one, and crosses the next.
  * 4. An unmap finds the range by its segments. It is one mapping, also with gaps,
- *    is cleared at once, and the IOTLB is flushed once (range.c).
+ *    and is cleared at once (range.c).
  * 5. An entry of PCI peer memory that the device reaches without the IOMMU gets
  *    its bus address, and no place in the range. Empty entries are skipped; a
  *    list without others is refused.
@@ -561,10 +561,11 @@ static noinline void clear_parts(struct device *dev, struct scatterlist *sgl,
 			break;
 		at = sg_dma_address(s) & ~(dma_addr_t)mask;
 		if (end && at != end) {
-			dmamap_removal_clear(removal, start, end - start);
 			/* Is the segment shorter than it was? */
-			if (dmamap_phys(removal->domain, end) != PHYS_ADDR_MAX)
+			if (dmamap_phys(removal->domain, end) ==
+			    dmamap_phys(removal->domain, end - 1) + 1)
 				removal->stuck = true;
+			dmamap_removal_clear(removal, start, end - start);
 		}
 		if (at != end)
 			start = at;

@@ -358,10 +358,10 @@ static void an_unmap_that_wraps_is_refused(struct kunit *test)
 	struct three t = map_three(test);
 
 	expect_refused(test, &t, t.mid, -(size_t)GRANULE,
-		       "several mappings, the first of 16384 bytes");
+		       "two mappings, the first of 16384 bytes");
 	/* Up to where the mapping below begins. */
 	expect_refused(test, &t, t.mid, -(size_t)LOW,
-		       "several mappings, the first of 16384 bytes");
+		       "two mappings, the first of 16384 bytes");
 	unmap_three(test, &t);
 }
 
@@ -825,7 +825,7 @@ struct traced {
 	dma_addr_t addr;
 	size_t size, found_size;
 	unsigned long found_addr;
-	char found[72];
+	char found[96];
 };
 
 static void trace_misuse(void *data, struct device *dev, const char *call,

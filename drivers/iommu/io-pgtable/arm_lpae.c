@@ -42,7 +42,7 @@
 #define PTW_OPEN	BIT_ULL(55)	/* ignored in table descriptors */
 #define PTW_VALID	BIT_ULL(0)
 #define PTW_GROUPED	BIT_ULL(52)	/* Contiguous */
-#define PTW_OWNED	BIT_ULL(56)	/* 58:55 of leaves are left to software */
+#define PTW_OWNED	BIT_ULL(56)	/* 58:56 of leaves are left to software */
 
 #include "leaves.h"
 

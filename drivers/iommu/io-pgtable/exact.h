@@ -19,8 +19,9 @@
  *    or gives PTW_OWNED back.  A mapping of one leaf is cleared by that cmpxchg().
  *    A leaf with PTW_AFTER alone belongs to a mapping that is being unmapped, or
  *    that an unmap of too much or too little has claimed.  The unmap that finds it
- *    waits a while, because it may be right.  It does not wait for ever: it may
- *    have interrupted the other one.
+ *    waits a while, because it may be right.  It does not wait for ever, because it may
+ *    have interrupted the other one: then a right unmap is refused.  To claim what
+ *    is in several tables, an unmap looks at all of it before and again afterwards.
  *
  * 4. Leaves that were mapped without IOMMU_OWNED have none of the bits, so they are
  *    out of reach of an exact unmap.
@@ -30,6 +31,7 @@
 #ifndef _IO_PGTABLE_EXACT_H
 #define _IO_PGTABLE_EXACT_H
 
+#include <linux/preempt.h>
 #include <linux/processor.h>
 
 #define PTW_INNER	(PTW_VALID | PTW_BOUNDS)
@@ -188,7 +190,7 @@ ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
 {
 	u64 last = iova + size - 1, *slot, entry, claimed;
 	unsigned int shift;
-	bool exact = false;
+	bool exact = false, spread;
 	size_t count;
 
 	if (!size || (iova | size) & (ptw_granule(f) - 1) || last < iova ||
@@ -196,6 +198,16 @@ ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
 		return false;
 	rcu_read_lock();
 	slot = ptw_walk(ptw, f, iova, 0, &shift, &entry);
+	count = size >> shift;
+	spread = shift != ptw_shift(f, 0) || count > ptw_room(f, slot);
+	/* Do not claim for long what may not be ours. */
+	if (unlikely(spread) && entry & PTW_AFTER &&
+	    !ptw_is_rest(ptw, iova + (1ULL << shift), last, gaps)) {
+		rcu_read_unlock();
+		return false;
+	}
+	if (!spread)
+		preempt_disable();
 	do {
 		if ((entry & (PTW_VALID | PTW_OWNED | PTW_BEFORE)) !=
 		    (PTW_VALID | PTW_OWNED))
@@ -211,14 +223,12 @@ ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
 		/* Again if hardware has set its dirty bit. */
 	} while (!try_cmpxchg64(slot, &entry, claimed));
 
-	count = size >> shift;
 	if (unlikely(!claimed)) {
 		exact = true;
 		if (!ptw->iop.cfg.coherent_walk)
 			ptw_write_back(&ptw->iop.cfg, slot, 1);
 		ptw_note(ptw, gather, iova, 1, size);
-	} else if (likely(shift == ptw_shift(f, 0) && count > 1 &&
-			  count <= ptw_room(f, slot) &&
+	} else if (likely(!spread && count > 1 &&
 			  ptw_all_inner(slot + 1, count - 2) &&
 			  (READ_ONCE(slot[count - 1]) &
 			   (PTW_VALID | PTW_BOUNDS)) == PTW_LAST)) {
@@ -233,6 +243,8 @@ ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
 		ptw_give_back(slot, claimed);
 	}
 out:
+	if (!spread)
+		preempt_enable();
 	rcu_read_unlock();
 	if (exact)
 		ptw_notice_unmap(ptw);

@@ -332,7 +332,6 @@ static noinline int ptw_map_groups(struct ptw *ptw, struct ptw_format f,
 			return PTR_ERR(begin);
 		}
 		slot = begin;
-		first = first ?: slot;
 		count = min(pgcount, ptw_room(f, slot) / group);
 		pgcount -= count;
 		for (; count; count--, slot += group) {
@@ -340,6 +339,7 @@ static noinline int ptw_map_groups(struct ptw *ptw, struct ptw_format f,
 			if (unlikely(holes < group))
 				break;
 			ptw_write(f, slot, group, leaf, 1ULL << shift);
+			first = first ?: slot;
 			leaf = ptw_advance(f, leaf, pgsize);
 			iova += pgsize;
 			*mapped += pgsize;
@@ -387,7 +387,9 @@ ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 		count = min(pgcount, ptw_room(f, slot));
 		filled = ptw_fill(f, slot, count, leaf, pgsize);
 		pgcount -= filled;
-		first = first ?: slot;
+		/* Something is in its table now, so the table stays. */
+		if (!first && filled)
+			first = slot;
 		if (!pgcount)
 			ptw_set_ends(cfg, attributes, first, slot + filled - 1,
 				     slot);

@@ -9,9 +9,9 @@
  *    that take the same one race for one cmpxchg(), and tables that become empty are
  *    given back (reclaim.h).
  *
- * 2. A pfn is the number of a granule of the domain.  Its top bits may be cut: the table
- *    resolves KEY_BITS, less those of a page.  Two mappings that differ in cut bits
- *    alone exclude each other.
+ * 2. A pfn is the number of a granule of the domain.  The table resolves KEY_BITS, less
+ *    those of a page, of it; the leaf has the others.  Two mappings that differ in
+ *    these alone exclude each other.
  */
 
 #include "lengths.h"
@@ -21,8 +21,10 @@
 
 #define PTW_VALID	BIT_ULL(0)
 #define PTW_OPEN	BIT_ULL(1)
-#define LENGTH_GAPS	BIT_ULL(2)	/* in leaves */
-#define LENGTH_FLAGS	GENMASK_ULL(2, 0)
+/* In leaves, below the bits of a size: it has gaps; bits that the key lacks. */
+#define LENGTH_GAPS	BIT_ULL(2)
+#define LENGTH_CUT	3
+#define LENGTH_FLAGS	GENMASK_ULL(11, 0)
 
 #include "walk.h"
 
@@ -84,9 +86,10 @@ static u64 key_of(u64 pfn)
 	return pfn << PAGE_SHIFT & GENMASK_ULL(KEY_BITS - 1, 0);
 }
 
-static u64 leaf_of(size_t size, bool gaps)
+static u64 leaf_of(u64 pfn, size_t size, bool gaps)
 {
-	return size | PTW_VALID | (gaps ? LENGTH_GAPS : 0);
+	return size | PTW_VALID | (gaps ? LENGTH_GAPS : 0) |
+	       pfn >> (KEY_BITS - PAGE_SHIFT) << LENGTH_CUT;
 }
 
 /**
@@ -129,7 +132,7 @@ void iommu_lengths_destroy(struct io_pgtable *lengths)
  * @size: its bytes, whole granules
  * @gaps: it has holes
  * Context: any.
- * Return: false without memory.
+ * Return: false without memory, or if another mapping excludes it.
  */
 bool iommu_lengths_add(struct io_pgtable *lengths, u64 pfn, size_t size,
 		       bool gaps)
@@ -141,7 +144,7 @@ bool iommu_lengths_add(struct io_pgtable *lengths, u64 pfn, size_t size,
 	rcu_read_lock();
 	slot = ptw_descend(ptw, lengths_format, key_of(pfn), 0, GFP_ATOMIC);
 	if (!IS_ERR(slot))
-		done = !cmpxchg64_relaxed(slot, 0, leaf_of(size, gaps));
+		done = !cmpxchg64_relaxed(slot, 0, leaf_of(pfn, size, gaps));
 	rcu_read_unlock();
 	return done;
 }
@@ -165,7 +168,7 @@ bool iommu_lengths_take(struct io_pgtable *lengths, u64 pfn, size_t size,
 
 	rcu_read_lock();
 	slot = ptw_walk(ptw, lengths_format, key_of(pfn), 0, &shift, &entry);
-	taken = entry == leaf_of(size, gaps) &&
+	taken = entry == leaf_of(pfn, size, gaps) &&
 		shift == ptw_shift(lengths_format, 0) &&
 		cmpxchg64(slot, entry, 0) == entry;
 	rcu_read_unlock();
@@ -185,7 +188,8 @@ bool iommu_lengths_take(struct io_pgtable *lengths, u64 pfn, size_t size,
  *
  * For a report: it gives up behind some thousand granules.
  * Context: any.
- * Return: the bytes of the mapping, which may end below @pfn; 0: none found.
+ * Return: the bytes of the mapping, which may end below @pfn; 0: there is none;
+ * SIZE_MAX: the search has given up, @distance below.
  */
 size_t iommu_lengths_find(struct io_pgtable *lengths, u64 pfn, u64 *distance)
 {
@@ -203,5 +207,7 @@ size_t iommu_lengths_find(struct io_pgtable *lengths, u64 pfn, u64 *distance)
 		at--;
 	}
 	*distance = (key - at) >> PAGE_SHIFT;
+	if (!left)
+		return SIZE_MAX;
 	return entry & PTW_VALID ? ptw_phys(lengths_format, entry) : 0;
 }

@@ -12,7 +12,7 @@
  *    walker counts levels by their height: the last level, which maps pages, has
  *    height 0.  Messages use the level numbers of the specification.
  *
- * 2. A format is a source file that includes this one and defines the functions
+ * 2. A format is a source file that includes leaves.h and defines the functions
  *    declared below.  struct ptw_format is a constant to the fast paths, so the
  *    compiler makes them for each granule.
  *

@@ -52,6 +52,9 @@ static u64 find(u64 addr, u64 *first)
 	u64 below, size = iommu_lengths_find(lengths, addr / page, &below);
 
 	*first = (addr / page - below) * page;
+	/* It has given up behind empty tables that are still there. */
+	if (size == SIZE_MAX)
+		return 0;
 	return addr - *first < size ? size : 0;
 }
 
