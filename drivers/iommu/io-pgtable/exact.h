@@ -20,8 +20,9 @@
  *    A leaf with PTW_AFTER alone belongs to a mapping that is being unmapped, or
  *    that an unmap of too much or too little has claimed.  The unmap that finds it
  *    waits a while, because it may be right.  It does not wait for ever, because it may
- *    have interrupted the other one: then a right unmap is refused.  To claim what
- *    is in several tables, an unmap looks at all of it before and again afterwards.
+ *    have interrupted the other one: then a right unmap is refused.  So an unmap
+ *    looks at the last leaf before it claims, or at all leaves if they are in several
+ *    tables, and afterwards again.
  *
  * 4. Leaves that were mapped without IOMMU_OWNED have none of the bits, so they are
  *    out of reach of an exact unmap.
@@ -35,7 +36,12 @@
 #include <linux/processor.h>
 
 #define PTW_INNER	(PTW_VALID | PTW_BOUNDS)
-#define PTW_LAST	(PTW_VALID | PTW_OWNED | PTW_BEFORE)
+
+/* Is @entry the last leaf of several? */
+static __always_inline bool ptw_is_last(u64 entry)
+{
+	return (entry & PTW_INNER) == (PTW_VALID | PTW_OWNED | PTW_BEFORE);
+}
 
 static __always_inline bool ptw_eight_inner(const u64 *s)
 {
@@ -87,7 +93,7 @@ static noinline bool ptw_is_rest(struct ptw *ptw, u64 at, u64 last, bool gaps)
 		count = min(left - 1, ptw_room(f, slot));
 		if (!count || !ptw_all_inner(slot, count)) {
 			/* ... or leaf by leaf, to a gap, a table, or the last. */
-			if ((entry & (PTW_VALID | PTW_BOUNDS)) == PTW_LAST)
+			if (ptw_is_last(entry))
 				return last - at == (1ULL << shift) - 1;
 			if (~entry & PTW_INNER)
 				return false;
@@ -200,9 +206,10 @@ ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
 	slot = ptw_walk(ptw, f, iova, 0, &shift, &entry);
 	count = size >> shift;
 	spread = shift != ptw_shift(f, 0) || count > ptw_room(f, slot);
-	/* Do not claim for long what may not be ours. */
-	if (unlikely(spread) && entry & PTW_AFTER &&
-	    !ptw_is_rest(ptw, iova + (1ULL << shift), last, gaps)) {
+	/* Do not claim for long, or in vain, what may not be ours. */
+	if (entry & PTW_AFTER &&
+	    unlikely(spread ? !ptw_is_rest(ptw, iova + (1ULL << shift), last, gaps) :
+			      !ptw_is_last(READ_ONCE(slot[count - 1])))) {
 		rcu_read_unlock();
 		return false;
 	}
@@ -230,8 +237,7 @@ ptw_unmap_mapping(struct ptw *ptw, struct ptw_format f, u64 iova, u64 size,
 		ptw_note(ptw, gather, iova, 1, size);
 	} else if (likely(!spread && count > 1 &&
 			  ptw_all_inner(slot + 1, count - 2) &&
-			  (READ_ONCE(slot[count - 1]) &
-			   (PTW_VALID | PTW_BOUNDS)) == PTW_LAST)) {
+			  ptw_is_last(READ_ONCE(slot[count - 1])))) {
 		/* Mostly all of it is in one table. */
 		exact = true;
 		ptw_clear_leaves(ptw, slot, iova, count, shift, iova, last,
