@@ -14,6 +14,7 @@
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 
+#include "dmamap.h"
 #include "edu_kunit.h"
 
 static bool registered;
@@ -137,6 +138,9 @@ static void map_three(struct kunit *test, struct three *t)
 	u8 *mem[TRIES];
 
 	t->edu = trusted_edu(test);
+	/* What other tests have freed lies scattered in caches. */
+	if (IS_ENABLED(CONFIG_IOMMU_DMAMAP))
+		iova_drain(&dmamap_cookie(t->edu->dev)->iovad);
 	for (i = 0; i < TRIES; i++) {
 		mem[i] = pages(test, 4);
 		dma[i] = map(test, t->edu, mem[i], SZ_16K);

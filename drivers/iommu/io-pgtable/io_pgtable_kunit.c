@@ -1609,12 +1609,15 @@ static bool unmap_exact(struct fixture *f, u64 iova, size_t size, bool gaps)
 }
 
 /* Pages, then a block with pages around it: 14 pages and the block. */
-#define MIXED(f)							\
-{									\
-	{ 71 * (f)->page, (f)->page },					\
-	{ 9 * (f)->page, (f)->page },					\
-	{ 40 * (f)->block - 8 * (f)->page, (f)->block + 11 * (f)->page }, \
-	{ 50 * (f)->page, (f)->page },					\
+enum { MIXED_RUNS = 4 };
+
+static void mixed_runs(const struct fixture *f, struct iommu_run *runs)
+{
+	runs[0] = (struct iommu_run){ 71 * f->page, f->page };
+	runs[1] = (struct iommu_run){ 9 * f->page, f->page };
+	runs[2] = (struct iommu_run){ 40 * f->block - 8 * f->page,
+				      f->block + 11 * f->page };
+	runs[3] = (struct iommu_run){ 50 * f->page, f->page };
 }
 
 static u64 mixed_at(struct fixture *f)
@@ -1625,10 +1628,11 @@ static u64 mixed_at(struct fixture *f)
 static void leaves_say_where_a_mapping_goes_on(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	struct iommu_run runs[] = MIXED(f), block = { 3 * f->block, f->block };
+	struct iommu_run runs[MIXED_RUNS], block = { 3 * f->block, f->block };
 	u64 at = mixed_at(f), end = at + f->block + 14 * f->page, iova;
 	u64 soft = 7ULL << bounds_shift(f), with;
 
+	mixed_runs(f, runs);
 	map_mapping(test, at, runs, ARRAY_SIZE(runs), IOMMU_OWNED);
 	expect_runs(test, at, runs, ARRAY_SIZE(runs), end - at);
 	for (iova = at; iova < end; iova += f->page)
@@ -1664,7 +1668,7 @@ static void leaves_say_where_a_mapping_goes_on(struct kunit *test)
 static void an_exact_unmap_takes_one_mapping_or_nothing(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	struct iommu_run runs[] = MIXED(f);
+	struct iommu_run runs[MIXED_RUNS];
 	u64 at = mixed_at(f), end = at + f->block + 14 * f->page;
 	const u64 edges[] = {
 		at, end, at - f->page, at - 2 * f->page, at + f->page,
@@ -1674,7 +1678,9 @@ static void an_exact_unmap_takes_one_mapping_or_nothing(struct kunit *test)
 		0, BIT_ULL(f->format->ias), BIT_ULL(f->format->ias) + at,
 	};
 	unsigned int i, j, gaps;
+	bool done;
 
+	mixed_runs(f, runs);
 	/* Beside it: other mappings, and then one without bounds. */
 	map_page(test, at - f->page, IOMMU_OWNED);
 	map_mapping(test, at, runs, ARRAY_SIZE(runs), IOMMU_OWNED);
@@ -1690,9 +1696,10 @@ static void an_exact_unmap_takes_one_mapping_or_nothing(struct kunit *test)
 				    (first == end && stop == end + f->page) ||
 				    (first == at - f->page && stop == at))
 					continue;
-				KUNIT_EXPECT_FALSE_MSG(test,
-					unmap_exact(f, first, stop - first, gaps),
-					"%#llx to %#llx", first, stop);
+				done = unmap_exact(f, first, stop - first, gaps);
+				KUNIT_EXPECT_FALSE_MSG(test, done,
+						       "%#llx to %#llx", first,
+						       stop);
 				KUNIT_EXPECT_GT(test, f->gather.start,
 						f->gather.end);
 			}
@@ -1750,10 +1757,11 @@ static void gaps_are_passed_if_they_are_allowed(struct kunit *test)
 static void a_mapping_is_found_by_each_address(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	struct iommu_run runs[] = MIXED(f);
+	struct iommu_run runs[MIXED_RUNS];
 	u64 at = mixed_at(f), end = at + f->block + 14 * f->page, iova;
 	struct iommu_mapping found;
 
+	mixed_runs(f, runs);
 	map_page(test, at - f->page, IOMMU_OWNED);
 	map_mapping(test, at, runs, ARRAY_SIZE(runs), IOMMU_OWNED);
 	map_page(test, end, 0);
