@@ -321,8 +321,12 @@ static void free_memory(struct device *dev, size_t size, void *cpu_addr,
 	if (IS_ENABLED(CONFIG_DMA_DIRECT_REMAP) &&
 	    dma_free_from_pool(dev, cpu_addr, size))
 		return;
-	/* Without CONFIG_PREEMPT_COUNT, a spinlock alone is not seen. */
-	if (area && (preempt_count() || in_interrupt() || irqs_disabled()))
+	/*
+	 * Without CONFIG_PREEMPT_COUNT, a spinlock alone is not seen.  With
+	 * CONFIG_PREEMPT_RT, a spinlock is a read-side section of RCU.
+	 */
+	if (area && (preempt_count() || in_interrupt() || irqs_disabled() ||
+		     rcu_preempt_depth()))
 		free_later(dev, size, cpu_addr);
 	else
 		free_now(dev, size, cpu_addr, area, attrs);

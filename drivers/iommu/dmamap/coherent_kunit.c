@@ -271,7 +271,8 @@ static void memory_freed_where_nothing_may_sleep_is_freed_later(struct kunit *te
 			spin_unlock_bh(&lock);
 		} else {
 			/* The DMA core warns by itself, each time. */
-			pr_info("expected warning: dma_free_attrs\n");
+			if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+				pr_info("expected warning: dma_free_attrs\n");
 			spin_lock_irq(&lock);
 			dma_free_coherent(dev, SZ_16K, cpu, addr);
 			spin_unlock_irq(&lock);
