@@ -502,6 +502,23 @@ static void a_device_that_cannot_join_maps_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
 }
 
+#ifdef CONFIG_IOMMU_DMAMAP
+/* It has no sizes of mappings, either. */
+static void an_unmap_for_a_device_that_cannot_join_is_reported(struct kunit *test)
+{
+	struct mock_iommu *mock = test->priv;
+	struct device *dev;
+
+	mock->config.pgsize_bitmap = PAGE_SIZE * 4;
+	dev = add(test, new_device(test, false));
+	pr_info("expected warning: unmap of IOVA\n");
+	iommu_dma_unmap_page(dev, DMA_MAPPING_ERROR, GRANULE, DMA_TO_DEVICE, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&dev->iommu->dma_misuses), 1);
+	iommu_dma_unmap_page(dev, 16 * GRANULE, GRANULE, DMA_TO_DEVICE, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&dev->iommu->dma_misuses), 2);
+}
+#endif
+
 static void a_device_that_was_blocked_may_join_later(struct kunit *test)
 {
 	struct mock_iommu *mock = test->priv;
@@ -834,6 +851,9 @@ static struct kunit_case domain_cases[] = {
 			 entry_point_gen_params),
 	KUNIT_CASE_PARAM(a_device_that_cannot_join_maps_nothing,
 			 entry_point_gen_params),
+#ifdef CONFIG_IOMMU_DMAMAP
+	KUNIT_CASE(an_unmap_for_a_device_that_cannot_join_is_reported),
+#endif
 	KUNIT_CASE(a_device_that_was_blocked_may_join_later),
 	KUNIT_CASE(a_blocked_device_decides_on_laziness_too),
 	KUNIT_CASE(a_region_that_comes_free_meanwhile_is_reserved),

@@ -323,7 +323,6 @@ static bool ptw_find_mapping(struct io_pgtable_ops *ops, unsigned long iova,
 	    !ptw_look(ptw, iova, &begin, &end, &entry))
 		return false;
 	found->owned = entry & PTW_BOUNDS;
-	found->whole = true;
 	before = entry & PTW_BEFORE;
 	after = entry & PTW_AFTER;
 	first = begin;
