@@ -84,7 +84,6 @@ struct domain {
 	uint64_t tree;
 	uint64_t hits;
 	uint64_t misses;
-	uint64_t slow_max;
 	uint64_t refused;
 
 	uint64_t dmamap_id;
@@ -103,9 +102,8 @@ struct domain {
 struct size_class {
 	uint64_t domain;
 	uint64_t pages;
-	uint64_t tree;
+	uint64_t runs;
 	uint64_t cached;
-	uint64_t magazine;
 };
 
 enum range_state { RANGE_LIVE, RANGE_CACHED, RANGE_RESERVED, NR_STATES };

@@ -64,9 +64,8 @@ static struct json_object *classes(const struct model *model, uint64_t id)
 			continue;
 		entry = json_object_new_object();
 		put(entry, "pages", class->pages);
-		put(entry, "tree", class->tree);
+		put(entry, "runs", class->runs);
 		put(entry, "cached", class->cached);
-		put(entry, "magazine", class->magazine);
 		json_object_array_add(list, entry);
 	}
 	return list;
@@ -114,7 +113,6 @@ static struct json_object *domain_object(const struct model *model,
 		put(entry, "tree", domain->tree);
 		put(entry, "hits", domain->hits);
 		put(entry, "misses", domain->misses);
-		put(entry, "slow_max", domain->slow_max);
 		put(entry, "refused", domain->refused);
 		json_object_object_add(entry, "classes",
 				       classes(model, domain->id));

@@ -60,7 +60,6 @@ static const struct column iova_columns[] = {
 	NUMBER(struct domain, tree),
 	NUMBER(struct domain, hits),
 	NUMBER(struct domain, misses),
-	NUMBER(struct domain, slow_max),
 	NUMBER(struct domain, refused),
 	{ }
 };
@@ -83,9 +82,8 @@ static const struct column dmamap_columns[] = {
 static const struct column class_columns[] = {
 	NEEDED(struct size_class, "domain", domain),
 	NEEDED(struct size_class, "pages", pages),
-	NUMBER(struct size_class, tree),
+	NUMBER(struct size_class, runs),
 	NUMBER(struct size_class, cached),
-	NUMBER(struct size_class, magazine),
 	{ }
 };
 

@@ -132,9 +132,9 @@ void table_print(const struct model *model, FILE *out)
 void classes_print(const struct model *model, FILE *out)
 {
 	static const char *const names[] = {
-		"DOMAIN", "PAGES", "TREE", "CACHED", "MAGAZINE"
+		"DOMAIN", "PAGES", "RUNS", "CACHED"
 	};
-	struct grid grid = { .columns = 5 };
+	struct grid grid = { .columns = 4 };
 	char (*cells)[CELL] = add_row(&grid);
 	size_t i;
 
@@ -146,9 +146,8 @@ void classes_print(const struct model *model, FILE *out)
 		cells = add_row(&grid);
 		put_number(cells[0], true, class->domain);
 		put_number(cells[1], true, class->pages);
-		put_number(cells[2], true, class->tree);
+		put_number(cells[2], true, class->runs);
 		put_number(cells[3], true, class->cached);
-		put_number(cells[4], true, class->magazine);
 	}
 	print_grid(&grid, out);
 }

@@ -181,7 +181,7 @@ static void draw_sums(const struct view *view)
 	put_line(0, "dmamap-stat  %s  %s  every %g s",
 		 model_about(&view->model, "release"),
 		 model_about(&view->model, "time"), view->seconds);
-	put_line(1, " Ranges live / cached / in trees : " N " / " N " / " N,
+	put_line(1, " Ranges live / cached / both     : " N " / " N " / " N,
 		 total.live, total.cached, total.tree);
 	put_line(2, " Allocations a second            : %.0f, %.1f%% from caches (%.1f%% since boot)",
 		 hits + misses, hits + misses > 0 ? 100 * hits / (hits + misses) : 0,

@@ -8,11 +8,8 @@
  * 2. PCI devices get addresses below 4 GiB first, because many devices claim 64
  *    bits without support.  If no such address is left, the device gets
  *    addresses of its whole range from then on (iommu.forcedac=1: from the
- *    start), and the other devices of its group at their next mapping.
- *
- *    From then on freed low addresses are not cached.  They would be handed out
- *    again, and spread the domain's ranges and page tables.  They are cached
- *    again when a device of the domain is limited to low addresses.
+ *    start).  The allocator keeps freed low addresses for requests that are
+ *    limited to them.  A request that failed for want of memory is no reason.
  *
  * 3. Ranges up to iova_rcache_range() come from the allocator's caches, aligned
  *    to their size rounded up to a power of two.  For larger ones this would
@@ -72,29 +69,9 @@ static noinline unsigned long alloc_placed(struct iommu_domain *domain,
 	return 0;
 }
 
-/* Are freed low addresses to be cached? */
-static void cache_low(struct iova_domain *iovad, bool cached)
-{
-#ifdef CONFIG_IOVA_GAP_TREE
-	iova_cache_from(iovad, cached ? 0 :
-			(DMA_BIT_MASK(32) >> iova_shift(iovad)) + 1);
-#endif
-}
-
-/* Has another device of the group left the low addresses? */
-static bool low_is_left(struct iova_domain *iovad, unsigned long low_pfn)
-{
-#ifdef CONFIG_IOVA_GAP_TREE
-	return READ_ONCE(iovad->cached_from) > low_pfn;
-#else
-	return false;
-#endif
-}
-
 static __always_inline unsigned long
 alloc_pfn(struct iommu_domain *domain, size_t size, unsigned int shift,
-	  unsigned long limit_pfn, const struct dmamap_target *target,
-	  bool last_try)
+	  unsigned long limit_pfn, const struct dmamap_target *target)
 {
 	unsigned long pfn;
 
@@ -104,7 +81,7 @@ alloc_pfn(struct iommu_domain *domain, size_t size, unsigned int shift,
 			return pfn;
 	}
 	return alloc_iova_fast(&domain->iova_cookie->iovad, size >> shift,
-			       limit_pfn, last_try);
+			       limit_pfn, true);
 }
 
 /**
@@ -133,22 +110,20 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 	if (!IS_ENABLED(CONFIG_64BIT))
 		limit = min_t(u64, limit, ULONG_MAX - PAGE_SIZE);
 
-	if (limit <= DMA_BIT_MASK(32)) {
-		/* There is no address: the device was removed. */
-		if (unlikely(!limit))
-			return 0;
-		cache_low(&cookie->iovad, true);
-	} else if (dev->iommu->pci_32bit_workaround) {
-		if (likely(!low_is_left(&cookie->iovad, low_pfn)))
-			pfn = alloc_pfn(domain, size, shift, low_pfn, target,
-					false);
+	/* There is no address: the device was removed. */
+	if (unlikely(!limit))
+		return 0;
+	if (limit > DMA_BIT_MASK(32) && dev->iommu->pci_32bit_workaround) {
+		pfn = alloc_pfn(domain, size, shift, low_pfn, target);
 		if (likely(pfn))
 			return (dma_addr_t)pfn << shift;
-		dev->iommu->pci_32bit_workaround = false;
-		cache_low(&cookie->iovad, false);
-		dev_notice(dev, "Using %d-bit DMA addresses\n", fls64(limit));
+		if (!iova_has_room(&cookie->iovad, size >> shift, low_pfn)) {
+			dev->iommu->pci_32bit_workaround = false;
+			dev_notice(dev, "Using %d-bit DMA addresses\n",
+				   fls64(limit));
+		}
 	}
-	pfn = alloc_pfn(domain, size, shift, limit >> shift, target, true);
+	pfn = alloc_pfn(domain, size, shift, limit >> shift, target);
 	return (dma_addr_t)pfn << shift;
 }
 

@@ -253,6 +253,13 @@ static inline unsigned int iova_debugfs_id(const struct iova_domain *iovad)
 {
 	return 0;
 }
+
+/* It does not tell why a request failed. */
+static inline bool iova_has_room(struct iova_domain *iovad, unsigned long size,
+				 unsigned long limit_pfn)
+{
+	return false;
+}
 #endif
 
 /* A snapshot of a flush queue. */

@@ -1254,7 +1254,7 @@ static void leave_low_addresses(struct kunit *test, struct device *dev)
 		unmap_mmio(dev, large[--i], SZ_1G);
 }
 
-static void low_addresses_that_come_back_late_are_not_used_again(struct kunit *test)
+static void a_device_that_left_low_addresses_gets_high_ones(struct kunit *test)
 {
 	struct device *dev = trusted_pci(test);
 	dma_addr_t low, addr;
@@ -1262,32 +1262,73 @@ static void low_addresses_that_come_back_late_are_not_used_again(struct kunit *t
 	/* F31 */
 	needs_64_bits(test);
 	if (!IS_ENABLED(CONFIG_IOVA_GAP_TREE))
-		kunit_skip(test, "the stock allocator caches all");
-	low = map_mmio(dev, MMIO, GRANULE);
+		kunit_skip(test, "the stock allocator caches all alike");
+	low = map_mmio(dev, MMIO, 2 * GRANULE);
 	KUNIT_ASSERT_LE(test, low, DMA_BIT_MASK(32));
 	leave_low_addresses(test, dev);
-	unmap_mmio(dev, low, GRANULE);
+	unmap_mmio(dev, low, 2 * GRANULE);
 	addr = map_mmio(dev, MMIO, GRANULE);
 	KUNIT_EXPECT_GT(test, addr, DMA_BIT_MASK(32));
 	unmap_mmio(dev, addr, GRANULE);
 }
 
-static void low_addresses_are_cached_where_one_has_to_be_low(struct kunit *test)
+static void freed_low_addresses_are_kept_for_those_who_need_them(struct kunit *test)
 {
 	struct device *dev = trusted_pci(test);
-	dma_addr_t low;
+	dma_addr_t low[4], addr;
+	unsigned int i;
 
 	/* F31 */
 	needs_64_bits(test);
+	if (!IS_ENABLED(CONFIG_IOVA_GAP_TREE))
+		kunit_skip(test, "the stock allocator caches all alike");
 	leave_low_addresses(test, dev);
 	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(32)), 0);
-	low = map_mmio(dev, MMIO, GRANULE);
-	KUNIT_ASSERT_LE(test, low, DMA_BIT_MASK(32));
-	unmap_mmio(dev, low, GRANULE);
+	for (i = 0; i < ARRAY_SIZE(low); i++) {
+		low[i] = map_mmio(dev, MMIO, GRANULE);
+		KUNIT_ASSERT_LE(test, low[i], DMA_BIT_MASK(32));
+	}
+	while (i)
+		unmap_mmio(dev, low[--i], GRANULE);
+	/* The mask may change: then other addresses come, and these later. */
 	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(64)), 0);
-	/* What was freed last is what the cache hands out, whatever the mask. */
-	KUNIT_EXPECT_EQ(test, map_mmio(dev, MMIO, GRANULE), low);
-	unmap_mmio(dev, low, GRANULE);
+	addr = map_mmio(dev, MMIO, SZ_64K);
+	KUNIT_EXPECT_GT(test, addr, DMA_BIT_MASK(32));
+	unmap_mmio(dev, addr, SZ_64K);
+	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(32)), 0);
+	for (i = 0; i < ARRAY_SIZE(low); i++) {
+		low[i] = map_mmio(dev, MMIO, GRANULE);
+		KUNIT_EXPECT_LE(test, low[i], DMA_BIT_MASK(32));
+	}
+	while (i)
+		unmap_mmio(dev, low[--i], GRANULE);
+}
+
+static void low_addresses_that_were_freed_keep_a_device_low(struct kunit *test)
+{
+	struct device *dev = trusted_pci(test);
+	dma_addr_t large[3], addr;
+	unsigned int i, round;
+
+	/* F31 */
+	needs_64_bits(test);
+	if (!IS_ENABLED(CONFIG_IOVA_GAP_TREE))
+		kunit_skip(test, "the stock allocator gives up with what is cached");
+	for (round = 0; round < 20; round++) {
+		/* 3 of the 4 GiB: it takes places of small ones that are free. */
+		for (i = 0; i < ARRAY_SIZE(large); i++) {
+			large[i] = map_mmio(dev, MMIO + i * SZ_1G, SZ_1G);
+			KUNIT_EXPECT_LE(test, large[i], DMA_BIT_MASK(32));
+		}
+		while (i)
+			unmap_mmio(dev, large[--i], SZ_1G);
+		for (i = 0; i < 100; i++) {
+			addr = map_mmio(dev, MMIO, GRANULE << (i % 11));
+			KUNIT_EXPECT_LE(test, addr, DMA_BIT_MASK(32));
+			unmap_mmio(dev, addr, GRANULE << (i % 11));
+		}
+	}
+	KUNIT_EXPECT_TRUE(test, dev->iommu->pci_32bit_workaround);
 }
 
 static void forcedac_gives_pci_devices_high_addresses(struct kunit *test)
@@ -5579,8 +5620,9 @@ static struct kunit_case dmamap_cases[] = {
 	KUNIT_CASE(a_forced_aperture_limits_addresses),
 	KUNIT_CASE(an_aperture_not_forced_limits_nothing),
 	KUNIT_CASE(pci_devices_get_32_bit_addresses_first),
-	KUNIT_CASE(low_addresses_that_come_back_late_are_not_used_again),
-	KUNIT_CASE(low_addresses_are_cached_where_one_has_to_be_low),
+	KUNIT_CASE(a_device_that_left_low_addresses_gets_high_ones),
+	KUNIT_CASE(freed_low_addresses_are_kept_for_those_who_need_them),
+	KUNIT_CASE(low_addresses_that_were_freed_keep_a_device_low),
 	KUNIT_CASE(forcedac_gives_pci_devices_high_addresses),
 	KUNIT_CASE(other_devices_get_high_addresses_at_once),
 	KUNIT_CASE(ranges_and_their_ends_fit_an_unsigned_long),

@@ -105,14 +105,27 @@ static void count_refused(unsigned int nr)
 	atomic_add(nr, &nr_attempts);
 }
 
+/*
+ * What lies beside a mapping may be where VT-d takes a write for an interrupt:
+ * nothing is recorded of that.
+ */
+static bool is_for_interrupts(dma_addr_t dma)
+{
+	return IS_ENABLED(CONFIG_X86) && dma >= 0xfee00000 && dma <= 0xfeefffff;
+}
+
 static void edu_write_faults(struct edu *edu, dma_addr_t dma)
 {
+	if (is_for_interrupts(dma))
+		return;
 	edu_write(edu, dma, 0, sizeof(u32));
 	count_refused(1);
 }
 
 static void edu_read_faults(struct edu *edu, dma_addr_t dma)
 {
+	if (is_for_interrupts(dma))
+		return;
 	edu_read(edu, dma, SPARE, sizeof(u32));
 	count_refused(1);
 }

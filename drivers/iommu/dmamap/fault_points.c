@@ -345,6 +345,30 @@ bool fault_end(void)
 	return failed;
 }
 
+/**
+ * fault_begin_all - have each allocation of an object fail, of this task
+ */
+void fault_begin_all(void)
+{
+	atomic_t *times = setting("failslab", "times");
+
+	set_flag("failslab", "task-filter", true);
+	if (times)
+		atomic_set(times, -1);
+	current->make_it_fail = 1;
+	set_long("failslab", "probability", 100);
+}
+
+/**
+ * fault_end_all - none fails any more
+ */
+void fault_end_all(void)
+{
+	set_long("failslab", "probability", 0);
+	current->make_it_fail = 0;
+	set_flag("failslab", "task-filter", false);
+}
+
 static bool is_kernels_own(const struct kept *k)
 {
 	static const char * const hoarders[] = {
@@ -467,6 +491,8 @@ static struct fault_state look_for(struct device *dev,
 
 	if (dmamap_cookie(dev)->lengths && more > 0 && more <= LENGTHS_KEPT)
 		state.tables = want->tables;
+	if (want && want->tables == FAULT_ANY_TABLES)
+		state.tables = FAULT_ANY_TABLES;
 	return state;
 }
 

@@ -29,12 +29,17 @@ struct fault_state {
 	long slots;
 };
 
+/* What is allocated next needs tables of its own: they are not counted. */
+#define FAULT_ANY_TABLES	(-1L)
+
 struct device;
 struct iova_domain;
 
 int fault_points_init(void);
 void fault_points_exit(void);
 void fault_begin(unsigned int nth);
+void fault_begin_all(void);
+void fault_end_all(void);
 bool fault_end(void);
 unsigned int fault_kept(void);
 void fault_forget(void);

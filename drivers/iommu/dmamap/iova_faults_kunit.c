@@ -7,8 +7,8 @@
  * n. What must not fail does not; what fails leaves the live ranges as they
  * were; and when the domain is gone nothing is left.
  *
- * What the allocator does in work items, which have memory ready for later, is
- * called here directly, so that it is this task whose allocations fail.
+ * What the allocator does in its work item is called here directly, so that it
+ * is this task whose allocations fail.
  */
 
 #include <kunit/test.h>
@@ -145,13 +145,42 @@ static bool give_back_range(struct fixture *f)
 	return true;
 }
 
-static bool supply(struct fixture *f)
+static bool find(struct fixture *f)
 {
-	struct work_struct *work = &f->iovad.rcache->supply;
+	unsigned long pfn = f->pfns[f->nr / 2];
+	struct iova *iova = find_iova(&f->iovad, pfn);
 
-	cancel_work_sync(work);
-	work->func(work);
+	return iova && iova->pfn_lo == pfn;
+}
+
+/* Runs as far as there is room for them, and below that the tree. */
+static bool fill_window(struct fixture *f)
+{
+	unsigned long pfn;
+
+	f->size = 16;
+	while ((pfn = alloc_iova_fast(&f->iovad, 16, 4095, true)))
+		f->pfns[f->nr++] = pfn;
+	return f->nr == 255;
+}
+
+/* The first two: neighbours in a run. */
+static bool give_two(struct fixture *f)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		free_iova_fast(&f->iovad, f->pfns[i], f->size);
+		f->pfns[i] = f->pfns[--f->nr];
+	}
 	return true;
+}
+
+/* Only where these were. */
+static bool take_inside(struct fixture *f)
+{
+	f->iova = alloc_iova(&f->iovad, 32, 4095, true);
+	return f->iova;
 }
 
 static bool reap(struct fixture *f)
@@ -197,8 +226,9 @@ static const struct step {
 	{ "free_iova", { make, take_many }, give_back_slowly, -(long)MANY,
 	  true },
 	{ "__free_iova", { make, take }, give_back_range, -1, true },
-	{ "the supply of magazines and ranges", { make, take_many, give_back },
-	  supply, 0, true },
+	{ "find_iova of a fast range", { make, take_many }, find },
+	{ "alloc_iova inside a run", { make, fill_window, give_two },
+	  take_inside, 1 },
 	{ "the reaper", { make, take_many, give_back }, reap, 0, true },
 	{ "draining the caches", { make, take_many, give_back }, drain, 0,
 	  true },
@@ -266,9 +296,6 @@ static void what_fails_changes_nothing(struct kunit *test)
 		if (!try_step(test, nth))
 			break;
 	KUNIT_EXPECT_LT(test, nth, NTH_MAX);
-	/* What is ready for all domains does not go with this one. */
-	iova_pieces_free();
-	iova_pieces_fill();
 	KUNIT_EXPECT_EQ_MSG(test, fault_kept(), 0, "memory is lost");
 	kunit_info(test, "points: %s, a domain: %u\n", step->name, nth - 1);
 }

@@ -10,20 +10,16 @@
  * than all its caches do.
  *
  * The list of ranges is for a domain of a million of them that is in use: it
- * is walked %IOVA_BATCH ranges at a time, each time by a search for the first
- * one behind those that were shown, so that neither the lock of the tree nor
- * the mutex here is held while anything is printed. What is cached is noted
- * when the walk comes to a domain. A range that moves between being live and
- * being cached while the list is read may be shown as either.
+ * is walked %IOVA_BATCH ranges at a time, so neither the lock of the domain nor
+ * the mutex here is held while anything is printed.  Magazines are sorted back
+ * when the walk comes to a domain; a range that goes to one later is shown as
+ * live.
  */
 
-#include <linux/bsearch.h>
 #include <linux/debugfs.h>
 #include <linux/iova.h>
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
-#include <linux/slab.h>
-#include <linux/sort.h>
 
 #include "internal.h"
 
@@ -43,15 +39,14 @@ static int domains_show(struct seq_file *s, void *unused)
 	struct iova_rcache *rcache;
 	struct iova_stats stats;
 
-	seq_puts(s, "domain live cached tree hits misses slow_max refused\n");
+	seq_puts(s, "domain live cached tree hits misses refused\n");
 	mutex_lock(&domains_mutex);
 	list_for_each_entry(rcache, &domains, list) {
 		iova_domain_stats(rcache->iovad, &stats);
-		seq_printf(s, "%u %lu %lu %lu %lu %lu %lu %lu\n",
+		seq_printf(s, "%u %lu %lu %lu %lu %lu %lu\n",
 			   rcache->id, live_ranges(&stats), stats.all_cached,
 			   stats.counts.ranges, stats.hits,
-			   stats.counts.misses, stats.counts.slow_max,
-			   stats.counts.refused);
+			   stats.counts.misses, stats.counts.refused);
 	}
 	mutex_unlock(&domains_mutex);
 	return 0;
@@ -64,21 +59,16 @@ static int classes_show(struct seq_file *s, void *unused)
 	struct iova_stats stats;
 	unsigned int class;
 
-	seq_puts(s, "domain pages tree cached magazine\n");
+	seq_puts(s, "domain pages runs cached\n");
 	mutex_lock(&domains_mutex);
 	list_for_each_entry(rcache, &domains, list) {
 		iova_domain_stats(rcache->iovad, &stats);
 		for (class = 0; class < IOVA_CLASSES; class++) {
-			const struct iova_depot *depot =
-				READ_ONCE(rcache->depots[class]);
-
-			if (!depot)
+			if (!stats.runs[class] && !stats.cached[class])
 				continue;
-			seq_printf(s, "%u %lu %u %lu %u\n", rcache->id,
-				   iova_class_size(class),
-				   READ_ONCE(rcache->nodes[class]),
-				   stats.cached[class],
-				   READ_ONCE(depot->capacity));
+			seq_printf(s, "%u %lu %lu %lu\n", rcache->id,
+				   1UL << class, stats.runs[class],
+				   stats.cached[class]);
 		}
 	}
 	mutex_unlock(&domains_mutex);
@@ -89,12 +79,10 @@ DEFINE_SHOW_ATTRIBUTE(classes);
 /**
  * struct ranges_walk - where a reader of the ranges is
  * @id: the domain, or the least that the next may have
- * @entered: the domain that @cached and @shift belong to, 0 for none
+ * @entered: the domain that @shift belongs to, 0 for none
  * @shift: log2 of its granule
- * @cached: lowest pfns of what its caches held, sorted
- * @nr_cached: length of @cached
  * @pfn: where in the domain to go on
- * @spans: ranges copied from its tree
+ * @spans: ranges copied from it
  * @nr: how many
  * @at: which of them is to be shown
  */
@@ -102,56 +90,25 @@ struct ranges_walk {
 	unsigned int id;
 	unsigned int entered;
 	unsigned int shift;
-	unsigned long *cached;
-	unsigned long nr_cached;
 	unsigned long pfn;
 	struct iova_span spans[IOVA_BATCH];
 	unsigned int nr;
 	unsigned int at;
 };
 
-static int compare_pfns(const void *a, const void *b)
+static void walk_enter(struct ranges_walk *walk, struct iova_rcache *rcache)
 {
-	unsigned long x = *(const unsigned long *)a;
-	unsigned long y = *(const unsigned long *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void walk_leave(struct ranges_walk *walk)
-{
-	kvfree(walk->cached);
-	walk->cached = NULL;
-	walk->nr_cached = 0;
-	walk->entered = 0;
-}
-
-/* Note what is cached, with room for some that are freed meanwhile. */
-static int walk_enter(struct ranges_walk *walk, struct iova_rcache *rcache)
-{
-	struct iova_stats stats;
-	unsigned long room;
-
-	walk_leave(walk);
-	iova_domain_stats(rcache->iovad, &stats);
-	room = stats.all_cached + stats.all_cached / 8 + SZ_1K;
-	walk->cached = kvmalloc_array(room, sizeof(*walk->cached), GFP_KERNEL);
-	if (!walk->cached)
-		return -ENOMEM;
-	walk->nr_cached = iova_cached_pfns(rcache->iovad, walk->cached, room);
+	iova_magazines_sort(rcache->iovad);
 	walk->shift = iova_shift(rcache->iovad);
 	walk->id = rcache->id;
 	walk->entered = rcache->id;
 	walk->pfn = 0;
-	return 0;
 }
 
 /* Copy the next ranges: none when all have been shown. */
-static int walk_on(struct ranges_walk *walk)
+static void walk_on(struct ranges_walk *walk)
 {
-	unsigned int before = walk->entered;
 	struct iova_rcache *rcache;
-	int ret = 0;
 
 	walk->at = 0;
 	walk->nr = 0;
@@ -160,13 +117,9 @@ static int walk_on(struct ranges_walk *walk)
 	list_for_each_entry(rcache, &domains, list) {
 		if (rcache->id < walk->id)
 			continue;
-		if (rcache->id != walk->entered) {
-			ret = walk_enter(walk, rcache);
-			if (ret)
-				break;
-		}
-		walk->nr = iova_tree_look(rcache->iovad, walk->pfn,
-					  walk->spans);
+		if (rcache->id != walk->entered)
+			walk_enter(walk, rcache);
+		walk->nr = iova_look(rcache->iovad, walk->pfn, walk->spans);
 		if (walk->nr) {
 			walk->pfn = walk->spans[walk->nr - 1].last + 1;
 			/* Nothing is above the highest pfn there is. */
@@ -177,21 +130,12 @@ static int walk_on(struct ranges_walk *walk)
 		walk->id++;
 	}
 	mutex_unlock(&domains_mutex);
-	/* A million of them take a while. */
-	if (walk->entered != before && walk->nr_cached)
-		sort(walk->cached, walk->nr_cached, sizeof(*walk->cached),
-		     compare_pfns, NULL);
-	return ret;
 }
 
 static void *walk_here(struct ranges_walk *walk)
 {
-	int ret = 0;
-
 	if (walk->at == walk->nr)
-		ret = walk_on(walk);
-	if (ret)
-		return ERR_PTR(ret);
+		walk_on(walk);
 	return walk->nr ? &walk->spans[walk->at] : NULL;
 }
 
@@ -206,8 +150,8 @@ static void *ranges_next(struct seq_file *s, void *v, loff_t *pos)
 
 	++*pos;
 	if (v == SEQ_START_TOKEN) {
-		walk_leave(walk);
 		walk->id = 0;
+		walk->entered = 0;
 		walk->at = 0;
 		walk->nr = 0;
 	} else {
@@ -224,18 +168,15 @@ static int ranges_show(struct seq_file *s, void *v)
 {
 	struct ranges_walk *walk = s->private;
 	const struct iova_span *span = v;
-	bool cached;
 
 	if (v == SEQ_START_TOKEN) {
 		seq_puts(s, "domain first last state\n");
 		return 0;
 	}
-	cached = bsearch(&span->first, walk->cached, walk->nr_cached,
-			 sizeof(*walk->cached), compare_pfns);
 	seq_printf(s, "%u %#llx %#llx %s\n", walk->entered,
 		   (u64)span->first << walk->shift,
 		   ((u64)span->last << walk->shift) | (BIT_ULL(walk->shift) - 1),
-		   cached ? "cached" : "live");
+		   span->cached ? "cached" : "live");
 	return 0;
 }
 
@@ -251,20 +192,12 @@ static int ranges_open(struct inode *inode, struct file *file)
 	return seq_open_private(file, &ranges_ops, sizeof(struct ranges_walk));
 }
 
-static int ranges_release(struct inode *inode, struct file *file)
-{
-	struct seq_file *s = file->private_data;
-
-	walk_leave(s->private);
-	return seq_release_private(inode, file);
-}
-
 static const struct file_operations ranges_fops = {
 	.owner		= THIS_MODULE,
 	.open		= ranges_open,
 	.read		= seq_read,
 	.llseek		= seq_lseek,
-	.release	= ranges_release,
+	.release	= seq_release_private,
 };
 
 /**

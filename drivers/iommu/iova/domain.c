@@ -6,9 +6,9 @@
  * ===================
  *
  * 1. A domain is an address space of pfns, each a granule long.  The functions
- *    here hand out ranges from the top down, at the highest place where they
- *    fit: the answer depends on what is allocated, not on the order in which
- *    that was done.
+ *    here hand out ranges from the top down, at the highest hole where they
+ *    fit: the answer depends on what is in the tree, not on the order in which
+ *    it got there.
  *
  * 2. init_iova_domain() gives a domain a tree; that is enough for
  *    alloc_iova() and all else in this file.  iova_domain_init_rcaches()
@@ -57,15 +57,13 @@ void init_iova_domain(struct iova_domain *iovad, unsigned long granule,
 
 	iovad->granule = granule;
 	iovad->start_pfn = start_pfn;
-	iovad->fast = &iova_no_cache;
-	iovad->detours = 0;
+	iovad->fast = &iova_no_cpu;
 	iovad->rcache = NULL;
-	iovad->cached_from = start_pfn;
-	spin_lock_init(&iovad->lock);
+	raw_spin_lock_init(&iovad->lock);
 	gap_tree_init(&iovad->tree, lowest);
-	iovad->spares = NULL;
-	iovad->nr_spares = 0;
-	iovad->least_spares = 0;
+	iovad->failed_size = ~0UL;
+	iovad->failed_limit = 0;
+	iovad->failed_turn = 0;
 	iovad->counts = (struct iova_counts){ };
 	iovad->drain = NULL;
 }
@@ -79,12 +77,15 @@ EXPORT_SYMBOL_GPL(init_iova_domain);
  */
 void put_iova_domain(struct iova_domain *iovad)
 {
-	struct iova *iova, *next;
+	struct gap_node *node, *next;
 
 	iova_rcache_destroy(iovad);
-	iova_spares_free(iovad);
-	rbtree_postorder_for_each_entry_safe(iova, next, &iovad->tree.root, node)
-		iova_mem_free(iova);
+	rbtree_postorder_for_each_entry_safe(node, next, &iovad->tree.root, rb) {
+		if (iova_is_run(node))
+			iova_run_mem_free(iova_to_run(node));
+		else
+			iova_mem_free(iova_to_iova(node));
+	}
 	iovad->tree.root = RB_ROOT;
 	iovad->counts.ranges = 0;
 }
@@ -98,52 +99,96 @@ EXPORT_SYMBOL_GPL(put_iova_domain);
  * @size_aligned: align it to roundup_pow_of_two(@size)
  *
  * Context: any.
- * Return: the range, the highest there is; %NULL when nothing fits or without
- * memory.  Free it with __free_iova() or free_iova().
+ * Return: the range, in the highest hole that takes it; where there is none, in
+ * what is cached; %NULL when nothing fits or without memory.  Free it with
+ * __free_iova() or free_iova().
  */
 struct iova *alloc_iova(struct iova_domain *iovad, unsigned long size,
 			unsigned long limit_pfn, bool size_aligned)
 {
-	struct iova *iova;
+	struct iova *iova, *unused;
 
 	if (WARN_ONCE(!size, "iova: allocation of no pages\n"))
 		return NULL;
-	iova = iova_tree_alloc(iovad, size, limit_pfn, size_aligned);
-	iova_spares_want(iovad);
+	unused = iova_mem_alloc();
+	if (!unused)
+		return NULL;
+	iova = iova_tree_alloc(iovad, size, limit_pfn, size_aligned, 0, unused);
+	if (!iova && iovad->rcache) {
+		iova_magazines_sort(iovad);
+		if (iova_search(iovad, size, limit_pfn, size_aligned, unused))
+			iova = unused;
+	}
 	if (!iova) {
+		iova_mem_free(unused);
 		trace_iova_alloc_failed(iovad, limit_pfn, size);
 		return NULL;
 	}
-	iova_note_odd(iovad, iova->pfn_lo, size);
 	trace_iova_alloc(iovad, iova->pfn_lo, size);
 	return iova;
 }
 EXPORT_SYMBOL_GPL(alloc_iova);
+
+/* A range of a run has no struct iova: *cut says that it can have one. */
+static struct iova *find_locked(struct iova_domain *iovad, unsigned long pfn,
+				bool *cut)
+{
+	struct gap_node *node = gap_tree_find(&iovad->tree, pfn);
+	unsigned long first, last;
+
+	*cut = false;
+	if (!node)
+		return NULL;
+	if (!iova_is_run(node))
+		return iova_to_iova(node);
+	*cut = !iova_run_next(iova_to_run(node), pfn, &first, &last);
+	return NULL;
+}
 
 /**
  * find_iova - find the range that holds a pfn
  * @iovad: the domain
  * @pfn: any of its pfns
  *
- * The caller keeps the range from being freed while it uses it.
+ * The caller keeps the range from being freed while it uses it.  It is dear
+ * where alloc_iova_fast() allocated the range.
  *
  * Context: any.
- * Return: the range, %NULL when there is none.
+ * Return: the range; %NULL when there is none, or without memory for one that
+ * alloc_iova_fast() allocated.
  */
 struct iova *find_iova(struct iova_domain *iovad, unsigned long pfn)
 {
-	struct iova_tree_hold hold;
 	struct iova *iova;
+	unsigned long flags;
+	bool cut;
 
-	iova_tree_lock(iovad, &hold);
-	iova = iova_tree_find(iovad, pfn);
-	iova_tree_unlock(iovad, &hold);
+	do {
+		raw_spin_lock_irqsave(&iovad->lock, flags);
+		iova = find_locked(iovad, pfn, &cut);
+		raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	} while (cut && !iova_cut_runs(iovad, pfn, pfn));
 	return iova;
 }
 EXPORT_SYMBOL_GPL(find_iova);
 
+static void free_at(struct iova_domain *iovad, unsigned long pfn)
+{
+	struct iova_gone gone;
+	unsigned long flags;
+
+	iova_gone_init(&gone);
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	iova_put(iovad, pfn, 0, &gone);
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	iova_gone_finish(iovad, &gone);
+	/* A run may be all free now. */
+	if (iovad->rcache)
+		iova_reaper_arm(iovad->rcache);
+}
+
 /**
- * __free_iova - free a range to the tree
+ * __free_iova - free a range
  * @iovad: the domain
  * @iova: a range of @iovad
  *
@@ -151,20 +196,15 @@ EXPORT_SYMBOL_GPL(find_iova);
  */
 void __free_iova(struct iova_domain *iovad, struct iova *iova)
 {
-	struct iova_tree_hold hold;
-
 	if (WARN_ONCE(!iova, "iova: free of no range\n"))
 		return;
 	trace_iova_free(iovad, iova->pfn_lo, iova_size(iova));
-	iova_tree_lock(iovad, &hold);
-	iova = iova_tree_erase(iovad, iova);
-	iova_tree_unlock(iovad, &hold);
-	iova_mem_free(iova);
+	free_at(iovad, iova->pfn_lo);
 }
 EXPORT_SYMBOL_GPL(__free_iova);
 
 /**
- * free_iova - free the range that holds a pfn to the tree
+ * free_iova - free the range that holds a pfn
  * @iovad: the domain
  * @pfn: any of its pfns
  *
@@ -175,100 +215,24 @@ EXPORT_SYMBOL_GPL(__free_iova);
 void free_iova(struct iova_domain *iovad, unsigned long pfn)
 {
 	trace_iova_free(iovad, pfn, 0);
-	iova_tree_free(iovad, pfn, 0);
+	free_at(iovad, pfn);
 }
 EXPORT_SYMBOL_GPL(free_iova);
 
-/*
- * Let ranges that overlap [*lo, hi] take in the hole below them, the lowest
- * first, and move *lo past each.  Return the last one: when it does not reach
- * up to @hi, the batch is full and there may be more.  Return %NULL when what
- * is left, [*lo, hi], is one hole.
- *
- * A batch is what the lock may be held for; two of its operations are for the
- * search here, and for what the caller puts into that hole.
- */
-static struct iova *grow_overlapping(struct iova_domain *iovad,
-				     unsigned long *lo, unsigned long hi)
-{
-	struct gap_node *node = gap_tree_find_from(&iovad->tree, *lo);
-	unsigned int left = IOVA_BATCH - 2;
-
-	for (; node && node->first <= hi; node = gap_tree_next(node)) {
-		struct iova *iova = container_of(node, struct iova, gap);
-
-		if (*lo < node->first) {
-			iova_tree_account(iovad, iova, -1);
-			gap_tree_grow_down(&iovad->tree, node, *lo);
-			iova_tree_account(iovad, iova, 1);
-		}
-		*lo = node->last + 1;
-		if (node->last >= hi || !--left)
-			return iova;
-	}
-	return NULL;
-}
-
-/**
- * reserve_iova - keep a range from being allocated in the tree
- * @iovad: the domain
- * @pfn_lo: its lowest pfn
- * @pfn_hi: its highest pfn, inclusive
- *
- * Ranges may overlap what is reserved or allocated already: each such range
- * grows downwards to fill the hole below it, and what is left above the last
- * becomes a range of its own.  Afterwards every pfn asked for is taken.  A
- * range that is free in a cache counts as allocated: it stays there and can
- * be handed out, unless the caller has the caches drained before.
- *
- * Where many overlap, the lock is let go of now and then.  What is allocated
- * meanwhile, above the pfns reached, overlaps like what was allocated before;
- * nothing can be below them.
- *
- * Context: any.
- * Return: the range that holds @pfn_hi; %NULL, with nothing changed, without
- * memory, or with a warning when the pfns are no range of the address space.
- */
-struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
-			  unsigned long pfn_hi)
-{
-	struct iova_tree_hold hold;
-	struct iova *iova, *found;
-	bool more;
-
-	if (WARN(pfn_hi < pfn_lo || pfn_hi > U64_MAX >> iova_shift(iovad),
-		 "iova: reservation of pfns %#lx to %#lx refused\n",
-		 pfn_lo, pfn_hi))
-		return NULL;
-	iova = iova_mem_alloc(IOVA_NEED_GFP);
-	if (!iova)
-		return NULL;
-
-	do {
-		iova_tree_lock(iovad, &hold);
-		found = grow_overlapping(iovad, &pfn_lo, pfn_hi);
-		if (!found) {
-			iova->pfn_lo = pfn_lo;
-			iova->pfn_hi = pfn_hi;
-			iova_tree_insert(iovad, iova);
-		}
-		more = found && found->pfn_hi < pfn_hi;
-		iova_tree_unlock(iovad, &hold);
-	} while (more);
-
-	if (!found)
-		return iova;
-	iova_mem_free(iova);
-	return found;
-}
-EXPORT_SYMBOL_GPL(reserve_iova);
-
 static int iova_cpuhp_dead(unsigned int cpu, struct hlist_node *node)
 {
-	struct iova_domain *iovad = hlist_entry(node, struct iova_domain,
-						cpuhp_dead);
+	struct iova_rcache *rcache = hlist_entry(node, struct iova_rcache,
+						 cpuhp_dead);
+	struct iova_cpu **slot = per_cpu_ptr(rcache->cpus, cpu), *cache;
+	unsigned long flags;
 
-	iova_cpu_drain(iovad->rcache, cpu);
+	/* With the pointer it has what the reaper did not take away. */
+	raw_spin_lock_irqsave(&rcache->iovad->lock, flags);
+	cache = *slot;
+	WRITE_ONCE(*slot, &iova_no_cache);
+	raw_spin_unlock_irqrestore(&rcache->iovad->lock, flags);
+	if (cache != &iova_no_cache)
+		iova_cpu_retire(rcache, cache);
 	return 0;
 }
 
@@ -300,7 +264,6 @@ int iova_cache_get(void)
 		goto unlock;
 	}
 	iova_debugfs_init();
-	iova_pieces_fill();
 count:
 	iova_cache_users++;
 unlock:
@@ -321,7 +284,6 @@ void iova_cache_put(void)
 	    !--iova_cache_users) {
 		iova_debugfs_exit();
 		cpuhp_remove_multi_state(CPUHP_IOMMU_IOVA_DEAD);
-		iova_pieces_free();
 		iova_mem_exit();
 	}
 	mutex_unlock(&iova_cache_mutex);

@@ -1043,8 +1043,8 @@ free:
 }
 
 /*
- * memory: of idle domains; of a hundred ranges each, less than a magazine has
- * room for in any allocator; and of many.
+ * memory: of idle domains; of a hundred ranges each, which any allocator has
+ * cached afterwards; and of many.
  */
 static int bench_memory(const char *what)
 {

@@ -17,9 +17,11 @@
  *    exact again.  Mappings as large as that are rare, and so are holes that
  *    only just do.
  *
- * 3. iova_reserve_free() is reserve_iova() for a domain that is in use: it
- *    does not touch what is there.  Ranges in caches are in use for the tree;
- *    iova_drain() frees them.
+ * 3. Reservations.  reserve_iova() lets what is in the way grow until there is
+ *    no hole left, as drivers that reserve before they allocate expect.
+ *    iova_reserve_free() is for a domain that is in use: it does not touch what
+ *    is there.  Both have magazines sorted back and runs in their way cut
+ *    first, so what is cached is free to them.
  */
 
 #include <linux/err.h>
@@ -68,38 +70,191 @@ unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 				unsigned long limit_pfn,
 				const struct iova_place *place)
 {
-	unsigned long room = size + place->align_mask, lo, pfn = 0;
-	struct iova_tree_hold hold;
+	unsigned long room = size + place->align_mask, lo, pfn = 0, flags;
 	struct iova *iova;
 
 	if (!size || room < size || size - 1 > place->boundary_mask)
 		return 0;
-	iova = iova_spare_get(iovad);
+	iova = iova_mem_alloc();
 	if (!iova)
 		return 0;
 
-	iova_tree_lock(iovad, &hold);
-	WRITE_ONCE(iovad->counts.misses, iovad->counts.misses + 1);
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	iovad->counts.misses++;
 	if (gap_tree_find_hole(&iovad->tree, room, false,
 			       min(limit_pfn, ~0UL - 1), &lo) &&
-	    choose(lo, lo + room - 1, size, place, &pfn)) {
+	    choose(max(lo, 1UL), lo + room - 1, size, place, &pfn)) {
 		iova->pfn_lo = pfn;
 		iova->pfn_hi = pfn + size - 1;
 		iova_tree_insert(iovad, iova);
-	} else {
-		/* The caller tries again, with less to ask for. */
-		iova_spare_keep(iovad, iova);
 	}
-	iova_tree_unlock(iovad, &hold);
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 
-	iova_spares_want(iovad);
-	if (!pfn)
+	if (!pfn) {
+		iova_mem_free(iova);
 		return 0;
-	iova_note_odd(iovad, pfn, size);
+	}
 	trace_iova_alloc(iovad, pfn, size);
 	return pfn;
 }
 EXPORT_SYMBOL_GPL(iova_alloc_placed);
+
+/*
+ * Let ranges that overlap [*lo, hi] take in the hole below them, the lowest
+ * first, and move *lo past each.  Return the last one: when it does not reach
+ * up to @hi, the batch is full and there may be more.  Return %NULL when what
+ * is left, [*lo, hi], is one hole, or begins with *run and what is below it.
+ *
+ * A batch is what the lock may be held for; two of its operations are for the
+ * search here, and for what the caller puts into that hole.
+ */
+static struct iova *grow_overlapping(struct iova_domain *iovad,
+				     unsigned long *lo, unsigned long hi,
+				     struct iova_run **run)
+{
+	struct gap_node *node = gap_tree_find_from(&iovad->tree, *lo);
+	unsigned int left = IOVA_BATCH - 2;
+
+	*run = NULL;
+	for (; node && node->first <= hi; node = gap_tree_next(node)) {
+		if (iova_is_run(node)) {
+			*run = iova_to_run(node);
+			return NULL;
+		}
+		if (*lo < node->first)
+			gap_tree_grow_down(&iovad->tree, node, *lo);
+		*lo = node->last + 1;
+		if (node->last >= hi || !--left)
+			return iova_to_iova(node);
+	}
+	return NULL;
+}
+
+/**
+ * struct reservation - a reservation in progress
+ * @lo: lowest pfn that is not taken yet
+ * @hi: highest pfn to be taken
+ * @iova: what a hole is to become, %NULL once it did
+ * @cut_last: highest pfn of a run that is to be cut first, 0 for none
+ */
+struct reservation {
+	unsigned long lo;
+	unsigned long hi;
+	struct iova *iova;
+	unsigned long cut_last;
+};
+
+/* One hold of the lock.  Return the range that holds @hi, %NULL for not yet. */
+static struct iova *reserve_on(struct iova_domain *iovad,
+			       struct reservation *res, struct iova_gone *gone)
+{
+	struct iova *found;
+	struct iova_run *run;
+
+	res->cut_last = 0;
+	found = grow_overlapping(iovad, &res->lo, res->hi, &run);
+	while (run) {
+		/* While a CPU has slots of it, they may be taken at any time. */
+		iova_run_release(iovad, run);
+		if (run->nr_free < run->nr_slots) {
+			res->cut_last = min(run->gap.last, res->hi);
+			return NULL;
+		}
+		iova_run_remove(iovad, run, gone);
+		found = grow_overlapping(iovad, &res->lo, res->hi, &run);
+	}
+	if (found)
+		return found->pfn_hi >= res->hi ? found : NULL;
+	found = res->iova;
+	res->iova = NULL;
+	found->pfn_lo = res->lo;
+	found->pfn_hi = res->hi;
+	iova_tree_insert(iovad, found);
+	return found;
+}
+
+/**
+ * reserve_iova - keep a range from being allocated
+ * @iovad: the domain
+ * @pfn_lo: its lowest pfn
+ * @pfn_hi: its highest pfn, inclusive
+ *
+ * Ranges may overlap what is reserved or allocated already: each such range
+ * grows downwards to fill the hole below it, and what is left above the last
+ * becomes a range of its own.  Afterwards every pfn asked for is taken.  A
+ * range that grew is freed by free_iova(), not with its old size.
+ *
+ * Where many overlap, the lock is let go of now and then.  What is allocated
+ * meanwhile, above the pfns reached, overlaps like what was allocated before;
+ * nothing can be below them.
+ *
+ * Context: any.
+ * Return: the range that holds @pfn_hi; %NULL without memory, or with a warning
+ * when the pfns are no range of the address space.  Nothing is reserved then,
+ * unless live ranges of runs are in the way.
+ */
+struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
+			  unsigned long pfn_hi)
+{
+	struct reservation res = { .lo = pfn_lo, .hi = pfn_hi };
+	struct iova *found = NULL;
+	struct iova_gone gone;
+	unsigned long flags;
+
+	if (WARN(pfn_hi < pfn_lo || pfn_hi > U64_MAX >> iova_shift(iovad),
+		 "iova: reservation of pfns %#lx to %#lx refused\n",
+		 pfn_lo, pfn_hi))
+		return NULL;
+	res.iova = iova_mem_alloc();
+	if (!res.iova)
+		return NULL;
+	if (iovad->rcache)
+		iova_magazines_sort(iovad);
+
+	iova_gone_init(&gone);
+	while (!found) {
+		raw_spin_lock_irqsave(&iovad->lock, flags);
+		found = reserve_on(iovad, &res, &gone);
+		raw_spin_unlock_irqrestore(&iovad->lock, flags);
+		iova_gone_finish(iovad, &gone);
+		if (res.cut_last && iova_cut_runs(iovad, res.lo, res.cut_last))
+			break;
+	}
+	iova_mem_free(res.iova);
+	return found;
+}
+EXPORT_SYMBOL_GPL(reserve_iova);
+
+/*
+ * One hold of the lock of iova_reserve_free().  Return 0, -EBUSY, or -EAGAIN
+ * when a run is to be cut first, up to *cut_last.
+ */
+static int reserve_free(struct iova_domain *iovad, struct iova *iova,
+			unsigned long *pfn, unsigned long last,
+			struct iova_gone *gone, unsigned long *cut_last)
+{
+	struct gap_node *used = gap_tree_find_from(&iovad->tree, *pfn);
+	struct iova_run *run;
+
+	while (used && used->first <= *pfn && iova_is_run(used)) {
+		run = iova_to_run(used);
+		iova_run_release(iovad, run);
+		if (run->nr_free < run->nr_slots) {
+			*cut_last = min(used->last, last);
+			return -EAGAIN;
+		}
+		iova_run_remove(iovad, run, gone);
+		used = gap_tree_find_from(&iovad->tree, *pfn);
+	}
+	if (used && used->first <= *pfn) {
+		*pfn = used->last + 1;
+		return -EBUSY;
+	}
+	iova->pfn_lo = *pfn;
+	iova->pfn_hi = used && used->first <= last ? used->first - 1 : last;
+	*pfn = iova->pfn_hi + 1;
+	return iova_tree_insert(iovad, iova);
+}
 
 /**
  * iova_reserve_free - keep pfns from being handed out, as far as they are free
@@ -107,7 +262,7 @@ EXPORT_SYMBOL_GPL(iova_alloc_placed);
  * @pfn: the lowest pfn; moved past what was reserved or is in use
  * @last: the highest pfn, inclusive
  *
- * Reserves the free pfns from *@pfn on, up to the next range in use. To be
+ * Reserves the free pfns from *@pfn on, up to the next range or run.  To be
  * called again with *@pfn until that is above @last, or 0 behind the highest
  * pfn.
  *
@@ -118,26 +273,28 @@ EXPORT_SYMBOL_GPL(iova_alloc_placed);
 struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 			       unsigned long last)
 {
-	struct iova *iova = iova_mem_alloc(IOVA_NEED_GFP);
-	struct iova_tree_hold hold;
-	struct gap_node *used;
-	int ret = -EBUSY;
+	unsigned long flags, cut_last = 0;
+	struct iova_gone gone;
+	struct iova *iova;
+	int ret;
 
+	if (last < *pfn)
+		return ERR_PTR(-EINVAL);
+	iova = iova_mem_alloc();
 	if (!iova)
 		return ERR_PTR(-ENOMEM);
-	iova->pfn_lo = *pfn;
-	iova->pfn_hi = last;
-	iova_tree_lock(iovad, &hold);
-	used = gap_tree_find_from(&iovad->tree, *pfn);
-	if (used && used->first <= *pfn) {
-		*pfn = used->last + 1;
-	} else {
-		if (used && used->first <= last)
-			iova->pfn_hi = used->first - 1;
-		ret = iova_tree_insert(iovad, iova);
-		*pfn = iova->pfn_hi + 1;
-	}
-	iova_tree_unlock(iovad, &hold);
+	if (iovad->rcache)
+		iova_magazines_sort(iovad);
+
+	iova_gone_init(&gone);
+	do {
+		raw_spin_lock_irqsave(&iovad->lock, flags);
+		ret = reserve_free(iovad, iova, pfn, last, &gone, &cut_last);
+		raw_spin_unlock_irqrestore(&iovad->lock, flags);
+		iova_gone_finish(iovad, &gone);
+		if (ret == -EAGAIN && iova_cut_runs(iovad, *pfn, cut_last))
+			ret = -ENOMEM;
+	} while (ret == -EAGAIN);
 	if (!ret)
 		return iova;
 	iova_mem_free(iova);

@@ -1,59 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fast allocation and free: per-CPU magazines.
+ * Fast allocation and free: the cache of a CPU.
  *
  * Theory of operation
  * ===================
  *
- * 1. Concepts.  Ranges freed by size class are kept, still in the tree, on
- *    stacks called magazines.  For each class a CPU has at most two, the
- *    loaded one and the one below it, so that a short run of frees followed by
- *    one of allocations stays on the CPU.  Behind them stands the depot
- *    (depot.c), behind that the tree (tree.c).
+ * 1. A CPU hands out slots that it got from runs (run.c), and frees into a
+ *    magazine (magazine.c) from which ranges go back to their runs.  What it
+ *    frees is not handed out again at once, so what is mapped in a row lies in
+ *    a row, and an address comes again late.
  *
- * 2. The fast path disables interrupts, takes its own CPU's lock and moves a
- *    pfn between the magazine and its caller.  Only a drain (reaper, CPU
- *    offline, a failing request) takes the lock of another CPU.  If the lock is
- *    taken, the fast path does not wait but leaves for the slow path, as it
- *    does without a loaded magazine that has what it needs.
+ * 2. The fast path disables interrupts and touches the cache of its own CPU
+ *    only.  It allocates by a compare-and-exchange, because others may take
+ *    slots back (search.c), and frees without an atomic operation: others only
+ *    read the magazine.
  *
- * 3. iova_domain.fast is what the fast path looks at.  It is the domain's
- *    caches or, before these are initialised, iova_no_cache, which has no
- *    magazine of any class.  So that state adds no test to the fast path.
+ * 3. A CPU gets its cache with its first allocation.  One that only frees asks
+ *    for one, and the next allocation on any CPU makes it; until then it frees
+ *    to the runs.  A free needs no memory.
  *
- * 4. Rounding.  A request is rounded up to its class.  When no hole takes the
- *    class but one takes the request, the request gets it: the class is then
- *    marked in iova_domain.detours, and frees of an odd size in that class go
- *    to the tree, which knows how long each range is.  alloc_iova() of an odd
- *    size marks its class as well, and alloc_iova() without alignment has the
- *    alignment of frees looked at, so mixing both APIs stays safe.
+ * 4. iova_domain.fast is what the fast path looks at.  Before a domain has
+ *    caches it names a variable of which each CPU's copy points to one that has
+ *    nothing to hand out and no room, and so do the pointers of CPUs without a
+ *    cache.  So these states add no test to the fast path.
  *
- * 5. A failing request that may flush takes back what caches hold one step at
- *    a time (its own CPU, then each depot, then one other CPU after another)
- *    and tries again after each.  When it has seen every cache empty, it tries
- *    once more if other CPUs gave ranges back since its last try.  A magazine
- *    that moves from a CPU to the depot meanwhile can escape it.  Failures
- *    leave no state.
+ * 5. A cache goes when its CPU does, or does nothing with it (reaper.c).  The
+ *    pointer to it goes first, and the memory after an RCU grace period, which
+ *    waits for code with interrupts disabled.  It stays on the list of caches,
+ *    in reach of requests that fail, until it is empty.
  *
- * 6. A free takes a magazine when one is ready, and needs none to succeed: it
- *    allocates nothing.  What is ready, and how more gets ready, is told in
- *    supply.c; a free that did no more than put a range into a magazine asks
- *    for it, on behalf of all that have more to do.
- *
- * 7. Ranges below iova_domain.cached_from are not cached.  That is where the
- *    domain begins, which each free has to be compared with anyway, until
- *    iova_cache_from() raises it.
+ * 6. Where no run can be had, a range comes from the tree as long as it was
+ *    asked for.  A request that finds nothing there has all magazines sorted
+ *    back and tries again, and if it may flush, searches for what else is free
+ *    (search.c).
  */
 
 #include <linux/cpu.h>
 #include <linux/export.h>
 #include <linux/iova.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 
 #include "internal.h"
 #include "trace.h"
 
-DEFINE_PER_CPU(struct iova_cpu_cache, iova_no_cache);
+/* What stands for no cache: nothing to hand out, and a magazine that is full. */
+struct iova_cpu iova_no_cache = { .nr = IOVA_MAGAZINE };
+DEFINE_PER_CPU(struct iova_cpu *, iova_no_cpu) = &iova_no_cache;
 
 /**
  * iova_rcache_range - largest size the caches serve
@@ -66,165 +59,179 @@ unsigned long iova_rcache_range(void)
 }
 EXPORT_SYMBOL_GPL(iova_rcache_range);
 
-/* The highest range wins in the tree; in a magazine it is the newest that fits. */
-static unsigned long magazine_pop(struct iova_magazine *mag, unsigned long span,
-				  unsigned long limit_pfn)
-{
-	unsigned int i = mag->count;
-
-	while (i--) {
-		unsigned long pfn = mag->pfns[i];
-
-		if (pfn + span <= limit_pfn) {
-			mag->pfns[i] = mag->pfns[--mag->count];
-			return pfn;
-		}
-	}
-	return 0;
-}
-
-static void magazine_push(struct iova_magazine *mag, unsigned long pfn)
-{
-	mag->pfns[mag->count++] = pfn;
-}
-
-static bool magazine_has_room(const struct iova_magazine *mag)
-{
-	return mag && mag->count < mag->capacity;
-}
-
-/* Let the magazine below change places with the loaded one. */
-static struct iova_magazine *swap_loaded(struct iova_cpu_cache *cache,
-					 unsigned int class)
-{
-	struct iova_magazine *loaded = cache->loaded[class];
-	struct iova_magazine *below = loaded->next;
-
-	loaded->next = NULL;
-	below->next = loaded;
-	WRITE_ONCE(cache->loaded[class], below);
-	return below;
-}
-
-/*
- * The loaded magazine has nothing that fits, or there is none.  Of a cached
- * range only what the caller asked for, @span + 1 pages, must be below the
- * limit.
+/**
+ * struct supply - memory that a refill turned out to need
+ * @want_depot: the domain has no depot
+ * @want_cpu: a CPU has no cache
+ * @nr_hints: hints that the depot should have, 0 when it has enough
+ * @depot: for the domain
+ * @cpu: for a CPU
+ * @run: for a new run
+ * @hints: for the depot
  */
-static unsigned long cpu_alloc(struct iova_rcache *rcache, unsigned int class,
-			       unsigned long span, unsigned long limit_pfn)
+struct supply {
+	bool want_depot;
+	bool want_cpu;
+	unsigned int nr_hints;
+	struct iova_depot *depot;
+	struct iova_cpu *cpu;
+	struct iova_run *run;
+	struct iova_run **hints;
+};
+
+/* The cache of this CPU, %NULL for none.  The domain is locked, or who asks guesses. */
+static struct iova_cpu *this_cache(struct iova_rcache *rcache)
 {
-	struct iova_cpu_cache *cache = this_cpu_ptr(rcache->cpus);
-	struct iova_magazine *mag, *full;
+	struct iova_cpu *cpu = raw_cpu_read(*rcache->cpus);
+
+	return cpu == &iova_no_cache ? NULL : cpu;
+}
+
+static void supply_get(struct supply *supply)
+{
+	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
+
+	if (supply->want_depot)
+		supply->depot = iova_depot_make();
+	if (supply->want_cpu)
+		supply->cpu = kzalloc(sizeof(*supply->cpu), gfp);
+	if (supply->nr_hints)
+		supply->hints = kcalloc(supply->nr_hints,
+					sizeof(*supply->hints), gfp);
+	supply->run = iova_run_mem_alloc();
+}
+
+static void supply_put(struct supply *supply)
+{
+	iova_depot_free(supply->depot);
+	kfree(supply->cpu);
+	kfree(supply->hints);
+	iova_run_mem_free(supply->run);
+}
+
+/* Give a CPU its cache.  The domain is locked. */
+static void equip(struct iova_rcache *rcache, unsigned int cpu,
+		  struct supply *supply)
+{
+	struct iova_cpu *cache = supply->cpu;
+
+	if (!cache || *per_cpu_ptr(rcache->cpus, cpu) != &iova_no_cache)
+		return;
+	supply->cpu = NULL;
+	cache->cpu = cpu;
+	cache->seen = ~0UL;
+	list_add_tail(&cache->list, &rcache->caches);
+	WRITE_ONCE(rcache->nr_caches, rcache->nr_caches + 1);
+	/* The CPU that sees the pointer sees an empty cache. */
+	smp_store_release(per_cpu_ptr(rcache->cpus, cpu), cache);
+}
+
+/* Put to use what there is.  The domain is locked. */
+static void supply_use(struct iova_rcache *rcache, struct supply *supply)
+{
+	if (!rcache->depot) {
+		WRITE_ONCE(rcache->depot, supply->depot);
+		supply->depot = NULL;
+	}
+	if (rcache->depot && supply->hints &&
+	    rcache->depot->nr_hints < supply->nr_hints) {
+		swap(rcache->depot->hints, supply->hints);
+		rcache->depot->nr_hints = supply->nr_hints;
+	}
+	equip(rcache, raw_smp_processor_id(), supply);
+	if (supply->cpu && rcache->wanting)
+		equip(rcache, rcache->wanting - 1, supply);
+}
+
+/* Note what is missing.  The domain is locked. */
+static void supply_plan(struct iova_rcache *rcache, struct supply *supply)
+{
+	supply->want_depot = !rcache->depot;
+	supply->want_cpu = !this_cache(rcache) || rcache->wanting;
+	supply->nr_hints = rcache->depot ? iova_hints_wanted(rcache->depot) : 0;
+}
+
+static unsigned long refill_locked(struct iova_rcache *rcache,
+				   unsigned int class, unsigned long limit_pfn,
+				   struct supply *supply,
+				   struct iova_gone *gone, bool last_try)
+{
+	struct iova_cpu *cpu = this_cache(rcache);
 	unsigned long pfn = 0;
 
-	iova_cache_lock(cache);
-	mag = cache->loaded[class];
-	if (mag && !mag->count && mag->next)
-		mag = swap_loaded(cache, class);
-	if (!mag || !mag->count) {
-		full = iova_depot_get_full(rcache, class);
-		if (full) {
-			if (mag && mag->next) {
-				iova_depot_put(rcache, class, mag->next);
-				mag->next = NULL;
-			}
-			full->next = mag;
-			WRITE_ONCE(cache->loaded[class], full);
-			mag = full;
-		}
-	}
-	if (mag)
-		pfn = magazine_pop(mag, span, limit_pfn);
-	if (!pfn && mag && mag->next)
-		pfn = magazine_pop(mag->next, span, limit_pfn);
-	if (pfn)
-		cache->hits++;
-	iova_cache_unlock(cache);
+	if (rcache->depot && (last_try || (cpu && !rcache->wanting)))
+		pfn = iova_depot_alloc(rcache->iovad, class, limit_pfn, cpu,
+				       &supply->run, gone, last_try);
+	if (!pfn && !last_try)
+		supply_plan(rcache, supply);
 	return pfn;
 }
 
-static unsigned long cached_alloc(struct iova_domain *iovad, unsigned long size,
-				  unsigned long limit_pfn)
-{
-	unsigned long flags, pfn;
-
-	if (!iovad->rcache)
-		return 0;
-	local_irq_save(flags);
-	pfn = cpu_alloc(iovad->rcache, iova_size_class(size), size - 1,
-			limit_pfn);
-	local_irq_restore(flags);
-	return pfn;
-}
-
-static struct iova *tree_alloc_rounded(struct iova_domain *iovad,
-				       unsigned long size,
-				       unsigned long limit_pfn)
-{
-	unsigned long rounded = iova_round_size(size);
-	struct iova *iova = iova_tree_alloc(iovad, rounded, limit_pfn, true);
-
-	if (iova || rounded == size)
-		return iova;
-	iova = iova_tree_alloc(iovad, size, limit_pfn, true);
-	if (iova)
-		set_bit(iova_size_class(size), &iovad->detours);
-	return iova;
-}
-
-/* The same, noting before what the tree has got back from caches by now. */
-static struct iova *tree_try(struct iova_domain *iovad, unsigned long size,
-			     unsigned long limit_pfn, unsigned long *returned)
-{
-	*returned = READ_ONCE(iovad->counts.returned);
-	return tree_alloc_rounded(iovad, size, limit_pfn);
-}
-
-static struct iova *drain_depots_and_try(struct iova_domain *iovad,
-					 unsigned long size,
-					 unsigned long limit_pfn,
-					 unsigned long *returned)
-{
-	struct iova *iova = NULL;
-	unsigned int class;
-
-	for (class = 0; !iova && class < IOVA_CLASSES; class++)
-		if (iova_depot_drain(iovad->rcache, class))
-			iova = tree_try(iovad, size, limit_pfn, returned);
-	return iova;
-}
-
-/*
- * Give back what caches hold, a step at a time, until the request fits.
- * @returned: what tree_try() noted the last time.
- */
-static struct iova *reclaim_and_alloc(struct iova_domain *iovad,
-				      unsigned long size,
-				      unsigned long limit_pfn,
-				      unsigned long returned)
+static unsigned long refill(struct iova_domain *iovad, unsigned int class,
+			    unsigned long limit_pfn)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	unsigned int self = raw_smp_processor_id(), cpu;
-	struct iova *iova = NULL;
+	struct supply supply = { };
+	unsigned long flags, pfn;
+	struct iova_gone gone;
 
-	if (iova_cpu_drain(rcache, self))
-		iova = tree_try(iovad, size, limit_pfn, &returned);
-	if (!iova)
-		iova = drain_depots_and_try(iovad, size, limit_pfn, &returned);
-	for_each_possible_cpu(cpu) {
-		if (iova)
-			return iova;
-		if (cpu != self && iova_cpu_drain(rcache, cpu))
-			iova = tree_try(iovad, size, limit_pfn, &returned);
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	pfn = refill_locked(rcache, class, limit_pfn, &supply, NULL, false);
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	if (likely(pfn))
+		return pfn;
+
+	supply_get(&supply);
+	iova_gone_init(&gone);
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	supply_use(rcache, &supply);
+	rcache->wanting = 0;
+	pfn = refill_locked(rcache, class, limit_pfn, &supply, &gone, true);
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	iova_gone_finish(iovad, &gone);
+	supply_put(&supply);
+	iova_reaper_arm(rcache);
+	return pfn;
+}
+
+/* pfn 0 says failure. */
+static unsigned long tree_alloc(struct iova_domain *iovad, unsigned long size,
+				unsigned long limit_pfn, struct iova **iova)
+{
+	struct iova *taken;
+
+	if (!*iova)
+		return 0;
+	taken = iova_tree_alloc(iovad, size, limit_pfn, true, 1, *iova);
+	if (!taken)
+		return 0;
+	*iova = NULL;
+	return taken->pfn_lo;
+}
+
+/* No run of the class can be had, or there is no such class. */
+static unsigned long alloc_exact(struct iova_domain *iovad, unsigned long size,
+				 unsigned long limit_pfn, bool flush_rcache)
+{
+	struct iova *iova = iova_mem_alloc();
+	unsigned long pfn = tree_alloc(iovad, size, limit_pfn, &iova);
+
+	if (pfn || !iovad->rcache)
+		goto out;
+	if (iova_magazines_sort(iovad)) {
+		if (iova_size_is_cached(size))
+			pfn = refill(iovad, iova_size_class(size), limit_pfn);
+		if (!pfn)
+			pfn = tree_alloc(iovad, size, limit_pfn, &iova);
 	}
-	/* What a CPU gave the depot before its turn came. */
-	if (!iova)
-		iova = drain_depots_and_try(iovad, size, limit_pfn, &returned);
-	/* What others, the reaper or another request, gave the tree. */
-	if (!iova && iova_tree_returned(iovad) != returned)
-		iova = tree_alloc_rounded(iovad, size, limit_pfn);
-	return iova;
+	if (!pfn && flush_rcache && iova) {
+		pfn = iova_search(iovad, size, limit_pfn, true, iova);
+		if (pfn)
+			iova = NULL;
+	}
+out:
+	iova_mem_free(iova);
+	return pfn;
 }
 
 static noinline unsigned long alloc_slow(struct iova_domain *iovad,
@@ -232,24 +239,16 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 					 unsigned long limit_pfn,
 					 bool flush_rcache)
 {
-	unsigned long pfn = 0, returned;
-	struct iova *iova;
+	unsigned long pfn = 0;
 
 	if (WARN_ONCE(!size, "iova: allocation of no pages\n"))
 		return 0;
-	if (iova_size_is_cached(size))
-		pfn = cached_alloc(iovad, size, limit_pfn);
-	if (!pfn) {
-		iova = tree_try(iovad, size, limit_pfn, &returned);
-		if (!iova && flush_rcache && iovad->rcache)
-			iova = reclaim_and_alloc(iovad, size, limit_pfn,
-						 returned);
-		iova_spares_want(iovad);
-		if (iova)
-			pfn = iova->pfn_lo;
-		if (iova && !pfn)
-			__free_iova(iovad, iova);	/* 0 says failure */
-	}
+	if (iovad->rcache)
+		limit_pfn = min(limit_pfn, IOVA_FAST_MAX);
+	if (iova_size_is_cached(size) && iovad->rcache)
+		pfn = refill(iovad, iova_size_class(size), limit_pfn);
+	if (!pfn)
+		pfn = alloc_exact(iovad, size, limit_pfn, flush_rcache);
 	if (pfn)
 		trace_iova_alloc(iovad, pfn, size);
 	else
@@ -257,110 +256,48 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 	return pfn;
 }
 
-/* The loaded magazine is full, or there is none. */
-static bool cpu_free(struct iova_rcache *rcache, unsigned int class,
-		     unsigned long pfn)
-{
-	struct iova_cpu_cache *cache = this_cpu_ptr(rcache->cpus);
-	struct iova_magazine *mag, *empty;
+/* The size of each class: a multiplication needs no register for a shift. */
+static const unsigned long class_size[IOVA_CLASSES] = {
+	1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024,
+};
 
-	iova_cache_lock(cache);
-	mag = cache->loaded[class];
-	if (mag && !magazine_has_room(mag) && magazine_has_room(mag->next))
-		mag = swap_loaded(cache, class);
-	if (!magazine_has_room(mag)) {
-		empty = iova_depot_get_empty(rcache, class, !mag);
-		if (!empty) {
-			iova_cache_unlock(cache);
-			return false;
-		}
-		if (mag && mag->next) {
-			iova_depot_put(rcache, class, mag->next);
-			mag->next = NULL;
-		}
-		empty->next = mag;
-		WRITE_ONCE(cache->loaded[class], empty);
-		mag = empty;
-	}
-	magazine_push(mag, pfn);
-	iova_cache_unlock(cache);
-	return true;
-}
-
-/* Something runs low; the free at hand was cheap. */
-static void ask_for_supply(struct iova_domain *iovad)
+static __always_inline bool fast_alloc(struct iova_domain *iovad,
+				       unsigned int class,
+				       unsigned long limit_pfn,
+				       unsigned long *pfn)
 {
-	clear_bit(IOVA_SUPPLY_WANTED, &iovad->detours);
-	if (iova_supply_ask(iovad->rcache))
-		return;
-	/* It was asked for before, and is late: help out with a few. */
-	if (READ_ONCE(iovad->nr_spares) < IOVA_SPARES_LOW)
-		iova_spares_add(iovad, IOVA_SPARES_LOW / 2, IOVA_NEED_GFP);
-}
-
-static bool cached_free(struct iova_domain *iovad, unsigned int class,
-			unsigned long pfn)
-{
-	unsigned long flags;
-	bool done;
+	unsigned long flags, mask, bit;
+	struct iova_cpu *cpu;
 
 	local_irq_save(flags);
-	done = cpu_free(iovad->rcache, class, pfn);
-	local_irq_restore(flags);
-	if (done && test_bit(IOVA_SUPPLY_WANTED, &iovad->detours))
-		ask_for_supply(iovad);
-	/* Should no cheap free come along, the reaper asks. */
-	if (!done)
-		iova_reaper_arm(iovad->rcache);
-	return done;
-}
-
-static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
-			       unsigned long size)
-{
-	unsigned int class;
-
-	if (!iovad->rcache || !iova_size_is_cached(size) ||
-	    pfn < READ_ONCE(iovad->cached_from)) {
-		iova_tree_free(iovad, pfn, size);
-		return;
-	}
-	class = iova_size_class(size);
-	if ((size != iova_class_size(class) &&
-	     test_bit(class, &iovad->detours)) ||
-	    (pfn & gap_align_mask(size) &&
-	     test_bit(IOVA_UNALIGNED, &iovad->detours))) {
-		iova_tree_free(iovad, pfn, size);
-		return;
-	}
-	if (!cached_free(iovad, class, pfn))
-		iova_tree_free(iovad, pfn, size);
-}
-
-static __always_inline unsigned long fast_alloc(struct iova_domain *iovad,
-						unsigned int class,
-						unsigned long span,
-						unsigned long limit_pfn)
-{
-	unsigned long flags, pfn = 0, top;
-	struct iova_cpu_cache *cache;
-	struct iova_magazine *mag;
-
-	local_irq_save(flags);
-	cache = this_cpu_ptr(READ_ONCE(iovad->fast));
-	if (likely(iova_cache_trylock(cache))) {
-		mag = cache->loaded[class];
-		if (likely(mag) && likely(mag->count)) {
-			top = mag->pfns[mag->count - 1];
-			if (likely(top + span <= limit_pfn)) {
-				mag->count--;
-				cache->hits++;
-				pfn = top;
-			}
+	cpu = raw_cpu_read(*READ_ONCE(iovad->fast));
+	mask = READ_ONCE(cpu->mask[class]);
+	if (likely(mask) && likely(cpu->last[class] <= limit_pfn)) {
+		bit = __fls(mask);
+		*pfn = cpu->base[class] + bit * class_size[class];
+		/* One register is in use across the exchange, not three. */
+		OPTIMIZER_HIDE_VAR(*pfn);
+		if (likely(try_cmpxchg(&cpu->mask[class], &mask,
+				       mask ^ BIT(bit)))) {
+			local_irq_restore(flags);
+			return true;
 		}
-		iova_cache_unlock(cache);
 	}
 	local_irq_restore(flags);
+	return false;
+}
+
+/* Apart, so that the fast path keeps nothing for a trace event. */
+static noinline unsigned long alloc_traced(struct iova_domain *iovad,
+					   unsigned long size,
+					   unsigned long limit_pfn,
+					   bool flush_rcache)
+{
+	unsigned long pfn;
+
+	if (!fast_alloc(iovad, iova_size_class(size), limit_pfn, &pfn))
+		return alloc_slow(iovad, size, limit_pfn, flush_rcache);
+	trace_iova_alloc(iovad, pfn, size);
 	return pfn;
 }
 
@@ -369,7 +306,7 @@ static __always_inline unsigned long fast_alloc(struct iova_domain *iovad,
  * @iovad: the domain
  * @size: its size in granules
  * @limit_pfn: highest pfn it may cover
- * @flush_rcache: give back what caches hold before failing
+ * @flush_rcache: search in all that caches hold before failing
  *
  * The range is aligned to roundup_pow_of_two(@size) and may be longer than
  * asked for; free it with free_iova_fast() and the same @size, or with
@@ -384,34 +321,90 @@ unsigned long alloc_iova_fast(struct iova_domain *iovad, unsigned long size,
 	unsigned long pfn;
 
 	if (likely(iova_size_is_cached(size))) {
-		pfn = fast_alloc(iovad, iova_size_class(size), size - 1,
-				 limit_pfn);
-		if (likely(pfn)) {
-			trace_iova_alloc(iovad, pfn, size);
+		if (trace_iova_alloc_enabled())
+			return alloc_traced(iovad, size, limit_pfn,
+					    flush_rcache);
+		if (likely(fast_alloc(iovad, iova_size_class(size), limit_pfn,
+				      &pfn)))
 			return pfn;
-		}
 	}
 	return alloc_slow(iovad, size, limit_pfn, flush_rcache);
 }
 EXPORT_SYMBOL_GPL(alloc_iova_fast);
 
+static __always_inline void append(struct iova_cpu *cpu, unsigned int nr,
+				   unsigned int class, unsigned long pfn)
+{
+	cpu->freed[nr] = iova_entry(class, pfn);
+	/* Whoever sees the number sees the entry. */
+	smp_store_release(&cpu->nr, nr + 1);
+}
+
+/*
+ * The magazine is full: sort back what one hold of the lock may, and begin anew
+ * when that was all.  Else the range takes the place of one that is sorted.
+ */
+static void append_locked(struct iova_domain *iovad, struct iova_cpu *cpu,
+			  unsigned int class, unsigned long pfn,
+			  struct iova_gone *gone)
+{
+	if (cpu->nr == IOVA_MAGAZINE &&
+	    !iova_magazine_sort(iovad, cpu, gone)) {
+		cpu->frees += cpu->nr;
+		cpu->nr_sorted = 0;
+		WRITE_ONCE(cpu->nr, 0);
+	}
+	if (cpu->nr < IOVA_MAGAZINE) {
+		append(cpu, cpu->nr, class, pfn);
+	} else {
+		cpu->frees++;
+		cpu->freed[--cpu->nr_sorted] = iova_entry(class, pfn);
+	}
+}
+
+static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
+			       unsigned long size)
+{
+	struct iova_rcache *rcache = iovad->rcache;
+	struct iova_cpu *cpu = NULL;
+	struct iova_gone gone;
+	unsigned long flags;
+
+	trace_iova_free(iovad, pfn, size);
+	iova_gone_init(&gone);
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	if (rcache && iova_size_is_cached(size) && pfn >= iovad->start_pfn) {
+		cpu = this_cache(rcache);
+		if (!cpu)
+			WRITE_ONCE(rcache->wanting, raw_smp_processor_id() + 1);
+	}
+	if (cpu)
+		append_locked(iovad, cpu, iova_size_class(size), pfn, &gone);
+	else if (!size)
+		iova_refuse(iovad, &gone, pfn, size, "no size");
+	else
+		iova_put(iovad, pfn, size, &gone);
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	iova_gone_finish(iovad, &gone);
+	/* A run may be all free now. */
+	if (rcache && !cpu)
+		iova_reaper_arm(rcache);
+}
+
 static __always_inline bool fast_free(struct iova_domain *iovad,
 				      unsigned int class, unsigned long pfn)
 {
-	struct iova_cpu_cache *cache;
-	struct iova_magazine *mag;
+	struct iova_cpu *cpu;
 	unsigned long flags;
+	unsigned int nr;
 	bool done = false;
 
 	local_irq_save(flags);
-	cache = this_cpu_ptr(READ_ONCE(iovad->fast));
-	if (likely(iova_cache_trylock(cache))) {
-		mag = cache->loaded[class];
-		if (likely(mag) && likely(mag->count < mag->capacity)) {
-			magazine_push(mag, pfn);
-			done = true;
-		}
-		iova_cache_unlock(cache);
+	cpu = raw_cpu_read(*READ_ONCE(iovad->fast));
+	nr = cpu->nr;
+	if (likely(nr < IOVA_MAGAZINE)) {
+		append(cpu, nr, class, pfn);
+		done = true;
 	}
 	local_irq_restore(flags);
 	return done;
@@ -423,64 +416,23 @@ static __always_inline bool fast_free(struct iova_domain *iovad,
  * @pfn: its lowest pfn
  * @size: the size it was allocated with, in granules; not 0
  *
- * A range that is not allocated, or not with that size, is refused with a
- * warning: at once when it goes to the tree.  Else it goes to a cache, is
- * refused when that is drained, and can be handed out before.
+ * It is not handed out again before the magazine is sorted back.  A range that
+ * is not allocated by then, or not with a size of that class, is refused with a
+ * warning.  Of two frees of a range, the second frees it from its next owner
+ * when there is one by then.
  *
  * Context: any.  Needs no memory.
  */
 void free_iova_fast(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size)
 {
-	trace_iova_free(iovad, pfn, size);
-	if (likely(iova_size_is_cached(size)) && likely(!READ_ONCE(iovad->detours)) &&
-	    likely(pfn >= READ_ONCE(iovad->cached_from))) {
-		if (likely(fast_free(iovad, iova_size_class(size), pfn)))
-			return;
-	}
+	if (likely(iova_size_is_cached(size)) &&
+	    likely(pfn >= iovad->start_pfn) && !trace_iova_free_enabled() &&
+	    likely(fast_free(iovad, iova_size_class(size), pfn)))
+		return;
 	free_slow(iovad, pfn, size);
 }
 EXPORT_SYMBOL_GPL(free_iova_fast);
-
-/**
- * iova_cpu_drain - give all that a CPU has cached back to the tree
- * @rcache: caches of a domain
- * @cpu: the CPU, possibly offline
- *
- * Context: any; no lock of the allocator held.
- * Return: the number of ranges.
- */
-unsigned long iova_cpu_drain(struct iova_rcache *rcache, unsigned int cpu)
-{
-	unsigned long ranges = 0, nr;
-	unsigned int class;
-
-	for (class = 0; class < IOVA_CLASSES; class++) {
-		nr = iova_depot_put_cpu(rcache, class, cpu);
-		if (nr)
-			ranges += iova_depot_return(rcache, class, nr);
-	}
-	return ranges;
-}
-
-/**
- * iova_caches_drain - give all that caches hold back to the tree
- * @iovad: the domain
- *
- * Context: any; no lock of the allocator held.
- */
-void iova_caches_drain(struct iova_domain *iovad)
-{
-	struct iova_rcache *rcache = iovad->rcache;
-	unsigned int cpu, class;
-
-	if (!rcache)
-		return;
-	for_each_possible_cpu(cpu)
-		iova_cpu_drain(rcache, cpu);
-	for (class = 0; class < IOVA_CLASSES; class++)
-		iova_depot_drain(rcache, class);
-}
 
 /**
  * iova_domain_init_rcaches - set up the caches of a domain
@@ -494,29 +446,37 @@ void iova_caches_drain(struct iova_domain *iovad)
 int iova_domain_init_rcaches(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache;
+	unsigned int cpu;
 	int ret;
 
 	if (iovad->tree.start != iovad->start_pfn)
 		return -EINVAL;
 	if (WARN_ON(iovad->rcache))
 		return -EBUSY;
+	/* A magazine has no room for such pfns; nobody has such granules. */
+	if (iovad->granule < IOVA_GRANULE_MIN)
+		return 0;
 
 	rcache = kzalloc(sizeof(*rcache), GFP_KERNEL);
 	if (!rcache)
 		return -ENOMEM;
 	rcache->iovad = iovad;
-	rcache->spares_goal = IOVA_SPARES_MIN;
+	INIT_LIST_HEAD(&rcache->caches);
 	iova_reaper_init(rcache);
-	iova_supply_init(rcache);
-	rcache->cpus = __alloc_percpu(sizeof(*rcache->cpus), cache_line_size());
+	rcache->cpus = alloc_percpu(struct iova_cpu *);
 	if (!rcache->cpus) {
 		ret = -ENOMEM;
 		goto free_rcache;
 	}
+	for_each_possible_cpu(cpu) {
+		struct iova_cpu **slot = per_cpu_ptr(rcache->cpus, cpu);
+
+		*slot = &iova_no_cache;
+	}
 	/* The callback may come as soon as the instance is known. */
 	iovad->rcache = rcache;
 	ret = cpuhp_state_add_instance_nocalls(CPUHP_IOMMU_IOVA_DEAD,
-					       &iovad->cpuhp_dead);
+					       &rcache->cpuhp_dead);
 	if (ret)
 		goto free_cpus;
 
@@ -537,39 +497,29 @@ EXPORT_SYMBOL_GPL(iova_domain_init_rcaches);
  * iova_rcache_destroy - free the caches of a domain
  * @iovad: a domain that nobody allocates from or frees to any more
  *
- * The ranges in them stay in the tree, which is about to go.
+ * What is in magazines is sorted back before, so a free that is to be refused
+ * is.
  *
  * Context: process; may sleep.
  */
 void iova_rcache_destroy(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	unsigned int cpu, class;
+	struct iova_cpu *cpu, *next;
 
 	if (!rcache)
 		return;
 	iova_debugfs_del(rcache);
 	cpuhp_state_remove_instance_nocalls(CPUHP_IOMMU_IOVA_DEAD,
-					    &iovad->cpuhp_dead);
-	/* Each may queue the other. */
-	disable_work_sync(&rcache->supply);
+					    &rcache->cpuhp_dead);
 	cancel_delayed_work_sync(&rcache->reaper);
-	WRITE_ONCE(iovad->fast, &iova_no_cache);
+	WRITE_ONCE(iovad->fast, &iova_no_cpu);
+	iova_magazines_sort(iovad);
 	iovad->rcache = NULL;
 
-	for_each_possible_cpu(cpu) {
-		struct iova_cpu_cache *cache = per_cpu_ptr(rcache->cpus, cpu);
-
-		for (class = 0; class < IOVA_CLASSES; class++) {
-			struct iova_magazine *mag;
-
-			while ((mag = cache->loaded[class])) {
-				cache->loaded[class] = mag->next;
-				kfree(mag);
-			}
-		}
-	}
-	iova_depots_destroy(rcache);
+	list_for_each_entry_safe(cpu, next, &rcache->caches, list)
+		kfree(cpu);
+	iova_depot_free(rcache->depot);
 	free_percpu(rcache->cpus);
 	kfree(rcache);
 }

@@ -1,225 +1,241 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reaper: returns cached ranges that are not needed.
+ * The reaper: returns what is cached and not needed.
  *
  * Theory of operation
  * ===================
  *
- * 1. The aim.  Of each class at most twice as many ranges stay cached as were
- *    in flight at the recent peak; with none in flight all go back, and the
- *    magazines with them.  Depots stay.  While a CPU exchanges magazines, more
- *    can stay: see 2.
+ * 1. Caches of CPUs.  A CPU that neither allocates nor frees for a window loses
+ *    its cache: the pointer is cleared, an RCU grace period waits for the fast
+ *    path that may still use it, the magazine is sorted back, the slots go back
+ *    to their runs, and the memory is freed.  The CPU is not woken for that.
  *
- * 2. The count.  The tree counts the ranges as long as each class (nodes);
- *    the reaper adds up what depots and CPUs have cached of it.  The
- *    difference is in flight now.  Between two looks the depot notes peaks
- *    at each exchange of a magazine (depot.c), which count what CPUs have
- *    cached as in flight.  A window is
- *    %TICKS_PER_WINDOW looks; the bound takes the peak of this window and of
- *    the one before, so a burst is remembered for one to two windows.
+ * 2. Runs that are all free.  Of these the depot keeps what it needed: each
+ *    shelf notes the smallest number it had in a window, and so many go back
+ *    to the tree at its end.  This is the working set of Bonwick and Adams,
+ *    "Magazines and Vmem" (USENIX 2001), section 3.6.
  *
- * 3. The work.  Ranges leave the depot first, then each CPU: the magazine
- *    below the loaded one, then part of the loaded one.  A CPU's lock is held
- *    to move its magazines to the depot or to copy %IOVA_BATCH pfns; the tree's
- *    lock for %IOVA_BATCH operations.
- *
- *    Empty magazines and spare ranges that a whole window did not need are
- *    freed, too.
- *
- * 4. The clock.  The work is armed after magazines were made (supply.c), or
- *    were missed, and goes on until there are none and the domain is quiet.
- *    After it has been quiet for longer than peaks are remembered, nothing is
- *    left to return, and each look comes twice as late as the one before, up to
- *    %QUIET_MAX doublings: a machine that sleeps with buffers mapped is hardly
- *    woken.  The timer is not deferrable: an idle CPU would put it off for as
- *    long as it idles.
+ * 3. The clock.  The work is armed when a CPU gets a cache, a run is made, or a
+ *    range is freed past the magazines.  It goes on while there are caches or
+ *    runs that are all free.  In an idle domain there are none after three
+ *    windows, and nobody looks any more.  The work is not bound to a CPU, so
+ *    isolated CPUs do not run it.
  */
 
 #include <linux/iova.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
 
 #include "internal.h"
 #include "trace.h"
 
-#define TICKS_PER_WINDOW	10
-#define QUIET_MAX		8
+/* A window, in jiffies. */
+#define WINDOW	HZ
 
 /**
- * iova_reaper_arm - let the reaper run soon
+ * iova_reaper_arm - let the reaper run at the end of a window
  * @rcache: caches of a domain
  *
  * Context: any.
  */
 void iova_reaper_arm(struct iova_rcache *rcache)
 {
-	/* Bring a late look forward, once: moved again and again it never came. */
-	if (READ_ONCE(rcache->reaper_quiet) > 2 * TICKS_PER_WINDOW) {
-		WRITE_ONCE(rcache->reaper_quiet, 0);
-		mod_delayed_work(system_wq, &rcache->reaper,
-				 IOVA_REAPER_INTERVAL);
-		return;
-	}
 	/* Spare who asks again and again the atomic operation. */
 	if (!delayed_work_pending(&rcache->reaper))
-		queue_delayed_work(system_wq, &rcache->reaper,
-				   IOVA_REAPER_INTERVAL);
+		queue_delayed_work(system_unbound_wq, &rcache->reaper, WINDOW);
 }
 
-/* How long until the next look, when @seen has been counted by now. */
-static unsigned long next_interval(struct iova_rcache *rcache,
-				   unsigned long seen)
+static void release(struct iova_domain *iovad, struct iova_run *run)
 {
-	unsigned int quiet = seen == rcache->reaper_seen ?
-			     READ_ONCE(rcache->reaper_quiet) + 1 : 0;
-	unsigned int late = quiet > 2 * TICKS_PER_WINDOW ?
-			    quiet - 2 * TICKS_PER_WINDOW : 0;
-
-	rcache->reaper_seen = seen;
-	WRITE_ONCE(rcache->reaper_quiet,
-		   min(quiet, 2U * TICKS_PER_WINDOW + QUIET_MAX));
-	return IOVA_REAPER_INTERVAL << min_t(unsigned int, late, QUIET_MAX);
+	if (run)
+		iova_run_release(iovad, run);
 }
 
-/*
- * Take up to %IOVA_BATCH ranges of a CPU, the coldest first: those at the
- * bottom of the magazine below, else those at the bottom of the loaded one.
+/**
+ * iova_cpu_retire - free the cache of a CPU
+ * @rcache: caches of a domain
+ * @cpu: the cache; its CPU does not use it any more
+ *
+ * Context: process; may sleep.
  */
-static unsigned int take_from_cpu(struct iova_cpu_cache *cache,
-				  unsigned int class, unsigned long want,
-				  unsigned long *pfns)
+void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu)
 {
-	unsigned int nr = 0, i;
-	struct iova_magazine *mag;
+	struct iova_domain *iovad = rcache->iovad;
+	struct iova_gone gone;
+	unsigned long flags;
+	unsigned int class;
+	bool more = true;
+
+	iova_gone_init(&gone);
+	while (more) {
+		raw_spin_lock_irqsave(&iovad->lock, flags);
+		more = iova_magazine_sort(iovad, cpu, &gone);
+		if (!more) {
+			rcache->hits += iova_cpu_hits(cpu);
+			for (class = 0; class < IOVA_CLASSES; class++)
+				release(iovad, cpu->run[class]);
+			list_del(&cpu->list);
+			WRITE_ONCE(rcache->nr_caches, rcache->nr_caches - 1);
+		}
+		raw_spin_unlock_irqrestore(&iovad->lock, flags);
+		iova_gone_finish(iovad, &gone);
+	}
+	kfree(cpu);
+}
+
+/* Whether a CPU did nothing since the last look.  The domain is locked. */
+static bool is_idle(struct iova_cpu *cpu)
+{
+	unsigned long seen = iova_cpu_hits(cpu) + cpu->frees +
+			     READ_ONCE(cpu->nr);
+
+	if (cpu->seen == seen)
+		return true;
+	cpu->seen = seen;
+	return false;
+}
+
+/* Take the caches of idle CPUs from them, and put them on a list. */
+static void unpublish_idle(struct iova_rcache *rcache, struct iova_cpu **idle)
+{
+	struct iova_domain *iovad = rcache->iovad;
+	struct iova_cpu *cpu;
 	unsigned long flags;
 
-	local_irq_save(flags);
-	iova_cache_lock(cache);
-	mag = cache->loaded[class];
-	if (mag && mag->next && mag->next->count)
-		mag = mag->next;
-	if (mag) {
-		nr = min3((unsigned long)mag->count, want,
-			  (unsigned long)IOVA_BATCH);
-		mag->count -= nr;
-		for (i = 0; i < nr; i++)
-			pfns[i] = mag->pfns[i];
-		for (i = 0; i < mag->count; i++)
-			mag->pfns[i] = mag->pfns[i + nr];
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	list_for_each_entry(cpu, &rcache->caches, list) {
+		struct iova_cpu **slot = per_cpu_ptr(rcache->cpus, cpu->cpu);
+
+		/* One that has no pointer any more is being freed already. */
+		if (!is_idle(cpu) || *slot != cpu)
+			continue;
+		WRITE_ONCE(*slot, &iova_no_cache);
+		cpu->next_idle = *idle;
+		*idle = cpu;
 	}
-	iova_cache_unlock(cache);
-	local_irq_restore(flags);
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+}
+
+static void retire_idle(struct iova_rcache *rcache)
+{
+	struct iova_cpu *idle = NULL, *cpu;
+
+	unpublish_idle(rcache, &idle);
+	if (!idle)
+		return;
+	synchronize_rcu();
+	while ((cpu = idle)) {
+		idle = cpu->next_idle;
+		iova_cpu_retire(rcache, cpu);
+		cond_resched();
+	}
+}
+
+/* How many runs of a shelf are to go: what was not needed, or all. */
+static unsigned int plan(struct iova_rcache *rcache, unsigned int class,
+			 unsigned int zone, bool all)
+{
+	struct iova_shelf *shelf;
+	unsigned int nr = 0;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&rcache->iovad->lock, flags);
+	if (rcache->depot) {
+		shelf = &rcache->depot->shelves[class][zone];
+		nr = all ? shelf->nr_all : shelf->least_all;
+		shelf->least_all = shelf->nr_all - nr;
+	}
+	raw_spin_unlock_irqrestore(&rcache->iovad->lock, flags);
 	return nr;
 }
 
-/* One hold of the tree's lock, see depot.c, 6. */
-static unsigned int reap_cpu(struct iova_rcache *rcache, unsigned int class,
-			     unsigned int cpu, unsigned long want)
+/* Up to a batch of runs that are all free leave the tree; return how many. */
+static unsigned int return_runs(struct iova_rcache *rcache, unsigned int class,
+				unsigned int zone, unsigned int most)
 {
-	unsigned long pfns[IOVA_BATCH];
-	struct iova_tree_hold hold;
-	unsigned int nr;
+	struct iova_domain *iovad = rcache->iovad;
+	struct iova_gone gone;
+	struct iova_run *run;
+	unsigned long flags;
+	unsigned int nr = 0;
 
-	iova_tree_lock(rcache->iovad, &hold);
-	nr = take_from_cpu(per_cpu_ptr(rcache->cpus, cpu), class, want, pfns);
-	iova_tree_return(rcache->iovad, &hold, class, pfns, nr);
+	iova_gone_init(&gone);
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	while (rcache->depot && nr < min(most, IOVA_BATCH)) {
+		struct iova_shelf *shelf = &rcache->depot->shelves[class][zone];
+
+		run = list_first_entry_or_null(&shelf->runs[IOVA_LIST_ALL],
+					       struct iova_run, list);
+		if (!run)
+			break;
+		iova_run_remove(iovad, run, &gone);
+		nr++;
+	}
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	iova_gone_finish(iovad, &gone);
 	return nr;
 }
 
-static unsigned long reap_cpus(struct iova_rcache *rcache, unsigned int class,
-			       unsigned long excess)
+static unsigned int trim_shelf(struct iova_rcache *rcache, unsigned int class,
+			       unsigned int zone, bool all)
 {
-	unsigned long left = excess;
-	unsigned int cpu, nr;
+	unsigned int most = plan(rcache, class, zone, all), left = most, nr;
 
-	for_each_possible_cpu(cpu)
-		while (left && (nr = reap_cpu(rcache, class, cpu, left)))
-			left -= nr;
-	return excess - left;
-}
-
-/* Note what is in flight and tell how many of @cached are too many. */
-static unsigned long excess_of(struct iova_rcache *rcache, unsigned int class,
-			       unsigned long cached, bool new_window)
-{
-	struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
-	unsigned long nodes = READ_ONCE(rcache->nodes[class]);
-	unsigned long live = nodes > cached ? nodes - cached : 0;
-	unsigned long flags, bound;
-
-	raw_spin_lock_irqsave(&depot->lock, flags);
-	depot->peak = max(depot->peak, live);
-	bound = 2 * max(depot->peak, depot->old_peak);
-	if (new_window) {
-		depot->old_peak = depot->peak;
-		depot->peak = live;
+	while (left && (nr = return_runs(rcache, class, zone, left))) {
+		left -= nr;
+		cond_resched();
 	}
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return cached > bound ? cached - bound : 0;
+	return most - left;
 }
 
-static void reap_class(struct iova_rcache *rcache, unsigned int class,
-		       unsigned long excess)
+/* Return what the depot did not need; with @all, whatever is all free. */
+static void trim_depot(struct iova_rcache *rcache, bool all)
 {
-	unsigned long done = iova_depot_return(rcache, class, excess);
+	unsigned int class, zone, runs;
 
-	if (done < excess)
-		done += reap_cpus(rcache, class, excess - done);
-	if (done)
-		trace_iova_reap(rcache->iovad, iova_class_size(class), done);
+	for (class = 0; class < IOVA_CLASSES; class++) {
+		for (zone = 0, runs = 0; zone < IOVA_ZONES; zone++)
+			runs += trim_shelf(rcache, class, zone, all);
+		if (runs)
+			trace_iova_reap(rcache->iovad, 1UL << class, runs);
+	}
 }
 
-/* Free empty magazines of a class that has had nothing to do for a while. */
-static void free_idle_magazines(struct iova_rcache *rcache, unsigned int class)
+/* Free the depot of an idle domain.  Return whether there is more to do. */
+static bool drop_depot(struct iova_rcache *rcache)
 {
-	unsigned int cpu;
+	struct iova_domain *iovad = rcache->iovad;
+	struct iova_depot *depot = NULL;
+	unsigned int class, zone;
+	unsigned long flags;
+	bool more;
 
-	for_each_possible_cpu(cpu)
-		iova_depot_put_cpu(rcache, class, cpu);
-	iova_depot_drain(rcache, class);
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	more = !list_empty(&rcache->caches);
+	if (rcache->depot) {
+		for (class = 0; class < IOVA_CLASSES; class++)
+			for (zone = 0; zone < IOVA_ZONES; zone++)
+				more |= rcache->depot->shelves[class][zone].nr_all;
+	}
+	if (!more && rcache->depot && !rcache->depot->blocks) {
+		depot = rcache->depot;
+		WRITE_ONCE(rcache->depot, NULL);
+	}
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	iova_depot_free(depot);
+	return more;
 }
 
 static void reaper_work(struct work_struct *work)
 {
 	struct iova_rcache *rcache = container_of(to_delayed_work(work),
 						  struct iova_rcache, reaper);
-	bool new_window = ++rcache->reaper_ticks % TICKS_PER_WINDOW == 0;
-	unsigned long cached[IOVA_CLASSES] = { };
-	unsigned long seen = READ_ONCE(rcache->iovad->counts.misses);
-	unsigned int class, cpu;
-	bool any = false;
 
-	if (test_and_clear_bit(IOVA_SUPPLY_WANTED, &rcache->iovad->detours))
-		queue_work(system_unbound_wq, &rcache->supply);
-
-	for_each_possible_cpu(cpu)
-		any |= iova_cpu_count(per_cpu_ptr(rcache->cpus, cpu), cached,
-				      &seen);
-
-	for (class = 0; class < IOVA_CLASSES; class++) {
-		struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
-		unsigned long excess;
-
-		if (!depot)
-			continue;
-		any |= READ_ONCE(depot->full) || READ_ONCE(depot->empty);
-		cached[class] += READ_ONCE(depot->cached);
-		seen += cached[class];
-		excess = excess_of(rcache, class, cached[class], new_window);
-		if (excess)
-			reap_class(rcache, class, excess);
-		else if (!cached[class] && !READ_ONCE(depot->peak) &&
-			 !depot->old_peak)
-			free_idle_magazines(rcache, class);
-		if (new_window)
-			iova_depot_trim(depot);
-	}
-	if (new_window)
-		iova_spares_trim(rcache->iovad);
-	/* Who only allocates has no magazine, and is not idle. */
-	if (any || seen != rcache->reaper_seen)
-		queue_delayed_work(system_wq, &rcache->reaper,
-				   next_interval(rcache, seen));
-	else
-		iova_spares_free(rcache->iovad);
+	retire_idle(rcache);
+	trim_depot(rcache, false);
+	if (drop_depot(rcache))
+		queue_delayed_work(system_unbound_wq, &rcache->reaper, WINDOW);
 }
 
 /**
@@ -229,4 +245,31 @@ static void reaper_work(struct work_struct *work)
 void iova_reaper_init(struct iova_rcache *rcache)
 {
 	INIT_DELAYED_WORK(&rcache->reaper, reaper_work);
+}
+
+/**
+ * iova_caches_drain - give all that caches hold back to the tree
+ * @iovad: the domain
+ *
+ * Runs with live ranges stay.
+ *
+ * Context: process; may sleep.
+ */
+void iova_caches_drain(struct iova_domain *iovad)
+{
+	struct iova_rcache *rcache = iovad->rcache;
+	struct iova_cpu *cpu;
+	unsigned long flags;
+	unsigned int class;
+
+	if (!rcache)
+		return;
+	iova_magazines_sort(iovad);
+	for (class = 0; class < IOVA_CLASSES; class++) {
+		raw_spin_lock_irqsave(&iovad->lock, flags);
+		list_for_each_entry(cpu, &rcache->caches, list)
+			release(iovad, cpu->run[class]);
+		raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	}
+	trim_depot(rcache, true);
 }

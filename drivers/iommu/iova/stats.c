@@ -1,146 +1,123 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counting: what caches hold, what a domain has done.
+ * What a domain has done, and what its caches hold.
  *
- * Nothing here is kept up to date on the fast path but the hits of a CPU; all
- * else is added up when somebody asks.
+ * Theory of operation
+ * ===================
+ *
+ * 1. The depot counts free slots by class as they come and go; what CPUs have
+ *    is added up from their caches, under the lock that keeps these alive.
+ *    CPUs allocate and free meanwhile, so the sums are of about one moment.
+ *
+ * 2. A walk over the ranges copies a few at a time and goes on by pfn.
  */
 
 #include <linux/export.h>
 #include <linux/iova.h>
-#include <linux/string.h>
 
 #include "internal.h"
 
 /**
- * iova_cpu_count - add up what a CPU has cached
- * @cache: its magazines
- * @cached: where the number of ranges of each class is added
- * @hits: where the number of allocations it served is added
- *
- * Context: any; no lock of the allocator held.
- * Return: whether the CPU has a magazine, be it empty.
+ * iova_cpu_hits - allocations that the cache of a CPU served
+ * @cpu: the cache; its domain is locked
  */
-bool iova_cpu_count(struct iova_cpu_cache *cache, unsigned long *cached,
-		    unsigned long *hits)
+unsigned long iova_cpu_hits(const struct iova_cpu *cpu)
 {
+	unsigned long hits = cpu->given;
 	unsigned int class;
-	unsigned long flags;
-	bool any = false;
 
-	local_irq_save(flags);
-	iova_cache_lock(cache);
-	*hits += cache->hits;
-	for (class = 0; class < IOVA_CLASSES; class++) {
-		const struct iova_magazine *mag = cache->loaded[class];
+	for (class = 0; class < IOVA_CLASSES; class++)
+		hits -= hweight_long(READ_ONCE(cpu->mask[class]));
+	return hits;
+}
 
-		for (; mag; mag = mag->next) {
-			cached[class] += mag->count;
-			any = true;
-		}
-	}
-	iova_cache_unlock(cache);
-	local_irq_restore(flags);
-	return any;
+static void add_cpu(const struct iova_cpu *cpu, struct iova_stats *stats)
+{
+	/* Pairs with append(): what the number covers is written. */
+	unsigned int class, at, nr = smp_load_acquire(&cpu->nr);
+
+	stats->hits += iova_cpu_hits(cpu);
+	for (class = 0; class < IOVA_CLASSES; class++)
+		stats->cached[class] +=
+			hweight_long(READ_ONCE(cpu->mask[class]));
+	for (at = cpu->nr_sorted; at < nr; at++)
+		stats->cached[min(iova_entry_class(cpu->freed[at]),
+				  IOVA_CLASSES - 1)]++;
 }
 
 /**
- * iova_domain_stats - look at the counters of a domain
+ * iova_domain_stats - look at a domain
  * @iovad: the domain
- * @stats: where they go
+ * @stats: where the counts go
  *
- * Exact when nobody uses the domain meanwhile.
- *
- * Context: any; no lock of the allocator held.
+ * Context: any.
  */
 void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	struct iova_tree_hold hold;
-	unsigned int cpu, class;
+	const struct iova_cpu *cpu;
+	unsigned long flags;
+	unsigned int class;
 
 	*stats = (struct iova_stats){ };
-	iova_tree_lock(iovad, &hold);
+	raw_spin_lock_irqsave(&iovad->lock, flags);
 	stats->counts = iovad->counts;
-	iova_tree_unlock(iovad, &hold);
-	if (!rcache)
-		return;
-
-	for_each_possible_cpu(cpu)
-		iova_cpu_count(per_cpu_ptr(rcache->cpus, cpu), stats->cached,
-			       &stats->hits);
-	for (class = 0; class < IOVA_CLASSES; class++) {
-		const struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
-
-		if (depot)
-			stats->cached[class] += READ_ONCE(depot->cached);
-		stats->all_cached += stats->cached[class];
+	if (rcache) {
+		stats->hits = rcache->hits;
+		list_for_each_entry(cpu, &rcache->caches, list)
+			add_cpu(cpu, stats);
+		for (class = 0; rcache->depot && class < IOVA_CLASSES; class++) {
+			stats->cached[class] += rcache->depot->free[0][class] +
+						rcache->depot->free[1][class];
+			stats->runs[class] = rcache->depot->nr_runs[class];
+		}
 	}
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	for (class = 0; class < IOVA_CLASSES; class++)
+		stats->all_cached += stats->cached[class];
 }
 EXPORT_SYMBOL_GPL(iova_domain_stats);
 
-/* Copy what a CPU has of a class: two magazines at most. */
-static unsigned long cpu_look(struct iova_cpu_cache *cache, unsigned int class,
-			      unsigned long *pfns, unsigned long room)
+static struct iova_span next_span(const struct iova_run *run, unsigned long pfn)
 {
-	const struct iova_magazine *mag;
-	unsigned long flags, nr = 0;
+	struct iova_span span;
 
-	if (!READ_ONCE(cache->loaded[class]))
-		return 0;
-	local_irq_save(flags);
-	iova_cache_lock(cache);
-	for (mag = cache->loaded[class]; mag; mag = mag->next) {
-		unsigned long count = min_t(unsigned long, mag->count,
-					    room - nr);
-
-		memcpy(pfns + nr, mag->pfns, count * sizeof(*pfns));
-		nr += count;
-	}
-	iova_cache_unlock(cache);
-	local_irq_restore(flags);
-	return nr;
+	span.cached = iova_run_next(run, pfn, &span.first, &span.last);
+	return span;
 }
 
 /**
- * iova_cached_pfns - list the ranges that caches hold
+ * iova_look - copy where the next ranges are
  * @iovad: the domain
- * @pfns: where the lowest pfn of each goes, in no order
- * @room: how many there is room for; what is more is left out
+ * @pfn: where to begin
+ * @spans: room for %IOVA_BATCH of them
  *
- * Exact when nobody uses the domain meanwhile. Takes nothing out of a cache,
- * and holds no lock for longer than the copy of two magazines.
+ * One hold of the lock.  Adjacent free ranges of a run are one.  To walk a
+ * domain, go on right behind the last one.
  *
- * Context: any; no lock of the allocator held. One caller at a time.
- * Return: how many were listed.
+ * Context: any.
+ * Return: how many there are; 0 when none ends at or above @pfn.
  */
-unsigned long iova_cached_pfns(struct iova_domain *iovad, unsigned long *pfns,
-			       unsigned long room)
+unsigned int iova_look(struct iova_domain *iovad, unsigned long pfn,
+		       struct iova_span *spans)
 {
-	struct iova_rcache *rcache = iovad->rcache;
-	unsigned long nr = 0, more;
-	unsigned int cpu, class;
+	unsigned int nr = 0;
+	unsigned long flags;
+	struct gap_node *node;
 
-	if (!rcache)
-		return 0;
-	for (class = 0; class < IOVA_CLASSES; class++) {
-		struct iova_depot *depot = READ_ONCE(rcache->depots[class]);
-		bool restart = true;
-
-		for_each_possible_cpu(cpu)
-			nr += cpu_look(per_cpu_ptr(rcache->cpus, cpu), class,
-				       pfns + nr, room - nr);
-		if (!depot)
-			continue;
-		do {
-			if (nr == room)
-				return nr;
-			more = iova_depot_look(depot, restart, pfns + nr,
-					       room - nr);
-			nr += more;
-			restart = false;
-		} while (more);
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	node = gap_tree_find_from(&iovad->tree, pfn);
+	while (node && nr < IOVA_BATCH) {
+		pfn = max(pfn, node->first);
+		spans[nr] = iova_is_run(node) ?
+			    next_span(iova_to_run(node), pfn) :
+			    (struct iova_span){ node->first, node->last };
+		pfn = spans[nr++].last + 1;
+		if (pfn > node->last || !pfn) {
+			node = gap_tree_next(node);
+			pfn = 0;
+		}
 	}
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	return nr;
 }
-EXPORT_SYMBOL_GPL(iova_cached_pfns);

@@ -59,23 +59,23 @@ DEFINE_EVENT(iova_range, iova_refused,
 	TP_ARGS(iovad, pfn, size)
 );
 
-/* Cached ranges of a size given back to the tree. */
+/* Runs of ranges of a size, all free, that went back to the tree. */
 TRACE_EVENT(iova_reap,
 	TP_PROTO(const struct iova_domain *iovad, unsigned long size,
-		 unsigned long ranges),
-	TP_ARGS(iovad, size, ranges),
+		 unsigned long runs),
+	TP_ARGS(iovad, size, runs),
 	TP_STRUCT__entry(
 		__field(const void *, iovad)
 		__field(unsigned long, size)
-		__field(unsigned long, ranges)
+		__field(unsigned long, runs)
 	),
 	TP_fast_assign(
 		__entry->iovad = iovad;
 		__entry->size = size;
-		__entry->ranges = ranges;
+		__entry->runs = runs;
 	),
-	TP_printk("domain=%p size=%lu ranges=%lu",
-		  __entry->iovad, __entry->size, __entry->ranges)
+	TP_printk("domain=%p size=%lu runs=%lu",
+		  __entry->iovad, __entry->size, __entry->runs)
 );
 
 #endif /* _IOVA_TRACE_H */

@@ -5,102 +5,162 @@
  * usage: model [--ops N] [--seed N]
  *
  * The operations come in episodes, each on a new domain with a taste of its
- * own: how large requests are, how tight limits, how full it gets, whether all
- * are made of the caches.  A failure tells the seed of its episode; --seed with
- * it begins there.
+ * own: how large requests are, how tight limits, how full it gets, whether it
+ * has caches, whether memory fails, and whether other operations come between
+ * the steps of one.  A failure tells the seed of its episode; --seed with it
+ * begins there.
  */
 
 #include "checker.h"
 
 #define EPISODE	5000
+#define CPUS	4
 
-static unsigned long random_limit(unsigned long *seed)
+static struct {
+	unsigned long seed;
+	unsigned int sizes;
+	unsigned int fill;
+	unsigned long window;
+	bool between;
+	bool memory;
+} taste;
+
+static unsigned long pick(unsigned long n)
+{
+	return below(&taste.seed, n);
+}
+
+static unsigned long random_limit(void)
 {
 	static const unsigned long limits[] = {
-		0x3ff, 0xfff, 0x1fff, 0xfffff, 0xfffffff, ~0UL >> 12, ~0UL - 1,
-		~0UL,
+		0x3ff, 0xfff, 0x1fff, 0xfffff, 0xfffffff, ~0UL >> 16, ~0UL >> 12,
 	};
 
-	switch (below(seed, 4)) {
+	switch (pick(4)) {
 	case 0:
-		return limits[below(seed, ARRAY_SIZE(limits))];
+		return limits[pick(ARRAY_SIZE(limits))];
 	case 1:
-		return below(seed, 0x4000);
+		return pick(2 * taste.window);
 	default:
-		return 0x1fff;
+		return taste.window - 1;
 	}
 }
 
-static unsigned long random_size(unsigned long *seed, unsigned int taste)
+static unsigned long random_size(void)
 {
-	switch (taste == 4 ? below(seed, 4) : taste) {
+	switch (taste.sizes == 5 ? pick(5) : taste.sizes) {
 	case 0:
-		return 1 + below(seed, 8);
+		return 1 + pick(8);
 	case 1:
-		return 1 + below(seed, 40);
+		return 1 + pick(40);
 	case 2:
-		return 1UL << below(seed, 12);
+		return 1UL << pick(12);
+	case 3:
+		return 1;
 	default:
-		return 1 + below(seed, 1500);
+		return 1 + pick(1500);
 	}
 }
 
-static void operation(unsigned long *seed, unsigned int taste,
-		      unsigned int fill, bool only_fast)
+static void allocate(void)
 {
-	unsigned int kind = below(seed, 100);
-	unsigned long size = random_size(seed, taste);
-	unsigned int at = m.nr ? below(seed, m.nr) : 0;
-	unsigned long limit = random_limit(seed);
+	unsigned long size = random_size(), limit = random_limit();
 
-	shim_set_cpu(below(seed, 3));
-	if (kind < fill) {
-		if (below(seed, 3) || only_fast)
-			check_alloc_fast(size, limit, below(seed, 2));
-		else
-			check_alloc(size, limit, below(seed, 4));
-	} else if (kind < 90) {
-		if (below(seed, 3))
-			check_free_fast(at);
-		else
-			check_free(at);
-	} else if (kind < 94) {
-		check_find(below(seed, 2) ? below(seed, 0x2000) : next_random(seed));
-	} else if (kind < 95) {
-		check_cache_from(below(seed, 2) ? below(seed, 0x2000) : 0);
-	} else if (kind < 96) {
-		if (below(seed, 4))
-			check_unreserve(at);
-		else
-			check_reserve(limit & 0x1fff, (limit & 0x1fff) +
-				      below(seed, 64));
-	} else if (kind < 98) {
-		check_bad_free(below(seed, 0x2000));
-	} else if (kind < 99) {
-		check_works(below(seed, 400));
-	} else {
-		shim_set_cpu(3);
-		shim_cpu_down(below(seed, 3));
-		sync_cached();
-		WRITE_ONCE(shim_online_mask, 0xf);
+	switch (pick(8)) {
+	case 0:
+		check_alloc(size, limit, pick(4));
+		break;
+	case 1:
+		check_alloc_placed(size, limit, pick(10), pick(512), 6 + pick(8));
+		break;
+	default:
+		check_alloc_fast(size, limit, pick(2));
 	}
+}
+
+static void free_one(void)
+{
+	unsigned int at = m.nr ? pick(m.nr) : 0, left;
+
+	if (!pick(64)) {
+		/* As many as a magazine takes, and some. */
+		for (left = 80; left && m.nr; left--)
+			check_free_fast(pick(m.nr), pick(512));
+		return;
+	}
+	switch (pick(8)) {
+	case 0:
+	case 1:
+		check_free(at, pick(2000));
+		break;
+	case 2:
+		check_free_found(at);
+		break;
+	default:
+		check_free_fast(at, pick(512));
+	}
+}
+
+static void operate(unsigned long unused)
+{
+	unsigned int kind = pick(100);
+	unsigned long pfn;
+
+	if (kind < taste.fill) {
+		allocate();
+	} else if (kind < 90) {
+		free_one();
+	} else if (kind < 92) {
+		check_find(pick(2) ? pick(taste.window) : next_random(&taste.seed));
+	} else if (kind < 94) {
+		pfn = pick(taste.window);
+		if (pick(4))
+			check_unreserve(m.nr ? pick(m.nr) : 0);
+		else if (pick(2))
+			check_reserve(pfn, pfn + pick(64));
+		else
+			check_reserve_free(pfn, pfn + pick(64));
+	} else if (kind < 96) {
+		check_bad_free(pick(taste.window), pick(4) ? random_size() : 0);
+	} else if (kind < 98) {
+		check_works(pick(4) ? pick(1500) : pick(10000));
+	} else if (kind < 99) {
+		check_drain();
+	} else {
+		check_cpu_down(pick(CPUS));
+	}
+}
+
+static void come_between(void)
+{
+	if (!pick(4))
+		check_between(pick(CPUS), operate, 0);
 }
 
 static void episode(unsigned long seed, unsigned long ops)
 {
-	unsigned long start = below(&seed, 3) ? 1 : 1 + below(&seed, 100);
-	unsigned int taste = below(&seed, 5), fill = 40 + below(&seed, 12);
-	/* What alloc_iova() took may keep frees off the fast path. */
-	bool only_fast = below(&seed, 2);
+	static const unsigned long windows[] = { 0x800, 0x2000, 0x4000, 0x8000 };
 	unsigned long i;
 
+	taste.seed = seed;
+	taste.sizes = pick(6);
+	taste.fill = 40 + pick(12);
+	taste.window = windows[pick(4)];
+	taste.between = !pick(3);
+	taste.memory = !pick(3);
 	shim_set_cpu(0);
-	checker_begin(start);
+	checker_begin(pick(3) ? 1 : 1 + pick(100), pick(8));
 	for (i = 0; i < ops && !test_why[0]; i++) {
-		operation(&seed, taste, fill, only_fast);
-		if (i % 50 == 0)
+		if (i % 100 == 0)
+			check_memory(taste.memory && i / 100 % 2 ? 1 + pick(20) : 0);
+		shim_interrupt = taste.between ? come_between : NULL;
+		shim_set_cpu(pick(CPUS));
+		operate(0);
+		shim_interrupt = NULL;
+		if (i % 20 == 0)
 			check_all();
 	}
+	shim_interrupt = NULL;
 	if (test_why[0])
 		return;
 	checker_end();

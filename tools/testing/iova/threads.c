@@ -6,7 +6,9 @@
  *
  * Each of %WORKERS threads is a CPU.  It allocates, by either API, and passes
  * ranges on through rings to whoever frees them.  Meanwhile one more thread
- * runs work items, and another takes CPUs down and up and lets memory fail.
+ * runs work items, and another takes CPUs down and up, drains and lets memory
+ * fail.  By turns the workers allocate little, so that much is in caches, and
+ * all there is, so that runs are cut.
  * owner[] knows who holds a page: the first one handed out twice, or freed by
  * somebody who does not hold it, fails the test.  Its accesses are relaxed, so
  * that they order nothing: what orders two owners is the allocator alone.
@@ -27,6 +29,8 @@
 #define CONTROL_CPU	(WORKERS + 1)
 #define PAGES		32768UL
 #define RING		64
+#define WINDOW_US	2500	/* what the reaper takes for a second */
+#define WINDOW_STEPS	5
 
 struct range {
 	unsigned long pfn, size;
@@ -41,7 +45,8 @@ struct ring {
 static struct iova_domain *iovad;
 static struct ring rings[WORKERS][WORKERS];
 static unsigned char owner[PAGES];
-static int stop, stop_pump, park[WORKERS], parked[WORKERS];
+static unsigned long window;	/* pages that are used, by turns all or few */
+static int stop, stop_pump, calm, park[WORKERS], parked[WORKERS];
 static unsigned long twice, strange, done, failed, hotplugs, reports;
 
 /* ThreadSanitizer calls this for each report. */
@@ -93,14 +98,14 @@ static void give_back(const struct range *range, unsigned long how)
 
 static void take_one(unsigned int cpu, unsigned long *seed)
 {
-	unsigned long limit = below(seed, 4) ? PAGES - 1 :
-					       1 + below(seed, PAGES - 1);
+	unsigned long limit = below(seed, 4) ? window - 1 :
+					       1 + below(seed, window - 1);
 	unsigned long how = below(seed, 64);
 	struct range range;
 
 	range.size = how < 40 ? 1 + below(seed, 8) : 1 + below(seed, 80);
 	if (how == 63)
-		range.size = 1 + below(seed, 1200);
+		range.size = 1 + below(seed, below(seed, 8) ? 1200 : 9000);
 	if (how % 8 == 0)
 		range.pfn = our_ops.alloc(iovad, range.size, limit, true);
 	else
@@ -133,6 +138,13 @@ static void *work(void *arg)
 		if (below(&seed, 64) &&
 		    receive(&rings[from][cpu], &range))
 			give_back(&range, next_random(&seed));
+		/* Leave no more than a few in flight. */
+		while (__atomic_load_n(&calm, __ATOMIC_RELAXED) &&
+		       receive(&rings[below(&seed, WORKERS)][cpu], &range))
+			give_back(&range, next_random(&seed));
+		/* Or be idle for so long that the cache may go, or just not. */
+		if (!below(&seed, 3000))
+			usleep(below(&seed, 4 * WINDOW_US));
 		ops++;
 	}
 	__atomic_store_n(&parked[cpu], 1, __ATOMIC_RELEASE);
@@ -144,17 +156,18 @@ static void *pump(void *arg)
 {
 	shim_set_cpu(PUMP_CPU);
 	while (!__atomic_load_n(&stop_pump, __ATOMIC_RELAXED)) {
-		shim_run_works(20);
-		usleep(500);
+		shim_run_works(HZ / WINDOW_STEPS);
+		usleep(WINDOW_US / WINDOW_STEPS);
 	}
 	return NULL;
 }
 
-static void take_cpu_down_and_up(unsigned int cpu)
+static void take_cpu_down_and_up(unsigned int cpu, unsigned long wait)
 {
 	__atomic_store_n(&park[cpu], 1, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&parked[cpu], __ATOMIC_ACQUIRE))
 		sched_yield();
+	usleep(wait);
 	shim_cpu_down(cpu);
 	shim_cpu_up(cpu);
 	__atomic_store_n(&park[cpu], 0, __ATOMIC_RELEASE);
@@ -171,6 +184,7 @@ static void episode(unsigned int nr, double seconds)
 	struct range range;
 	unsigned int from;
 
+	window = nr % 2 ? PAGES : PAGES / 5;
 	iovad = our_ops.domain_new(4096, 1);
 	expect(!iova_domain_init_rcaches(iovad), "init_rcaches");
 	memset(rings, 0, sizeof(rings));
@@ -180,9 +194,12 @@ static void episode(unsigned int nr, double seconds)
 		pthread_create(&threads[cpu], NULL, work, (void *)cpu);
 	for (ms = 0; ms < seconds * 1000; ms += 5) {
 		usleep(5000);
+		__atomic_store_n(&calm, ms % 400 < 200, __ATOMIC_RELAXED);
+		iova_drain(iovad);
 		shim_fail_random(ms % 200 < 50 ? 20 : 0);
 		if (ms % 35 == 0)
-			take_cpu_down_and_up(ms / 35 % WORKERS);
+			take_cpu_down_and_up(ms / 35 % WORKERS,
+					     ms * 97 % (3 * WINDOW_US));
 	}
 	shim_fail_random(0);
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
@@ -193,8 +210,8 @@ static void episode(unsigned int nr, double seconds)
 		for (cpu = 0; cpu < WORKERS; cpu++)
 			while (receive(&rings[from][cpu], &range))
 				give_back(&range, 1);
-	/* Every other domain goes while work is pending. */
-	if (nr % 2) {
+	/* Some domains go while work is pending. */
+	if (nr % 4 < 2) {
 		shim_run_works(5000);
 		iova_domain_stats(iovad, &stats);
 		expect(stats.counts.ranges == stats.all_cached,

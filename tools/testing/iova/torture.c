@@ -14,8 +14,8 @@
  * are relaxed, so that they order nothing. By turns the threads fill, stir and
  * drain; filled, all below 32 bits is used up, and often all that has a shadow.
  *
- * Meanwhile one thread runs work items, and the main one takes CPUs down and up,
- * lets memory fail, and every second has everybody stop: then it frees all, and
+ * Meanwhile one thread runs work items and drains, and the main one takes CPUs
+ * down and up, lets memory fail, and every second has everybody stop: then it frees all, and
  * takes all there is, to see that everything came back; or tears the domain down
  * with all its ranges live and all its caches full, and makes a new one.
  */
@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include <linux/bitops.h>
+#include <linux/iova.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
 
@@ -52,6 +53,7 @@ static unsigned long owned[WINDOW / BITS], slots[SLOTS];
 static unsigned long twice, strange, wrong, lost, done, failed;
 static unsigned long hotplugs, teardowns, checks;
 static unsigned int nr_threads = 8;
+static pthread_mutex_t domain_lives = PTHREAD_MUTEX_INITIALIZER;
 static int stop, stop_pump, phase, park[MAX_THREADS], parked[MAX_THREADS];
 
 static bool shadow_change(unsigned long pfn, unsigned long size, bool take)
@@ -176,6 +178,9 @@ static void *work(void *arg)
 				usleep(100);
 			__atomic_store_n(&parked[cpu], 0, __ATOMIC_RELEASE);
 		}
+		/* Or be idle for so long that the cache may go, or just not. */
+		if (!below(&seed, 500))
+			usleep(below(&seed, 15000));
 		for (i = 0; i < BATCH; i++)
 			operate(&seed, __atomic_load_n(&phase, __ATOMIC_RELAXED), &did);
 		__atomic_add_fetch(&done, did, __ATOMIC_RELAXED);
@@ -188,7 +193,13 @@ static void *pump(void *arg)
 {
 	shim_set_cpu(nr_threads);
 	while (!__atomic_load_n(&stop_pump, __ATOMIC_RELAXED)) {
-		shim_run_works(20);
+		shim_run_works(100);
+		if (ops == &our_ops) {
+			/* CPUs lose what they are about to hand out. */
+			pthread_mutex_lock(&domain_lives);
+			iova_drain(iovad);
+			pthread_mutex_unlock(&domain_lives);
+		}
 		usleep(500);
 	}
 	return NULL;
@@ -245,11 +256,13 @@ static void everybody_stops(bool all)
 	shim_fail_random(0);
 	for (cpu = 0; cpu < nr_threads; cpu++)
 		park_cpu(cpu);
+	pthread_mutex_lock(&domain_lives);
 	if (all)
 		check_all_back();
 	ops->domain_delete(iovad);
 	teardowns++;
 	domain_start();
+	pthread_mutex_unlock(&domain_lives);
 	for (cpu = 0; cpu < nr_threads; cpu++)
 		unpark_cpu(cpu);
 }

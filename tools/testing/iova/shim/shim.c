@@ -23,6 +23,7 @@
 #include <linux/cpuhotplug.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -64,7 +65,8 @@ void shim_set_possible(unsigned int nr)
 {
 	BUG_ON(nr > SHIM_CPUS);
 	shim_possible = nr;
-	WRITE_ONCE(shim_online_mask, (1U << nr) - 1);
+	WRITE_ONCE(shim_online_mask,
+		   nr < SHIM_MASK_CPUS ? (1U << nr) - 1 : ~0U);
 }
 
 void shim_cpu_down(unsigned int cpu)
@@ -72,6 +74,7 @@ void shim_cpu_down(unsigned int cpu)
 	struct hlist_node *node, *next;
 	unsigned int i;
 
+	BUG_ON(cpu >= SHIM_MASK_CPUS);
 	pthread_mutex_lock(&hotplug);
 	WRITE_ONCE(shim_online_mask, shim_online_mask & ~(1U << cpu));
 	for (i = 0; i < SHIM_CPUHP_STATES; i++)
@@ -91,6 +94,36 @@ void shim_cpu_up(unsigned int cpu)
 unsigned long shim_irqs_off(void)
 {
 	return READ_ONCE(shim_this_cpu->irq) / 2;
+}
+
+#ifdef SHIM_TSAN
+void shim_pause(void)
+{
+	static __thread unsigned long random;
+
+	random = random * 6364136223846793005UL + 1442695040888963407UL;
+	if (random >> 54)
+		return;
+	if (random >> 50 & 3)
+		sched_yield();
+	else
+		usleep(1);
+}
+#endif
+
+/* Tests of page tables have readers, and another one. */
+#undef synchronize_rcu
+__attribute__((__weak__)) void synchronize_rcu(void)
+{
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < SHIM_CPUS; cpu++) {
+		unsigned long *irq = &shim_cpus[cpu].irq;
+		unsigned long was = __atomic_load_n(irq, __ATOMIC_ACQUIRE);
+
+		while (was & 1 && __atomic_load_n(irq, __ATOMIC_ACQUIRE) == was)
+			sched_yield();
+	}
 }
 
 static noinline void spin(raw_spinlock_t *lock)
@@ -359,7 +392,9 @@ void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 	shelf->live++;
 	account(1, cache->size);
 	if (PLAIN_MALLOC) {
-		object = aligned_alloc(SMP_CACHE_BYTES / 2, cache->size);
+		object = aligned_alloc(cache->size % SMP_CACHE_BYTES ?
+				       SMP_CACHE_BYTES / 2 : SMP_CACHE_BYTES,
+				       cache->size);
 		memset(object, 0xa5, cache->size);
 		return object;
 	}
@@ -408,7 +443,12 @@ void *kmalloc(size_t size, gfp_t gfp)
 
 	if (may_fail())
 		return NULL;
-	object = malloc(size);
+	/* Large objects have cache lines of their own. */
+	if (size >= SMP_CACHE_BYTES && !PLAIN_MALLOC)
+		object = aligned_alloc(SMP_CACHE_BYTES,
+				       ALIGN(size, SMP_CACHE_BYTES));
+	else
+		object = malloc(size);
 	if (PLAIN_MALLOC)
 		memset(object, 0xa5, size);
 	account(1, malloc_usable_size(object));
@@ -450,6 +490,17 @@ char area[SHIM_CPUS * SHIM_CPU_UNIT];
 static unsigned char cells[SHIM_CPU_UNIT / CELL];	/* length, at the first */
 static pthread_mutex_t percpu_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Static variables begin with the same value on each CPU. */
+static __attribute__((constructor)) void copy_static(void)
+{
+	unsigned long size = (unsigned long)area - (unsigned long)__start_shim_percpu;
+	unsigned int cpu;
+
+	for (cpu = 1; cpu < SHIM_CPUS; cpu++)
+		memcpy(shim_offset(&__start_shim_percpu[0], cpu * SHIM_CPU_UNIT),
+		       shim_offset(&__start_shim_percpu[0], 0), size);
+}
+
 void *__alloc_percpu_gfp(size_t size, size_t align, gfp_t gfp)
 {
 	unsigned long need = (size + CELL - 1) / CELL, at, cpu;
@@ -481,7 +532,7 @@ void *__alloc_percpu_gfp(size_t size, size_t align, gfp_t gfp)
 	pthread_mutex_unlock(&percpu_lock);
 	if (!found)
 		return NULL;
-	for (cpu = 0; cpu < SHIM_CPUS; cpu++)
+	for (cpu = 0; cpu < shim_possible; cpu++)
 		memset(found + cpu * SHIM_CPU_UNIT, 0, need * CELL);
 	account(1, need * CELL * shim_possible);
 	return found;
@@ -493,7 +544,7 @@ void free_percpu(void *ptr)
 
 	if (!ptr)
 		return;
-	for (cpu = 0; cpu < SHIM_CPUS; cpu++)
+	for (cpu = 0; cpu < shim_possible; cpu++)
 		memset((char *)ptr + cpu * SHIM_CPU_UNIT, 0x5a,
 		       cells[at] * CELL);
 	account(-1, -(long)(cells[at] * CELL * shim_possible));

@@ -64,6 +64,11 @@ static __always_inline int shim_fls64(u64 x)
 	(!!(__atomic_fetch_or(shim_word(nr, addr), shim_bit(nr),	\
 			      __ATOMIC_ACQUIRE) & shim_bit(nr)))
 #endif
+static __always_inline u64 ror64(u64 word, unsigned int shift)
+{
+	return (word >> (shift & 63)) | (word << (-shift & 63));
+}
+
 #define __clear_bit_unlock(nr, addr)					\
 	__atomic_store_n(shim_word(nr, addr),				\
 			 READ_ONCE(*shim_word(nr, addr)) & ~shim_bit(nr),\

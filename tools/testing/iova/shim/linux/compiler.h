@@ -17,10 +17,22 @@
 #ifdef SHIM_TSAN
 #define shim_read_order(x)						\
 	(__builtin_classify_type(x) == 5 ? __ATOMIC_ACQUIRE : __ATOMIC_RELAXED)
+/*
+ * What was read may have changed by the time it is used: now and then there is
+ * time for that.
+ */
+void shim_pause(void);
+#define READ_ONCE(x)							\
+({									\
+	__auto_type __read = __atomic_load_n(&(x), shim_read_order(x));	\
+									\
+	shim_pause();							\
+	__read;								\
+})
 #else
 #define shim_read_order(x)	__ATOMIC_RELAXED
-#endif
 #define READ_ONCE(x)		__atomic_load_n(&(x), shim_read_order(x))
+#endif
 #define WRITE_ONCE(x, val)	__atomic_store_n(&(x), (val), __ATOMIC_RELAXED)
 
 #define data_race(x)		(x)
@@ -35,6 +47,12 @@
 				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);\
 	__was;								\
 })
+
+#define try_cmpxchg(ptr, old, new)					\
+	__atomic_compare_exchange_n((ptr), (old), (new), 0,		\
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#define xchg(ptr, new)							\
+	__atomic_exchange_n((ptr), (new), __ATOMIC_SEQ_CST)
 
 #if defined(__x86_64__)
 #define cpu_relax()		__builtin_ia32_pause()

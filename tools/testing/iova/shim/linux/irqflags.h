@@ -8,7 +8,7 @@
 
 #include <linux/compiler.h>
 
-#define SHIM_CPUS	16
+#define SHIM_CPUS	512
 
 struct shim_cpu {
 	unsigned long irq;

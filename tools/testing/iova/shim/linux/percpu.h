@@ -11,7 +11,7 @@
 #include <linux/gfp.h>
 #include <linux/irqflags.h>
 
-#define SHIM_CPU_UNIT	(128UL << 10)
+#define SHIM_CPU_UNIT	(32UL << 10)
 
 #define DEFINE_PER_CPU(type, name)					\
 	__attribute__((section("shim_percpu"))) __typeof__(type) name
@@ -21,6 +21,7 @@
 #define per_cpu(var, cpu)	(*per_cpu_ptr(&(var), cpu))
 #define this_cpu_ptr(ptr)	shim_offset(ptr, shim_cpu_offset)
 #define raw_cpu_ptr(ptr)	this_cpu_ptr(ptr)
+#define raw_cpu_read(var)	READ_ONCE(*this_cpu_ptr(&(var)))
 
 void *__alloc_percpu_gfp(size_t size, size_t align, gfp_t gfp);
 void free_percpu(void *ptr);
