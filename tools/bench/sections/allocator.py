@@ -23,27 +23,21 @@ NOT_SHOWN = [
 COMMAND = "tools/bench/run allocator"
 
 WHY = [
-    (r"stretch.* (first|second)", """A free allocates nothing. Empty magazines are made ready by a
-    worker, 32 KiB of them at a time, and a range that finds none goes to the tree, from where
-    the next burst has to take it again; stock allocates a magazine while it frees. So caches
-    grow burst by burst until one fits. The first burst takes all it needs from the tree, where a
-    range costs more than on stock, which has nothing to look for in an empty domain"""),
-    (r"stretch", """Magazines hold 14 ranges until CPUs contend for the depot, those of stock 127:
-    one exchange with the depot in 14 operations, not in 127"""),
+    (r"stretch|pair from the caches", """What is freed is sorted back into its run before it is
+    handed out again, some 15 instructions a range; stock hands out what was freed last, as it
+    is. That is what keeps together what is mapped together"""),
+    (r"every other page is taken", """A request that no hole takes looks at what is free in runs
+    before it fails"""),
     (r"tree API.*free, worst", """A free updates, on its way to the root of the tree, what each
     node knows of the holes below it; stock's tree knows nothing of them, which is why it has to
     look for one from range to range"""),
-    (r"fast API, .* live: (free|alloc|free and alloc), ", """Most of these requests are for sizes
-    that nobody has freed, so they come from the tree, which is searched and updated from the root:
-    O(log n). Stock takes the place below the range it took last, at once, as long as
-    all below that is free, as it is here after so few operations; where it is not, see the
-    rows of the tree API. What a free here costs at worst is one that finds no magazine and goes
-    to the tree"""),
+    (r"fast API, .* live: (free|alloc|free and alloc), ", """The live ranges were allocated with the
+    tree API, so each has a node. When it is freed with the fast API the node leaves the tree,
+    O(log n); stock keeps it in its caches. Ranges that the fast API allocated have no nodes"""),
     (r"near the top: .*1000 live: all four, mean", """Among a thousand ranges the walk from range to
     range is short"""),
-    (r"nothing cached", """A request that fails asks every cache to give back before it does, and
-    tries a size rounded up and the exact one, each with a complete search; stock remembers the
-    size that failed last"""),
+    (r"nothing cached", """A request that fails searches the tree for a run and for the range
+    before it looks whether it failed before; stock remembers the size that failed last"""),
 ]
 
 POPULATIONS = (1000, 10000, 100000, 1000000)

@@ -24,10 +24,9 @@ NOT_SHOWN = [
 COMMAND = "tools/bench/run memory"
 
 WHY = [
-    (r"for each range", """Some ranges and empty magazines are kept ready, so that no operation has
-    to wait for memory"""),
-    (r"structures", """A range holds what the tree knows of the holes below it, and a domain the
-    heads of what it keeps ready, and counters. In the slab a range takes 64 bytes on either side"""),
+    (r"structures", """A range holds what the tree knows of the holes below it, and a domain a
+    cache line of its own for what the lock protects. In the slab a range takes 64 bytes on
+    either side"""),
 ]
 
 CPUS = (1, 8, 32, 64)

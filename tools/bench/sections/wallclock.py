@@ -30,14 +30,8 @@ ARCHES = (platform.machine().replace("aarch64", "arm64"),)
 COMMAND = "make -C tools/testing/iova bench; make -C tools/testing/io-pgtable bench"
 
 WHY = [
-    (r"batch of 1000, .*2 threads", """Each exchanges a magazine with the one depot every 14
-    operations, on stock every 127; and where the host takes a CPU away from the one who holds its
-    lock, the other waits. The least, which is disturbed least, is below stock's"""),
-    (r"batch of 1000, .*D1 misses", """A thousand cached ranges are in 72 magazines of two lines
-    each here, and in 8 of 16 lines on stock, which the processor finds one after the other"""),
-    (r"batch of 1000, ", """Each exchanges a magazine with the depot every 14 operations, on stock
-    every 127: such exchanges are a fifth of the instructions here. What is between them is shorter
-    than on stock, as pairs and shorter batches show"""),
+    (r"batch of 1000, ", """Four sizes take turns, so each range that is sorted back belongs to
+    another run than the one before it"""),
     (r"256 x 4 KiB: D1 misses", """Sixteen of these at a time are 32 KiB of page tables, all that
     this cache holds; whatever else is touched takes one out. With a cache of 48 KiB neither side
     misses at all"""),
