@@ -245,9 +245,10 @@ unsigned long iova_depot_alloc(struct iova_domain *iovad, unsigned int class,
 		run = own_run(cpu->run[class], limit_pfn);
 	if (!run)
 		run = pick_best(iovad, class, limit_pfn);
-	if (!run && *new && (iova_run_make(iovad, *new, class, limit_pfn) ||
-			     (evict(iovad, limit_pfn, gone) &&
-			      iova_run_make(iovad, *new, class, limit_pfn)))) {
+	if (!run && *new && !iovad->rcache->nr_cutting &&
+	    (iova_run_make(iovad, *new, class, limit_pfn) ||
+	     (evict(iovad, limit_pfn, gone) &&
+	      iova_run_make(iovad, *new, class, limit_pfn)))) {
 		iovad->counts.misses++;
 		run = *new;
 		*new = NULL;

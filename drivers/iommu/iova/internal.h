@@ -95,7 +95,7 @@ struct iova_run {
 	u16 relist_at;
 	u8 class : 4;
 	u8 list_no : 4;
-	u8 shift : 4;
+	u8 shift : 5;
 	u8 zone : 1;
 	struct gap_node gap __aligned(sizeof(u64));
 	struct list_head list;
@@ -173,7 +173,7 @@ static_assert(sizeof(struct iova_cpu) <= 1024);
 
 static __always_inline u64 iova_entry(unsigned int class, unsigned long pfn)
 {
-	/* A pfn with high bits gets another class, and is refused. */
+	/* A pfn with high bits gets another class, and is mostly refused. */
 	return pfn ^ ((u64)class << IOVA_CLASS_SHIFT);
 }
 
@@ -250,6 +250,8 @@ static inline struct iova_run **iova_hint(struct iova_depot *depot,
  * @caches: all caches of CPUs, and those that the reaper takes away
  * @nr_caches: length of @caches
  * @wanting: a CPU that frees and has no cache, plus one; 0 for none
+ * @nr_cutting: callers that cut runs, so that no run is made meanwhile;
+ *	iova_domain.lock
  * @hits: of caches that are gone
  * @reaper: see reaper.c
  * @cpuhp_dead: link for the CPU hotplug callback
@@ -263,6 +265,7 @@ struct iova_rcache {
 	struct list_head caches;
 	unsigned int nr_caches;
 	unsigned int wanting;
+	unsigned int nr_cutting;
 	unsigned long hits;
 	struct delayed_work reaper;
 	struct hlist_node cpuhp_dead;
@@ -341,6 +344,9 @@ void iova_refuse(struct iova_domain *iovad, struct iova_gone *gone,
 int iova_tree_insert(struct iova_domain *iovad, struct iova *iova);
 void iova_tree_erase(struct iova_domain *iovad, struct iova *iova,
 		     struct iova_gone *gone);
+bool iova_tree_take(struct iova_domain *iovad, unsigned long size,
+		    unsigned long limit_pfn, bool size_aligned,
+		    unsigned long least_pfn, struct iova *iova);
 struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
 			     unsigned long limit_pfn, bool size_aligned,
 			     unsigned long least_pfn, struct iova *iova);
@@ -389,6 +395,7 @@ bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 unsigned long iova_magazines_sort(struct iova_domain *iovad);
 
 /* search.c */
+void iova_cutting(struct iova_domain *iovad, int by);
 int iova_cut_runs(struct iova_domain *iovad, unsigned long first,
 		  unsigned long last);
 unsigned long iova_search(struct iova_domain *iovad, unsigned long size,

@@ -9,7 +9,7 @@
  *    Nothing is handed out from there.  When the magazine is full its entries
  *    are sorted back: a slot is marked free in its run, a range that is no part
  *    of a run leaves the tree.  Here a free of what is not allocated comes to
- *    light.  When all are sorted the CPU begins anew.
+ *    light.  The oldest are first; when all are sorted the CPU begins anew.
  *
  * 2. Entries mostly belong to one run, or to few.  The run found for one entry
  *    takes those that follow, as far as they are its own.
@@ -221,9 +221,10 @@ unsigned long iova_magazines_sort(struct iova_domain *iovad)
 	struct iova_rcache *rcache = iovad->rcache;
 	unsigned int left = READ_ONCE(rcache->nr_caches);
 	unsigned int holds = left * IOVA_MAGAZINE;
-	unsigned long flags, ranges = 0;
+	unsigned long flags, ranges = 0, nr;
 	struct iova_gone gone;
 	struct iova_cpu *cpu;
+	unsigned int done = 0;
 	int budget;
 
 	iova_gone_init(&gone);
@@ -238,10 +239,14 @@ unsigned long iova_magazines_sort(struct iova_domain *iovad)
 				left = 0;
 				break;
 			}
-			ranges += sort(iovad, cpu, &gone, &budget);
+			nr = sort(iovad, cpu, &gone, &budget);
+			ranges += nr;
+			done += nr;
 			budget--;
-			if (budget <= 0 || gone.nr_bad == IOVA_BAD_MAX - 1)
+			if (done < IOVA_MAGAZINE &&
+			    (budget <= 0 || gone.nr_bad == IOVA_BAD_MAX - 1))
 				break;
+			done = 0;
 			/* Its turn comes again after all others. */
 			list_move_tail(&cpu->list, &rcache->caches);
 			left--;

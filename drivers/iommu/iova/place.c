@@ -73,6 +73,9 @@ unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 	unsigned long room = size + place->align_mask, lo, pfn = 0, flags;
 	struct iova *iova;
 
+	/* What is above could not be freed with free_iova_fast(). */
+	limit_pfn = min(limit_pfn, IOVA_FAST_MAX);
+
 	if (!size || room < size || size - 1 > place->boundary_mask)
 		return 0;
 	iova = iova_mem_alloc();
@@ -105,15 +108,13 @@ EXPORT_SYMBOL_GPL(iova_alloc_placed);
  * up to @hi, the batch is full and there may be more.  Return %NULL when what
  * is left, [*lo, hi], is one hole, or begins with *run and what is below it.
  *
- * A batch is what the lock may be held for; two of its operations are for the
- * search here, and for what the caller puts into that hole.
+ * @left is what the lock may be held for yet.
  */
 static struct iova *grow_overlapping(struct iova_domain *iovad,
 				     unsigned long *lo, unsigned long hi,
-				     struct iova_run **run)
+				     unsigned int *left, struct iova_run **run)
 {
 	struct gap_node *node = gap_tree_find_from(&iovad->tree, *lo);
-	unsigned int left = IOVA_BATCH - 2;
 
 	*run = NULL;
 	for (; node && node->first <= hi; node = gap_tree_next(node)) {
@@ -124,7 +125,7 @@ static struct iova *grow_overlapping(struct iova_domain *iovad,
 		if (*lo < node->first)
 			gap_tree_grow_down(&iovad->tree, node, *lo);
 		*lo = node->last + 1;
-		if (node->last >= hi || !--left)
+		if (node->last >= hi || !--*left)
 			return iova_to_iova(node);
 	}
 	return NULL;
@@ -148,11 +149,13 @@ struct reservation {
 static struct iova *reserve_on(struct iova_domain *iovad,
 			       struct reservation *res, struct iova_gone *gone)
 {
+	/* Two operations are for the search, and for what becomes of a hole. */
+	unsigned int left = IOVA_BATCH - 2;
 	struct iova *found;
 	struct iova_run *run;
 
 	res->cut_last = 0;
-	found = grow_overlapping(iovad, &res->lo, res->hi, &run);
+	found = grow_overlapping(iovad, &res->lo, res->hi, &left, &run);
 	while (run) {
 		/* While a CPU has slots of it, they may be taken at any time. */
 		iova_run_release(iovad, run);
@@ -161,7 +164,9 @@ static struct iova *reserve_on(struct iova_domain *iovad,
 			return NULL;
 		}
 		iova_run_remove(iovad, run, gone);
-		found = grow_overlapping(iovad, &res->lo, res->hi, &run);
+		if (!--left)
+			return NULL;
+		found = grow_overlapping(iovad, &res->lo, res->hi, &left, &run);
 	}
 	if (found)
 		return found->pfn_hi >= res->hi ? found : NULL;
@@ -212,6 +217,7 @@ struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 		iova_magazines_sort(iovad);
 
 	iova_gone_init(&gone);
+	iova_cutting(iovad, 1);
 	while (!found) {
 		raw_spin_lock_irqsave(&iovad->lock, flags);
 		found = reserve_on(iovad, &res, &gone);
@@ -220,6 +226,7 @@ struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 		if (res.cut_last && iova_cut_runs(iovad, res.lo, res.cut_last))
 			break;
 	}
+	iova_cutting(iovad, -1);
 	iova_mem_free(res.iova);
 	return found;
 }
@@ -287,6 +294,7 @@ struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 		iova_magazines_sort(iovad);
 
 	iova_gone_init(&gone);
+	iova_cutting(iovad, 1);
 	do {
 		raw_spin_lock_irqsave(&iovad->lock, flags);
 		ret = reserve_free(iovad, iova, pfn, last, &gone, &cut_last);
@@ -295,6 +303,7 @@ struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 		if (ret == -EAGAIN && iova_cut_runs(iovad, *pfn, cut_last))
 			ret = -ENOMEM;
 	} while (ret == -EAGAIN);
+	iova_cutting(iovad, -1);
 	if (!ret)
 		return iova;
 	iova_mem_free(iova);

@@ -40,6 +40,7 @@
 #include <linux/iova.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/string.h>
 
 #include "internal.h"
 #include "trace.h"
@@ -341,25 +342,25 @@ static __always_inline void append(struct iova_cpu *cpu, unsigned int nr,
 }
 
 /*
- * The magazine is full: sort back what one hold of the lock may, and begin anew
- * when that was all.  Else the range takes the place of one that is sorted.
+ * When the magazine is full sort back what one hold of the lock may, and let
+ * the rest begin the magazine.
  */
 static void append_locked(struct iova_domain *iovad, struct iova_cpu *cpu,
 			  unsigned int class, unsigned long pfn,
 			  struct iova_gone *gone)
 {
-	if (cpu->nr == IOVA_MAGAZINE &&
-	    !iova_magazine_sort(iovad, cpu, gone)) {
-		cpu->frees += cpu->nr;
+	unsigned int left;
+
+	if (cpu->nr == IOVA_MAGAZINE) {
+		iova_magazine_sort(iovad, cpu, gone);
+		left = cpu->nr - cpu->nr_sorted;
+		memmove(cpu->freed, cpu->freed + cpu->nr_sorted,
+			left * sizeof(*cpu->freed));
+		cpu->frees += cpu->nr_sorted;
 		cpu->nr_sorted = 0;
-		WRITE_ONCE(cpu->nr, 0);
+		WRITE_ONCE(cpu->nr, left);
 	}
-	if (cpu->nr < IOVA_MAGAZINE) {
-		append(cpu, cpu->nr, class, pfn);
-	} else {
-		cpu->frees++;
-		cpu->freed[--cpu->nr_sorted] = iova_entry(class, pfn);
-	}
+	append(cpu, cpu->nr, class, pfn);
 }
 
 static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,

@@ -8,9 +8,9 @@
  * 1. A run has one node in the tree of its domain and a bit for each of its
  *    slots, set when the slot is free.  All slots are as long as a class.  A
  *    run of short ranges is as long as a leaf page table of 4 KiB pages maps,
- *    512 granules; others have 128 slots, as far as 4096 granules allow, but at
- *    least 16, so that an address comes again late and a CPU rarely needs more.
- *    Where space is short runs are shorter.
+ *    512 granules; others have 128 slots, so that an address comes again late
+ *    and a CPU rarely needs more.  Below 4 GiB they have fewer, as far as 4096
+ *    granules allow, but at least 16; and fewer than that with many CPUs.
  *
  * 2. A CPU that allocates gets all free slots of one word of the bitmap at
  *    once (iova_cpu.mask) and hands them out without a lock, from the top
@@ -68,13 +68,13 @@ static void account(struct iova_domain *iovad, const struct iova_run *run,
 static unsigned int new_shift(struct iova_domain *iovad, unsigned int class,
 			      unsigned long limit_pfn)
 {
-	unsigned int shift = clamp(class + 7, IOVA_RUN_SHIFT,
-				   max(12U, class + 4));
+	unsigned int shift = class + 7;
 	unsigned long share;
 
 	/* A run of a class for each CPU shall take an eighth of the space. */
 	if (!iova_zone(iovad, limit_pfn)) {
 		share = limit_pfn / 8 / num_possible_cpus();
+		shift = min(shift, max(12U, class + 4));
 		shift = min_t(unsigned int, shift, fls_long(share));
 	}
 	return max3(shift, IOVA_RUN_SHIFT, class);
@@ -187,6 +187,7 @@ void iova_run_remove(struct iova_domain *iovad, struct iova_run *run,
 	account(iovad, run, -1, run->nr_slots, run->nr_slots);
 	iovad->counts.returned += run->nr_slots;
 	gap_tree_erase(&iovad->tree, &run->gap);
+	iova_note_free(iovad, run->gap.first);
 	drop(iovad, run, gone);
 }
 
@@ -224,6 +225,8 @@ unsigned int iova_run_cut(struct iova_domain *iovad, struct iova_run *run,
 		iova_tree_insert(iovad, iova);
 	}
 	run->nr_free -= free;
+	if (free)
+		iova_note_free(iovad, run->gap.first);
 	account(iovad, run, -1, nr, free);
 	if (!run->nr_slots) {
 		drop(iovad, run, gone);

@@ -207,6 +207,25 @@ static bool cut_step(struct iova_domain *iovad, struct cutting *cutting,
 }
 
 /**
+ * iova_cutting - begin to cut runs, or end it
+ * @iovad: the domain, not locked
+ * @by: 1 or -1
+ *
+ * No run is made meanwhile, or another CPU could make one again and again where
+ * it is in the way.  Requests get ranges with a node of their own.
+ */
+void iova_cutting(struct iova_domain *iovad, int by)
+{
+	unsigned long flags;
+
+	if (!iovad->rcache)
+		return;
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	iovad->rcache->nr_cutting += by;
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+}
+
+/**
  * iova_cut_runs - have no run where something else is to be
  * @iovad: the domain, not locked
  * @first: lowest pfn of the place
@@ -225,6 +244,7 @@ int iova_cut_runs(struct iova_domain *iovad, unsigned long first,
 
 	if (!iovad->rcache || !READ_ONCE(iovad->rcache->depot))
 		return 0;
+	iova_cutting(iovad, 1);
 	while (!ret && cut_step(iovad, &cutting, &need_spares)) {
 		if (!need_spares)
 			continue;
@@ -233,6 +253,7 @@ int iova_cut_runs(struct iova_domain *iovad, unsigned long first,
 		else
 			ret = -ENOMEM;
 	}
+	iova_cutting(iovad, -1);
 	while ((iova = cutting.spares)) {
 		cutting.spares = iova->next;
 		iova_mem_free(iova);
@@ -295,24 +316,42 @@ static bool remember_failure(struct iova_domain *iovad,
 	return sure;
 }
 
-/* Whether a run in reach of a limit has anything free. */
+/* Whether a run in reach of a limit has anything free.  The domain is locked. */
 static bool anything_free(struct iova_domain *iovad, unsigned long limit_pfn)
 {
 	unsigned int zone = iova_zone(iovad, limit_pfn) + 1, class;
 	struct iova_rcache *rcache = iovad->rcache;
 	const struct iova_cpu *cpu;
-	unsigned long flags, sum = 0;
+	unsigned long sum = 0;
 
-	raw_spin_lock_irqsave(&iovad->lock, flags);
 	while (zone-- && rcache->depot)
 		for (class = 0; class < IOVA_CLASSES; class++)
 			sum |= rcache->depot->free[zone][class];
 	if (!sum)
 		list_for_each_entry(cpu, &rcache->caches, list)
 			for (class = 0; class < IOVA_CLASSES; class++)
-				sum |= READ_ONCE(cpu->mask[class]);
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+				if (cpu->run[class] &&
+				    cpu->run[class]->gap.first <= limit_pfn)
+					sum |= READ_ONCE(cpu->mask[class]);
 	return sum;
+}
+
+/*
+ * Search the tree, and see whether there is a reason to look further.  In one
+ * hold of the lock: what leaves a run is in the tree.
+ */
+static bool try_tree(struct iova_domain *iovad, const struct request *req,
+		     bool size_aligned, struct iova *iova, bool *look_further)
+{
+	unsigned long flags;
+	bool taken;
+
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	taken = iova_tree_take(iovad, req->size, req->limit_pfn, size_aligned,
+			       1, iova);
+	*look_further = !taken && anything_free(iovad, req->limit_pfn);
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	return taken;
 }
 
 /**
@@ -337,20 +376,21 @@ unsigned long iova_search(struct iova_domain *iovad, unsigned long size,
 	};
 	unsigned int left = LOOKS;
 	int ret = -EEXIST;
+	bool look_further;
 
 	while (ret == -EEXIST && left--) {
 		if (size_aligned && fails_again(iovad, &req))
 			return 0;
-		/* With nothing free in runs the tree says it all. */
-		if (iova_tree_alloc(iovad, size, limit_pfn, size_aligned, 1,
-				    iova))
+		if (try_tree(iovad, &req, size_aligned, iova, &look_further))
 			return iova->pfn_lo;
-		if (anything_free(iovad, limit_pfn) && look(iovad, &req)) {
+		if (look_further && look(iovad, &req)) {
 			ret = take(iovad, &req, iova);
 			continue;
 		}
 		if (!size_aligned || remember_failure(iovad, &req))
 			return 0;
+		/* Others free and allocate all the time: not for long. */
+		left -= min(left, LOOKS / 2);
 		iova_magazines_sort(iovad);
 	}
 	return ret ? 0 : req.first;

@@ -204,8 +204,8 @@ void iova_tree_erase(struct iova_domain *iovad, struct iova *iova,
 }
 
 /**
- * iova_tree_alloc - take the highest free range from the tree
- * @iovad: the domain, not locked
+ * iova_tree_take - take the highest free range from the tree
+ * @iovad: the domain, locked
  * @size: its size in granules
  * @limit_pfn: highest pfn it may cover
  * @size_aligned: align it to roundup_pow_of_two(@size)
@@ -214,6 +214,33 @@ void iova_tree_erase(struct iova_domain *iovad, struct iova *iova,
  *
  * pfn ~0UL is never handed out, so that one past the end of a range is always
  * a number.
+ *
+ * Return: true; false when nothing fits.
+ */
+bool iova_tree_take(struct iova_domain *iovad, unsigned long size,
+		    unsigned long limit_pfn, bool size_aligned,
+		    unsigned long least_pfn, struct iova *iova)
+{
+	iovad->counts.misses++;
+	if (!gap_tree_take(&iovad->tree, &iova->gap, size, size_aligned,
+			   min(limit_pfn, ~0UL - 1)))
+		return false;
+	if (iova->pfn_lo < least_pfn) {
+		gap_tree_erase(&iovad->tree, &iova->gap);
+		return false;
+	}
+	iovad->counts.ranges++;
+	return true;
+}
+
+/**
+ * iova_tree_alloc - the same for a domain that is not locked
+ * @iovad: the domain, not locked
+ * @size: its size in granules
+ * @limit_pfn: highest pfn it may cover
+ * @size_aligned: align it to roundup_pow_of_two(@size)
+ * @least_pfn: lowest pfn it may cover, 0 or 1
+ * @iova: what it is to be
  *
  * Context: any.
  * Return: @iova; %NULL when nothing fits.
@@ -226,14 +253,8 @@ struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
 	bool found;
 
 	raw_spin_lock_irqsave(&iovad->lock, flags);
-	iovad->counts.misses++;
-	found = gap_tree_take(&iovad->tree, &iova->gap, size, size_aligned,
-			      min(limit_pfn, ~0UL - 1));
-	if (found && iova->pfn_lo < least_pfn) {
-		gap_tree_erase(&iovad->tree, &iova->gap);
-		found = false;
-	}
-	iovad->counts.ranges += found;
+	found = iova_tree_take(iovad, size, limit_pfn, size_aligned, least_pfn,
+			       iova);
 	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	return found ? iova : NULL;
 }

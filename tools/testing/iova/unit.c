@@ -1754,6 +1754,74 @@ static void runs_that_are_all_free_make_way_for_other_sizes(void)
 	end();
 }
 
+static void what_is_freed_first_is_sorted_back_first(void)
+{
+	unsigned long i;
+
+	begin(true);
+	/* A CPU has a magazine once it has allocated. */
+	expect(alloc_iova_fast(iovad, 1, TOP, true), "a page");
+	for (i = 0; i < 300; i++)
+		many[i] = our_ops.alloc(iovad, 1, TOP, true);
+	for (i = 0; i < 300; i++)
+		free_iova_fast(iovad, many[i], 1);
+	for (i = 0; i < 300 - IOVA_MAGAZINE; i++)
+		expect(!length_of(many[i]), "the %lu-th is still there", i);
+	end();
+}
+
+static unsigned long turns;
+
+/* Another takes much, and gives it back, whenever it can. */
+static void take_and_give_256(void)
+{
+	unsigned long pfn;
+
+	shim_interrupt = NULL;
+	pfn = alloc_iova_fast(iovad, 256, TOP, true);
+	if (pfn)
+		free_iova_fast(iovad, pfn, 256);
+	if (++turns < 5000)
+		shim_interrupt = take_and_give_256;
+}
+
+static void a_reservation_ends_whoever_allocates_meanwhile(void)
+{
+	unsigned long pfn = 1;
+	struct iova *iova;
+
+	begin(true);
+	turns = 0;
+	shim_interrupt = take_and_give_256;
+	expect(reserve_iova(iovad, 8192, TOP), "reserve_iova()");
+	while (pfn && pfn < 8192) {
+		iova = iova_reserve_free(iovad, &pfn, 8191);
+		expect(!IS_ERR(iova) || PTR_ERR(iova) == -EBUSY, "error");
+	}
+	shim_interrupt = NULL;
+	expect(turns < 5000, "it took %lu turns", turns);
+	/* Ranges that grew are not freed with their old size. */
+	if (shim_warnings())
+		expect(strstr(shim_last_warning(), "refused"), "%s",
+		       shim_last_warning());
+	shim_clear_warnings();
+	end();
+}
+
+static void slots_above_a_limit_are_no_reason_to_look(void)
+{
+	unsigned long i, first;
+
+	begin(true);
+	for (i = 0; i < 1000; i++)
+		reserve_iova(iovad, 2 * i + 1, 2 * i + 1);
+	reserve_iova(iovad, 2000, 2047);
+	expect(alloc_iova_fast(iovad, 1, ~0UL >> 12, true), "a page far above");
+	first = holds_of(ask_in_vain);
+	expect(first < 15, "%lu holds of the lock", first);
+	end();
+}
+
 static void a_cpu_that_goes_gives_all_back(void)
 {
 	unsigned long i;
@@ -2368,6 +2436,9 @@ int main(int argc, char **argv)
 	run_test(what_is_free_can_be_had_between_any_two_steps);
 	run_test(the_cache_of_a_cpu_that_goes_is_freed_once);
 	run_test(runs_that_are_all_free_make_way_for_other_sizes);
+	run_test(what_is_freed_first_is_sorted_back_first);
+	run_test(a_reservation_ends_whoever_allocates_meanwhile);
+	run_test(slots_above_a_limit_are_no_reason_to_look);
 	run_test(a_cpu_that_goes_gives_all_back);
 	run_test(a_cpu_that_only_frees_gets_a_cache);
 	run_test(the_cache_of_an_idle_cpu_goes_after_two_windows);
