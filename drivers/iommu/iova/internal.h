@@ -392,6 +392,8 @@ bool iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
 	      struct iova_gone *gone);
 bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 			struct iova_gone *gone);
+bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
+			struct iova_gone *gone);
 unsigned long iova_magazines_sort(struct iova_domain *iovad);
 
 /* search.c */

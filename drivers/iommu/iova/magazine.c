@@ -208,6 +208,39 @@ bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 }
 
 /**
+ * iova_magazine_pick - sort a range back that was freed
+ * @iovad: the domain, locked
+ * @pfn: lowest pfn of the range
+ * @gone: what is left to do once the lock is released
+ *
+ * Return: true; false when it is in no magazine.
+ */
+bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
+			struct iova_gone *gone)
+{
+	struct iova_cpu *cpu;
+	unsigned int at, nr;
+	u64 entry;
+
+	if (!iovad->rcache || gone->nr_bad == IOVA_BAD_MAX)
+		return false;
+	list_for_each_entry(cpu, &iovad->rcache->caches, list) {
+		/* Pairs with append(): what the number covers is written. */
+		nr = smp_load_acquire(&cpu->nr);
+		for (at = cpu->nr_sorted; at < nr; at++) {
+			entry = cpu->freed[at];
+			if (iova_entry_pfn(entry) != pfn)
+				continue;
+			cpu->freed[at] = cpu->freed[cpu->nr_sorted++];
+			iova_put(iovad, pfn, 1UL << iova_entry_class(entry),
+				 gone);
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
  * iova_magazines_sort - free what is in all magazines of a domain
  * @iovad: the domain, not locked; it has caches
  *

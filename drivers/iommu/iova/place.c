@@ -103,79 +103,40 @@ unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 EXPORT_SYMBOL_GPL(iova_alloc_placed);
 
 /*
- * Let ranges that overlap [*lo, hi] take in the hole below them, the lowest
- * first, and move *lo past each.  Return the last one: when it does not reach
- * up to @hi, the batch is full and there may be more.  Return %NULL when what
- * is left, [*lo, hi], is one hole, or begins with *run and what is below it.
- *
- * @left is what the lock may be held for yet.
+ * One hold of the lock: let ranges that overlap [*lo, hi] take in the hole
+ * below them, the lowest first, and move *lo past each.  What is left becomes
+ * *spare.  No run is in the way.  Return the range that holds @hi, %NULL when
+ * there is more to do.
  */
-static struct iova *grow_overlapping(struct iova_domain *iovad,
-				     unsigned long *lo, unsigned long hi,
-				     unsigned int *left, struct iova_run **run)
-{
-	struct gap_node *node = gap_tree_find_from(&iovad->tree, *lo);
-
-	*run = NULL;
-	for (; node && node->first <= hi; node = gap_tree_next(node)) {
-		if (iova_is_run(node)) {
-			*run = iova_to_run(node);
-			return NULL;
-		}
-		if (*lo < node->first)
-			gap_tree_grow_down(&iovad->tree, node, *lo);
-		*lo = node->last + 1;
-		if (node->last >= hi || !--*left)
-			return iova_to_iova(node);
-	}
-	return NULL;
-}
-
-/**
- * struct reservation - a reservation in progress
- * @lo: lowest pfn that is not taken yet
- * @hi: highest pfn to be taken
- * @iova: what a hole is to become, %NULL once it did
- * @cut_last: highest pfn of a run that is to be cut first, 0 for none
- */
-struct reservation {
-	unsigned long lo;
-	unsigned long hi;
-	struct iova *iova;
-	unsigned long cut_last;
-};
-
-/* One hold of the lock.  Return the range that holds @hi, %NULL for not yet. */
-static struct iova *reserve_on(struct iova_domain *iovad,
-			       struct reservation *res, struct iova_gone *gone)
+static struct iova *reserve_on(struct iova_domain *iovad, unsigned long *lo,
+			       unsigned long hi, struct iova **spare,
+			       struct iova_gone *gone)
 {
 	/* Two operations are for the search, and for what becomes of a hole. */
 	unsigned int left = IOVA_BATCH - 2;
-	struct iova *found;
-	struct iova_run *run;
+	struct gap_node *node;
+	struct iova *iova;
 
-	res->cut_last = 0;
-	found = grow_overlapping(iovad, &res->lo, res->hi, &left, &run);
-	while (run) {
-		/* While a CPU has slots of it, they may be taken at any time. */
-		iova_run_release(iovad, run);
-		if (run->nr_free < run->nr_slots) {
-			res->cut_last = min(run->gap.last, res->hi);
+	while ((node = gap_tree_find_from(&iovad->tree, *lo)) &&
+	       node->first <= hi) {
+		if (!left--)
 			return NULL;
+		if (*lo < node->first) {
+			/* One that was freed is to go, not to grow. */
+			if (iova_magazine_pick(iovad, node->first, gone))
+				continue;
+			gap_tree_grow_down(&iovad->tree, node, *lo);
 		}
-		iova_run_remove(iovad, run, gone);
-		if (!--left)
-			return NULL;
-		found = grow_overlapping(iovad, &res->lo, res->hi, &left, &run);
+		*lo = node->last + 1;
+		if (node->last >= hi)
+			return iova_to_iova(node);
 	}
-	if (found)
-		return found->pfn_hi >= res->hi ? found : NULL;
-	found = res->iova;
-	res->iova = NULL;
-	found->pfn_lo = res->lo;
-	found->pfn_hi = res->hi;
-	iova_tree_insert(iovad, found);
-	return found;
+	iova = *spare;
+	*spare = NULL;
+	iova->pfn_lo = *lo;
+	iova->pfn_hi = hi;
+	iova_tree_insert(iovad, iova);
+	return iova;
 }
 
 /**
@@ -194,15 +155,13 @@ static struct iova *reserve_on(struct iova_domain *iovad,
  * nothing can be below them.
  *
  * Context: any.
- * Return: the range that holds @pfn_hi; %NULL without memory, or with a warning
- * when the pfns are no range of the address space.  Nothing is reserved then,
- * unless live ranges of runs are in the way.
+ * Return: the range that holds @pfn_hi; %NULL, with nothing reserved, without
+ * memory, or with a warning when the pfns are no range of the address space.
  */
 struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 			  unsigned long pfn_hi)
 {
-	struct reservation res = { .lo = pfn_lo, .hi = pfn_hi };
-	struct iova *found = NULL;
+	struct iova *spare, *found = NULL;
 	struct iova_gone gone;
 	unsigned long flags;
 
@@ -210,24 +169,25 @@ struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 		 "iova: reservation of pfns %#lx to %#lx refused\n",
 		 pfn_lo, pfn_hi))
 		return NULL;
-	res.iova = iova_mem_alloc();
-	if (!res.iova)
+	spare = iova_mem_alloc();
+	if (!spare)
 		return NULL;
 	if (iovad->rcache)
 		iova_magazines_sort(iovad);
 
 	iova_gone_init(&gone);
 	iova_cutting(iovad, 1);
+	if (iova_cut_runs(iovad, pfn_lo, pfn_hi))
+		goto done;
 	while (!found) {
 		raw_spin_lock_irqsave(&iovad->lock, flags);
-		found = reserve_on(iovad, &res, &gone);
+		found = reserve_on(iovad, &pfn_lo, pfn_hi, &spare, &gone);
 		raw_spin_unlock_irqrestore(&iovad->lock, flags);
 		iova_gone_finish(iovad, &gone);
-		if (res.cut_last && iova_cut_runs(iovad, res.lo, res.cut_last))
-			break;
 	}
+done:
 	iova_cutting(iovad, -1);
-	iova_mem_free(res.iova);
+	iova_mem_free(spare);
 	return found;
 }
 EXPORT_SYMBOL_GPL(reserve_iova);
