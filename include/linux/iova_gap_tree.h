@@ -60,8 +60,8 @@ struct iova_counts {
  * struct iova_domain - one IOVA address space
  * @granule: bytes per pfn, a power of two
  * @start_pfn: lowest pfn that is handed out
- * @fast: the cache of each CPU, %NULL where there is none; before the domain
- *	has caches, a pointer of that kind that all domains share
+ * @fast: the cache of each CPU; where there is none, the one empty cache that
+ *	all domains share
  * @rcache: caches of the domain, %NULL before iova_domain_init_rcaches()
  * @lock: protects all that follows, the runs and the depot
  * @tree: every range that is no part of a run, and every run

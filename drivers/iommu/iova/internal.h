@@ -14,7 +14,8 @@
  *	run.c		a stretch of adjacent ranges of one size
  *	tree.c		memory, and what is no part of a run
  *
- * Calls go from a file to those below it in this list.
+ * Calls go from a file to those below it in this list; run.c alone also calls
+ * depot.c, which lists the runs.
  *
  * Locks, outermost first:
  *
@@ -192,7 +193,6 @@ static inline unsigned int iova_entry_class(u64 entry)
  * an eighth, a quarter, a half, all.
  */
 #define IOVA_LISTS		5U
-#define IOVA_LIST_FEW		0U
 #define IOVA_LIST_ALL		4U
 #define IOVA_NO_LIST		15U
 #define IOVA_NO_RELIST		0xffffU
@@ -367,13 +367,14 @@ struct iova_run *iova_run_search(struct iova_domain *iovad, unsigned long pfn);
 unsigned int iova_run_owner_word(const struct iova_run *run);
 bool iova_run_next(const struct iova_run *run, unsigned long pfn,
 		   unsigned long *first, unsigned long *last);
-bool iova_run_ends(const struct iova_run *run, bool reach,
+bool iova_run_ends(const struct iova_run *run,
 		   unsigned long *first, unsigned long *last);
-bool iova_run_room(const struct iova_run *run, bool reach, unsigned long size,
+bool iova_run_room(const struct iova_run *run, unsigned long size,
 		   unsigned long align_mask, unsigned long limit_pfn,
 		   unsigned long *first);
 const char *iova_run_put(struct iova_domain *iovad, struct iova_run *run,
 			 unsigned long pfn, unsigned long size);
+
 /* depot.c */
 unsigned int iova_zone(const struct iova_domain *iovad, unsigned long last);
 struct iova_depot *iova_depot_make(void);

@@ -6,9 +6,10 @@
  * ===================
  *
  * 1. Caches of CPUs.  A CPU that neither allocates nor frees for a window loses
- *    its cache: the pointer is cleared, an RCU grace period waits for the fast
- *    path that may still use it, the magazine is sorted back, the slots go back
- *    to their runs, and the memory is freed.  The CPU is not woken for that.
+ *    its cache: the pointer is set to the empty one that all domains share, an
+ *    RCU grace period waits for the fast path that may still use it, the
+ *    magazine is sorted back, the slots go back to their runs, and the memory
+ *    is freed.  The CPU is not woken for that.
  *
  * 2. Runs that are all free.  Of these the depot keeps what it needed: each
  *    shelf notes the smallest number it had in a window, and so many go back

@@ -305,12 +305,11 @@ struct iova_run *iova_run_search(struct iova_domain *iovad, unsigned long pfn)
 	return iova_to_run(node);
 }
 
-/* Free slots; with @reach those that a CPU has, too. */
-static void free_slots(const struct iova_run *run, bool reach,
-		       unsigned long *slots)
+/* Free slots, those that a CPU has among them. */
+static void free_slots(const struct iova_run *run, unsigned long *slots)
 {
 	bitmap_copy(slots, run->free, IOVA_RUN_PAGES);
-	if (reach && run->owner)
+	if (run->owner)
 		slots[iova_run_owner_word(run)] |=
 			READ_ONCE(run->owner->mask[run->class]);
 }
@@ -332,7 +331,7 @@ bool iova_run_next(const struct iova_run *run, unsigned long pfn,
 	unsigned long slot = slot_at(run, pfn), end = slot + 1;
 	bool free;
 
-	free_slots(run, true, slots);
+	free_slots(run, slots);
 	free = test_bit(slot, slots);
 	if (free)
 		end = find_next_zero_bit(slots, run->nr_slots, slot);
@@ -344,13 +343,12 @@ bool iova_run_next(const struct iova_run *run, unsigned long pfn,
 /**
  * iova_run_ends - find the outermost ranges of a run
  * @run: the run; its domain is locked
- * @reach: what a CPU has to hand out is free
  * @first: where the lowest pfn goes that is taken
  * @last: where the highest pfn goes that is taken
  *
  * Return: true; false when all of it is free.
  */
-bool iova_run_ends(const struct iova_run *run, bool reach,
+bool iova_run_ends(const struct iova_run *run,
 		   unsigned long *first, unsigned long *last)
 {
 	DECLARE_BITMAP(slots, IOVA_RUN_PAGES);
@@ -358,7 +356,7 @@ bool iova_run_ends(const struct iova_run *run, bool reach,
 
 	if (run->nr_free == run->nr_slots)
 		return false;
-	free_slots(run, reach, slots);
+	free_slots(run, slots);
 	low = find_next_zero_bit(slots, run->nr_slots, 0);
 	if (low == run->nr_slots)
 		return false;
@@ -371,7 +369,6 @@ bool iova_run_ends(const struct iova_run *run, bool reach,
 /**
  * iova_run_room - find the highest place for a range in a run
  * @run: the run; its domain is locked
- * @reach: what a CPU has to hand out is free
  * @size: size of the range
  * @align_mask: low bits of its first pfn that are to be clear, 2^n - 1
  * @limit_pfn: highest pfn it may cover
@@ -379,7 +376,7 @@ bool iova_run_ends(const struct iova_run *run, bool reach,
  *
  * Return: true; false when there is no place.
  */
-bool iova_run_room(const struct iova_run *run, bool reach, unsigned long size,
+bool iova_run_room(const struct iova_run *run, unsigned long size,
 		   unsigned long align_mask, unsigned long limit_pfn,
 		   unsigned long *first)
 {
@@ -391,7 +388,7 @@ bool iova_run_room(const struct iova_run *run, bool reach, unsigned long size,
 	    run->gap.first > limit_pfn ||
 	    limit_pfn - run->gap.first < size - 1)
 		return false;
-	free_slots(run, reach, slots);
+	free_slots(run, slots);
 	at = min(run->nr_slots - nr,
 		 (limit_pfn - run->gap.first - (size - 1)) >> run->class);
 	/* The run is aligned to what is asked for, or no slot of it is. */

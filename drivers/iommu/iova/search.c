@@ -79,12 +79,12 @@ static bool try_node(struct request *req, struct gap_node *node,
 
 	if (iova_is_run(node)) {
 		run = iova_to_run(node);
-		if (!iova_run_ends(run, true, &first, &last))
+		if (!iova_run_ends(run, &first, &last))
 			return false;
 	}
 	if (try_stretch(req, last + 1, *hi))
 		return true;
-	if (run && iova_run_room(run, true, req->size, req->align_mask,
+	if (run && iova_run_room(run, req->size, req->align_mask,
 				 req->limit_pfn, &req->first))
 		return true;
 	*hi = first ? min(*hi, first - 1) : 0;
