@@ -166,7 +166,8 @@ our_options()
 	local at=$tree/drivers/iommu
 
 	{ sed -nE 's/^config //p' "$at/Kconfig.dmamap" "$tree/lib/Kconfig.gap_tree" \
-		"$at"/{iova,dmamap,io-pgtable}/Kconfig
+		"$at"/io-pgtable/Kconfig "$at"/{iova,dmamap,io-pgtable}/tests/Kconfig \
+		"$at/lab/Kconfig"
 	  sed -nE 's/^\+config //p' "$top"/tools/series/edits/*.edit
 	} | grep -vE '_STOCK$|^IOVA_STANDALONE$'
 }
@@ -177,7 +178,7 @@ our_targets()
 {
 	local symbol object
 
-	printf 'drivers/iommu/%s/\n' iova dmamap io-pgtable intel arm
+	printf 'drivers/iommu/%s/\n' iova dmamap io-pgtable lab intel arm
 	while read -r symbol object; do
 		! grep -qE "^CONFIG_$symbol=[ym]" "$1/.config" || echo "$object"
 	done <<-'END'
@@ -193,7 +194,7 @@ our_targets()
 # texts in two drivers that are only edited it says of the base, too.
 our_messages()
 {
-	local files='drivers/iommu/(iova|dmamap|io-pgtable)/[^:]*'
+	local files='drivers/iommu/(iova|dmamap|io-pgtable|lab)/[^:]*'
 
 	files+='|lib/gap_tree[^:]*|include/linux/(gap_tree|iommu|iova|iova_gap_tree)\.h'
 	files+='|drivers/iommu/(iommu|io-pgtable)\.c|include/linux/io-pgtable\.h'

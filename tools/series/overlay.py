@@ -14,6 +14,8 @@ PACKAGE = "linux-source-" + VERSION
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDERS = ("Documentation", "drivers", "include", "lib", "tools/iommu", "tools/testing")
 RENAMED = {"Kconfig": "drivers/iommu/Kconfig.dmamap"}
+# Laid into the tree beside the series, for this project's own builds: no patch has it. What hangs it in is its edit.
+LAB, LAB_IN_TREE = "tools/kernel/lab", "drivers/iommu/lab"
 MAINTAINERS = "MAINTAINERS"
 
 
@@ -70,18 +72,23 @@ def release(base):
     return version
 
 
-def project_files(project):
+def in_tree(name):
+    return LAB_IN_TREE + name[len(LAB):] if name.startswith(LAB + "/") else RENAMED.get(name, name)
+
+
+def project_files(project, lab=False):
     """Where each file of the project that belongs in a kernel tree goes: {path in the tree: path here}."""
     listed = subprocess.run(
-        ["git", "-C", project, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *FOLDERS, *RENAMED],
+        ["git", "-C", project, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *FOLDERS, *RENAMED,
+         *([LAB] if lab else [])],
         check=True, capture_output=True, text=True).stdout
     files = {}
     for name in sorted(filter(None, listed.split("\0"))):
         path = os.path.join(project, name)
         if os.path.islink(path):
             raise Problem(f"{name} is a symbolic link; the series carries plain files only")
-        if os.path.isfile(path):
-            files[RENAMED.get(name, name)] = name
+        if os.path.isfile(path) and not (name.startswith(LAB) and name.endswith(".edit")):
+            files[in_tree(name)] = name
     return files
 
 
@@ -112,10 +119,13 @@ class Edit:
             raise Problem(f"edit {self.name} names no file")
 
 
-def edits(project):
-    folder = os.path.join(project, "tools/series/edits")
-    names = sorted(os.listdir(folder), key=lambda name: os.path.splitext(name)[0]) if os.path.isdir(folder) else []
-    return [Edit(os.path.join(folder, name)) for name in names if name.endswith(".edit")]
+def edits(project, lab=False):
+    found = []
+    for part in ("tools/series/edits", LAB)[:2 if lab else 1]:
+        folder = os.path.join(project, part)
+        names = sorted(os.listdir(folder), key=lambda name: os.path.splitext(name)[0]) if os.path.isdir(folder) else []
+        found += [Edit(os.path.join(folder, name)) for name in names if name.endswith(".edit")]
+    return found
 
 
 def apply_edits(base, chosen):
@@ -175,16 +185,16 @@ def merge_maintainers(base, entries):
     return (head + mark + "\n\n".join(parts) + "\n").encode("utf-8", "surrogateescape")
 
 
-def wanted(project, base):
-    """Every file in which the tree differs from the base: {path: (bytes, executable)}."""
+def wanted(project, base, lab=False):
+    """Every file in which the tree differs from the base: {path: (bytes, executable)}; with lab, that of our builds."""
     release(base)
     files = {}
-    for name, source in project_files(project).items():
+    for name, source in project_files(project, lab).items():
         if os.path.lexists(os.path.join(base, name)):
             raise Problem(f"{source} would replace {name} of the base; the series only adds files and makes edits")
         path = os.path.join(project, source)
         files[name] = (read(path), executable(path))
-    changed = apply_edits(base, edits(project))
+    changed = apply_edits(base, edits(project, lab))
     entries = maintainers(project)
     if entries:
         if MAINTAINERS in changed:

@@ -50,8 +50,8 @@
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>
 
-#include "../iova/percpu_taken.h"
-#include "mock_iommu.h"
+#include "percpu_taken.h"
+#include "../dmamap/tests/mock_iommu.h"
 
 static char *run;
 module_param(run, charp, 0444);

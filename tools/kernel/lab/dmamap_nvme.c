@@ -67,7 +67,7 @@
 #include <linux/sizes.h>
 #include <linux/swiotlb.h>
 
-#include "hostile.h"
+#include "../dmamap/tests/hostile.h"
 
 #define QEMU_NVME		0x0010	/* device ID, of Red Hat's */
 

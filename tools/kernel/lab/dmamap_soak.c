@@ -62,7 +62,7 @@
 #include <linux/vmstat.h>
 
 #include "../iova/internal.h"
-#include "dmamap.h"
+#include "../dmamap/dmamap.h"
 
 static unsigned long pairs;
 module_param(pairs, ulong, 0444);

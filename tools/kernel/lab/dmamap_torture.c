@@ -56,7 +56,7 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
-#include "mock_iommu.h"
+#include "../dmamap/tests/mock_iommu.h"
 
 torture_param(bool, run, false, "Run at all");
 torture_param(int, nworkers, -1, "Number of worker threads, -1 for one a CPU");

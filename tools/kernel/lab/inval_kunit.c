@@ -57,7 +57,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "inval.h"
+#include "../io-pgtable/inval.h"
 
 #define EDU_VENDOR	0x1234
 #define EDU_DEVICE	0x11e8

@@ -4,7 +4,7 @@
  *
  * usage: torture [--ops N] [--threads N] [--stock]
  *
- * The native sibling of drivers/iommu/iova/iova_torture.c, for numbers that an
+ * The native sibling of tools/kernel/lab/iova_torture.c, for numbers that an
  * emulated machine does not reach: without a sanitizer, as the compiler makes it.
  *
  * Each thread is a CPU. It picks a slot at random, most often of a few: what is in it, it frees,

@@ -16,7 +16,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
-#include "../dma-iommu.h"
+#include "../../dma-iommu.h"
 #include "mock_kunit.h"
 
 /* Sizes of all kinds, also above what the buddy allocator has. */

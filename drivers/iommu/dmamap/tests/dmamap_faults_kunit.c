@@ -44,9 +44,9 @@
 #include <linux/sizes.h>
 #include <linux/swiotlb.h>
 
-#include "../dma-iommu.h"
-#include "../iova/internal.h"
-#include "dmamap.h"
+#include "../../dma-iommu.h"
+#include "../../iova/internal.h"
+#include "../dmamap.h"
 #include "fault_points.h"
 #include "mock_iommu.h"
 

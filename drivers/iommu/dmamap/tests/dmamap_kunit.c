@@ -41,8 +41,8 @@
 #include <linux/workqueue.h>
 #include <trace/events/printk.h>
 
-#include "../dma-iommu.h"
-#include "dmamap.h"
+#include "../../dma-iommu.h"
+#include "../dmamap.h"
 #include "mock_iommu.h"
 
 #define GRANULE		SZ_4K

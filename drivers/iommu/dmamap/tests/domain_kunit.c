@@ -19,12 +19,12 @@
 #include <linux/swiotlb.h>
 #include <linux/workqueue.h>
 
-#include "../dma-iommu.h"
+#include "../../dma-iommu.h"
 #if defined(CONFIG_IOMMU_DMAMAP) && defined(CONFIG_IOVA_GAP_TREE)
-#include "../iova/internal.h"
+#include "../../iova/internal.h"
 #define CACHES_ARE_OURS
 #endif
-#include "dmamap.h"
+#include "../dmamap.h"
 #include "mock_iommu.h"
 
 #define GRANULE		SZ_4K

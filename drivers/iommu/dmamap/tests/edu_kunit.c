@@ -52,8 +52,8 @@
 #include <linux/sizes.h>
 #include <linux/swiotlb.h>
 
-#include "../dma-iommu.h"
-#include "dmamap.h"
+#include "../../dma-iommu.h"
+#include "../dmamap.h"
 #include "edu_kunit.h"
 
 #define HUGE_ORDER	get_order(SZ_4M)

@@ -14,7 +14,7 @@
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 
-#include "dmamap.h"
+#include "../dmamap.h"
 #include "edu_kunit.h"
 
 static bool registered;

@@ -45,9 +45,9 @@
 #include <trace/events/kmem.h>
 #include <trace/events/percpu.h>
 
-#include "../dma-iommu.h"
-#include "../iova/internal.h"
-#include "dmamap.h"
+#include "../../dma-iommu.h"
+#include "../../iova/internal.h"
+#include "../dmamap.h"
 #include "fault_points.h"
 
 #define MOST_KEPT	8192

@@ -15,7 +15,7 @@
 #include <linux/iova.h>
 #include <linux/sizes.h>
 
-#include "../iova/internal.h"
+#include "../../iova/internal.h"
 #include "fault_points.h"
 
 #define TOP	(~0UL >> 12)

@@ -11,8 +11,8 @@
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 
-#include "../dma-iommu.h"
-#include "dmamap.h"
+#include "../../dma-iommu.h"
+#include "../dmamap.h"
 #include "mock_kunit.h"
 
 #define GRANULE		SZ_4K

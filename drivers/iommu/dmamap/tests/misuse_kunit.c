@@ -16,7 +16,7 @@
 #include <linux/sizes.h>
 #include <trace/events/printk.h>
 
-#include "dmamap.h"
+#include "../dmamap.h"
 #include "mock_iommu.h"
 
 #define GRANULE		SZ_4K

@@ -45,8 +45,8 @@
 #include <linux/rbtree.h>
 #include <linux/slab.h>
 
-#include "../iommu-pages.h"
-#include "../iommu-priv.h"
+#include "../../iommu-pages.h"
+#include "../../iommu-priv.h"
 #include "mock_iommu.h"
 
 struct mock_domain {

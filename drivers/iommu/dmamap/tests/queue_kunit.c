@@ -20,8 +20,8 @@
 #include <linux/sizes.h>
 #include <trace/events/workqueue.h>
 
-#include "../dma-iommu.h"
-#include "dmamap.h"
+#include "../../dma-iommu.h"
+#include "../dmamap.h"
 #include "mock_iommu.h"
 
 #define GRANULE		SZ_4K

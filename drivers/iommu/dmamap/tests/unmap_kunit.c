@@ -18,7 +18,7 @@
 #include <linux/seq_file.h>
 #include <trace/events/printk.h>
 
-#include "trace.h"
+#include "../trace.h"
 #include "unmap_kunit.h"
 
 /* The last report, and what there was before it. */

@@ -9,8 +9,8 @@
 #include <linux/bitmap.h>
 #include <linux/sizes.h>
 
-#include "../dma-iommu.h"
-#include "dmamap.h"
+#include "../../dma-iommu.h"
+#include "../dmamap.h"
 #include "mock_kunit.h"
 
 #define GRANULE		SZ_4K

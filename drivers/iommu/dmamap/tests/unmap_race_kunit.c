@@ -19,7 +19,7 @@
 #include <linux/prandom.h>
 #include <linux/scatterlist.h>
 
-#include "../iommu-pages.h"
+#include "../../iommu-pages.h"
 #include "unmap_kunit.h"
 
 #define SLOW		(IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_KCSAN))

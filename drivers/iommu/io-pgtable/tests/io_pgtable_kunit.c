@@ -24,7 +24,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sizes.h>
 
-#include "../iommu-pages.h"
+#include "../../iommu-pages.h"
 
 enum encoding { LPAE, MALI, SECOND_STAGE, FIRST_STAGE };
 

@@ -16,7 +16,7 @@
 #include <linux/sizes.h>
 #include <linux/workqueue.h>
 
-#include "internal.h"
+#include "../internal.h"
 
 #define WINDOW	4096UL		/* pfns 1 to WINDOW - 1 */
 #define TOP	(WINDOW - 1)
