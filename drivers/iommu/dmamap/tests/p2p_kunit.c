@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of PCI devices. Nothing is behind these pages, so no test looks.
+ */
+
+#include <linux/dma-map-ops.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/pci.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+#include <linux/swiotlb.h>
+
+#include "dmamap_kunit.h"
+#include "sg_kunit.h"
+
+#ifdef CONFIG_PCI_P2PDMA
+/* How far below its physical address the bus sees it. */
+#define BUS_OFFSET	SZ_1G
+
+static struct page *memory_of(struct kunit *test, struct device *dev)
+{
+	struct page *page = mock_pci_add_memory(dev, BUS_OFFSET);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
+	return page;
+}
+
+/* Two devices whose host bridges pass on what they send each other, or not. */
+static void add_host_bridges(struct kunit *test, struct device *client,
+			     struct device *provider, bool known)
+{
+	int distance;
+
+	if (known) {
+		mock_pci_known_bridge(client);
+		mock_pci_known_bridge(provider);
+	}
+	distance = pci_p2pdma_distance(to_pci_dev(provider), client, false);
+	if (!known && distance >= 0)
+		kunit_skip(test, "all bridges of this CPU pass it on");
+	KUNIT_ASSERT_EQ(test, distance >= 0, known);
+}
+
+/* Let an entry be of a device's memory. */
+static void set_memory(struct list *l, unsigned int entry, struct page *page,
+		       size_t offset, size_t size)
+{
+	sg_set_page(nth(l, entry), page, size, offset);
+	l->before[entry] = *nth(l, entry);
+}
+
+static const struct piece with_memory[] = {
+	{ 0, SZ_4K }, { 0, SZ_8K }, { 0, SZ_4K },
+};
+
+/* A page of memory, two of a device's, a page of memory. */
+static struct list *new_list_with_memory(struct kunit *test, struct page *page)
+{
+	struct list *l = new_list(test, with_memory, ARRAY_SIZE(with_memory));
+
+	set_memory(l, 1, page, 0, SZ_8K);
+	return l;
+}
+
+static void expect_bus_address(struct kunit *test, struct scatterlist *sg,
+			       struct page *page, size_t size)
+{
+	KUNIT_EXPECT_TRUE(test, sg_dma_is_bus_address(sg));
+	KUNIT_EXPECT_EQ(test, sg_dma_address(sg), page_to_phys(page) - BUS_OFFSET);
+	KUNIT_EXPECT_EQ(test, sg_dma_len(sg), size);
+}
+
+static void expect_no_bus_address(struct kunit *test, struct list *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->sgt.orig_nents; i++)
+		KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(nth(l, i)));
+}
+
+void a_devices_own_memory_is_reached_on_the_bus(struct kunit *test)
+{
+	struct device *dev = trusted_pci(test);
+	struct page *page = memory_of(test, dev);
+	struct list *l = new_list_with_memory(test, page);
+
+	/* F85, F88: in its place, and what is around it is not one segment */
+	map_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_EQ(test, l->sgt.nents, 3);
+	expect_bus_address(test, nth(l, 1), page, SZ_8K);
+	KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), 2 * GRANULE);
+	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(nth(l, 0)));
+	KUNIT_EXPECT_EQ(test, phys_at(dev, sg_dma_address(nth(l, 0))),
+			sg_phys(nth(l, 0)));
+	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(nth(l, 2)));
+	KUNIT_EXPECT_EQ(test, phys_at(dev, sg_dma_address(nth(l, 2))),
+			sg_phys(nth(l, 2)));
+	unmap_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+	/* F91 */
+	expect_no_bus_address(test, l);
+}
+
+void a_list_of_own_memory_takes_no_address(struct kunit *test)
+{
+	struct mock_iommu *mock = mock_of(test);
+	struct device *dev = trusted_pci(test);
+	struct page *page = memory_of(test, dev);
+	struct list *l = new_list(test, with_memory, 2);
+
+	/* F85, F91 */
+	set_memory(l, 0, page, 0, SZ_4K);
+	set_memory(l, 1, page + 8, 0, SZ_8K);
+	map_list(test, dev, l, DMA_TO_DEVICE);
+	KUNIT_ASSERT_EQ(test, l->sgt.nents, 2);
+	expect_bus_address(test, nth(l, 0), page, SZ_4K);
+	expect_bus_address(test, nth(l, 1), page + 8, SZ_8K);
+	unmap_list(test, dev, l, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_MAP), 0);
+	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_UNMAP), 0);
+	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_SYNC), 0);
+	expect_no_bus_address(test, l);
+}
+
+void memory_behind_a_known_host_bridge_is_mapped(struct kunit *test)
+{
+	struct device *dev = trusted_pci(test), *other = trusted_pci(test);
+	struct list *l = new_list_with_memory(test, memory_of(test, other));
+
+	/* F85: as other memory, so all is one segment */
+	add_host_bridges(test, dev, other, true);
+	map_list(test, dev, l, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, l->sgt.nents, 1);
+	expect_mapped(test, dev, l);
+	expect_no_bus_address(test, l);
+	unmap_list(test, dev, l, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+}
+
+/* With its own memory, memory, and what it cannot reach, in this order. */
+static void expect_refused(struct kunit *test, struct device *dev,
+			   struct device *other)
+{
+	struct list *l = new_list(test, with_memory, ARRAY_SIZE(with_memory));
+	unsigned int i;
+
+	set_memory(l, 0, memory_of(test, dev), 0, SZ_4K);
+	set_memory(l, 2, memory_of(test, other), 0, SZ_4K);
+	add_host_bridges(test, dev, other, false);
+	KUNIT_EXPECT_EQ(test, -EREMOTEIO,
+			dma_map_sgtable(dev, &l->sgt, DMA_TO_DEVICE, 0));
+	expect_entries_kept(test, l);
+	expect_no_bus_address(test, l);
+	for (i = 0; i < l->sgt.orig_nents; i++) {
+		KUNIT_EXPECT_EQ(test, sg_dma_address(nth(l, i)),
+				DMA_MAPPING_ERROR);
+		KUNIT_EXPECT_EQ(test, sg_dma_len(nth(l, i)), 0);
+	}
+	KUNIT_EXPECT_FALSE(test, sg_dma_is_swiotlb(l->sgt.sgl));
+	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+}
+
+void memory_behind_other_host_bridges_is_refused(struct kunit *test)
+{
+	/* F85, F86, F89 */
+	expect_refused(test, trusted_pci(test), trusted_pci(test));
+}
+
+/* stock fails this */
+void an_untrusted_devices_own_memory_is_reached_on_the_bus(struct kunit *test)
+{
+	struct device *dev = untrusted_pci(test);
+	struct page *page = memory_of(test, dev);
+	struct list *l = new_list_with_memory(test, page);
+	long before = slots_used(test, dev);
+
+	/* F81, B9: beside an entry that bounces */
+	nth(l, 0)->length = 100;
+	l->before[0].length = 100;
+	map_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_EQ(test, l->sgt.nents, 3);
+	expect_bus_address(test, nth(l, 1), page, SZ_8K);
+	KUNIT_EXPECT_TRUE(test, is_slot(dev, phys_at(dev, sg_dma_address(nth(l, 0)))));
+	KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), 2 * GRANULE);
+	/* F76: only what was copied is */
+	dma_sync_sgtable_for_cpu(dev, &l->sgt, DMA_BIDIRECTIONAL);
+	dma_sync_sgtable_for_device(dev, &l->sgt, DMA_BIDIRECTIONAL);
+	expect_bus_address(test, nth(l, 1), page, SZ_8K);
+	unmap_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+	KUNIT_EXPECT_EQ(test, slots_used(test, dev), before);
+	expect_no_bus_address(test, l);
+}
+
+/* stock fails this */
+void memory_behind_a_known_host_bridge_is_not_bounced(struct kunit *test)
+{
+	struct device *dev = untrusted_pci(test), *other = trusted_pci(test);
+	struct list *l = new_list(test, with_memory, ARRAY_SIZE(with_memory));
+	long before = slots_used(test, dev);
+	dma_addr_t addr;
+
+	/* F81, B9: not even part of a page; nobody may copy registers */
+	set_memory(l, 1, memory_of(test, other), 64, 100);
+	add_host_bridges(test, dev, other, true);
+	map_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_EQ(test, l->sgt.nents, 3);
+	addr = sg_dma_address(nth(l, 1));
+	KUNIT_EXPECT_EQ(test, phys_at(dev, addr), sg_phys(nth(l, 1)));
+	KUNIT_EXPECT_EQ(test, prot_at(dev, addr),
+			IOMMU_READ | IOMMU_WRITE | IOMMU_MMIO);
+	KUNIT_EXPECT_EQ(test, slots_used(test, dev), before);
+	expect_no_bus_address(test, l);
+	dma_sync_sgtable_for_cpu(dev, &l->sgt, DMA_BIDIRECTIONAL);
+	dma_sync_sgtable_for_device(dev, &l->sgt, DMA_BIDIRECTIONAL);
+	unmap_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, mock_stale_pages(dev), 0);
+}
+
+/* stock fails this */
+void an_untrusted_device_is_refused_memory_as_well(struct kunit *test)
+{
+	struct device *dev = untrusted_pci(test);
+	long before = slots_used(test, dev);
+
+	/* F81, F85, F79, B9 */
+	expect_refused(test, dev, trusted_pci(test));
+	KUNIT_EXPECT_EQ(test, slots_used(test, dev), before);
+}
+#endif
