@@ -165,9 +165,8 @@ our_options()
 {
 	local at=$tree/drivers/iommu
 
-	{ sed -nE 's/^config //p' "$at/Kconfig.dmamap" "$tree/lib/Kconfig.gap_tree" \
-		"$at"/io-pgtable/Kconfig "$at"/{iova,dmamap,io-pgtable}/tests/Kconfig \
-		"$at/lab/Kconfig"
+	{ sed -nE 's/^config //p' "$tree/lib/Kconfig.gap_tree" \
+		"$at"/{iova,dmamap,io-pgtable}/{,tests/}Kconfig "$at/lab/Kconfig"
 	  sed -nE 's/^\+config //p' "$top"/tools/series/edits/*.edit
 	} | grep -vE '_STOCK$|^IOVA_STANDALONE$'
 }

@@ -12,8 +12,7 @@ import sys
 VERSION = "6.12"
 PACKAGE = "linux-source-" + VERSION
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ("Documentation", "drivers", "include", "lib", "tools/iommu", "tools/testing")
-RENAMED = {"Kconfig": "drivers/iommu/Kconfig.dmamap"}
+FOLDERS = ("Documentation", "drivers", "include", "kernel", "lib", "tools/iommu", "tools/testing")
 # Laid into the tree beside the series, for this project's own builds: no patch has it. What hangs it in is its edit.
 LAB, LAB_IN_TREE = "tools/kernel/lab", "drivers/iommu/lab"
 MAINTAINERS = "MAINTAINERS"
@@ -73,13 +72,13 @@ def release(base):
 
 
 def in_tree(name):
-    return LAB_IN_TREE + name[len(LAB):] if name.startswith(LAB + "/") else RENAMED.get(name, name)
+    return LAB_IN_TREE + name[len(LAB):] if name.startswith(LAB + "/") else name
 
 
 def project_files(project, lab=False):
     """Where each file of the project that belongs in a kernel tree goes: {path in the tree: path here}."""
     listed = subprocess.run(
-        ["git", "-C", project, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *FOLDERS, *RENAMED,
+        ["git", "-C", project, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *FOLDERS,
          *([LAB] if lab else [])],
         check=True, capture_output=True, text=True).stdout
     files = {}

@@ -30,6 +30,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/iommu-dma.h>
 #include <linux/mm.h>
