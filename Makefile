@@ -50,7 +50,7 @@ help:
 	@echo
 	@echo '  make tree     the patched source in build/tree, the untouched one in build/base'
 	@echo '  make kernel   one kernel in build/ARCH-PROFILE-STACK'
-	@echo '  make series   the patches with cover letter in build/series, tried on the base'
+	@echo '  make series   the patches with cover letters in build/series, tried on the base'
 	@echo '  make configs  what compiles and links in which configuration; users of the interfaces'
 	@echo '  make series-check  each patch builds without a warning, boots and passes; hours'
 	@echo
