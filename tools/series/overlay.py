@@ -12,7 +12,9 @@ import sys
 VERSION = "6.12"
 PACKAGE = "linux-source-" + VERSION
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ("Documentation", "drivers", "include", "lib", "tools/iommu", "tools/testing")
+# Documentation/dmamap is about this project and stays here.
+FOLDERS = (*("Documentation/" + book for book in ("ABI", "admin-guide", "core-api", "driver-api")), "drivers", "include", "lib",
+           "tools/iommu", "tools/testing")
 RENAMED = {"Kconfig": "drivers/iommu/Kconfig.dmamap"}
 MAINTAINERS = "MAINTAINERS"
 
