@@ -12,7 +12,9 @@ import sys
 VERSION = "6.12"
 PACKAGE = "linux-source-" + VERSION
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ("Documentation", "drivers", "include", "kernel", "lib", "tools/iommu", "tools/testing")
+# Documentation/dmamap is about this project and stays here.
+FOLDERS = (*("Documentation/" + book for book in ("ABI", "admin-guide", "core-api", "driver-api")), "drivers", "include",
+           "kernel", "lib", "tools/iommu", "tools/testing")
 # Laid into the tree beside the series, for this project's own builds: no patch has it. What hangs it in is its edit.
 LAB, LAB_IN_TREE = "tools/kernel/lab", "drivers/iommu/lab"
 MAINTAINERS = "MAINTAINERS"

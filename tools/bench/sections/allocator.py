@@ -7,37 +7,37 @@ from common import STACKS, at_once, find
 from sections import curve, table, tool
 
 TITLE = "Instructions: the allocator"
-TEXT = """Executed instructions of one operation, in an emulator that executes one a nanosecond
-of guest time and has one CPU. The same benchmark source (iova_bench.c, which says more) runs on
-either stack, and figures repeat to the digit. Rows are single operations with interrupts off, but
-for the bursts, whose means have in them what waits until a burst ends."""
+TEXT = """The emulator executes one instruction a nanosecond of guest time and has one CPU. The same
+benchmark source, iova_bench.c, runs with both allocators, and figures repeat to the digit. A row is a
+single operation with interrupts disabled. The rows of bursts are means that include work which is
+deferred until the burst ends."""
 NOT_SHOWN = [
-    "Time. An instruction that misses every cache, or waits for a locked bus, counts as one.",
-    "Contention: one CPU.",
-    "Whose instructions they are: the worst of stock in the fast API is in part the page "
-    "allocator's, where a slab is refilled.",
-    "Many repetitions where one operation takes millions of instructions: a case stops after a "
-    "time, and stock's rows among a million live ranges are means of a few.",
-    "p99 to the digit above 8192: it is rounded down to one of sixteen steps of a power of two.",
+    "Time. An instruction that misses all caches, or that locks the bus, counts as one.",
+    "Contention, because there is one CPU.",
+    "The share of other code: the worst rows of stock in the fast API include the page "
+    "allocator, when it refills a slab.",
+    "Many repetitions of slow operations: a case stops after a time, so the rows of stock "
+    "among a million live ranges are means of a few operations.",
+    "p99 to the digit above 8192, because it is rounded down to one of sixteen steps of a "
+    "power of two.",
 ]
 COMMAND = "tools/bench/run allocator"
 
 WHY = [
-    (r"stretch|pair from the caches", """What is freed is sorted back into its run before it is
-    handed out again, some 15 instructions a range; stock hands out what was freed last, as it
-    is. That is what keeps together what is mapped together"""),
-    (r"every other page is taken", """A request that no hole takes looks at what is free in runs
-    before it fails"""),
-    (r"tree API.*free, worst", """A free updates, on its way to the root of the tree, what each
-    node knows of the holes below it; stock's tree knows nothing of them, which is why it has to
-    look for one from range to range"""),
-    (r"fast API, .* live: (free|alloc|free and alloc), ", """The live ranges were allocated with the
-    tree API, so each has a node. When it is freed with the fast API the node leaves the tree,
-    O(log n); stock keeps it in its caches. Ranges that the fast API allocated have no nodes"""),
-    (r"near the top: .*1000 live: all four, mean", """Among a thousand ranges the walk from range to
-    range is short"""),
-    (r"nothing cached", """A request that fails searches the tree for a run and for the range
-    before it looks whether it failed before; stock remembers the size that failed last"""),
+    (r"stretch|pair from the caches", """A freed range is sorted back into its run before it is handed out
+    again, which takes some 15 instructions a range. Stock hands out first what was freed last. Sorting
+    keeps ranges adjacent that are mapped together"""),
+    (r"every other page is taken", """A request that fits no hole searches the free ranges in runs before
+    it fails"""),
+    (r"tree API.*free, worst", """A free updates the sizes of holes in each node on its way to the root
+    of the tree. Stock's tree has no sizes of holes, so stock searches for a hole from range to range"""),
+    (r"fast API, .* live: (free|alloc|free and alloc), ", """The live ranges were allocated with the tree API, so each has a
+    node. A free with the fast API removes the node from the tree, in O(log n). Stock keeps the range in
+    its caches. Ranges that were allocated with the fast API have no node"""),
+    (r"near the top: .*1000 live: all four, mean", """Stock searches from range to range, which is fast among a thousand
+    ranges"""),
+    (r"nothing cached", """A failing request searches the tree twice before it checks whether
+    the same request failed before. Stock checks first"""),
 ]
 
 POPULATIONS = (1000, 10000, 100000, 1000000)

@@ -6,16 +6,18 @@ import math
 from sections import NAMES, table
 
 TITLE = "Growth"
-TEXT = """The exponent b of y = a * x^b, fitted by least squares to the logarithms of each curve of
-this page: 0 is flat, 1 is proportional. What grows with the logarithm has a small one that
-falls from decade to decade; so beside it stand the exponents of the first and of the last step
-of the curve, and by how many units y grows when x doubles, over the whole of it."""
+TEXT = """The tables have the exponent b of y = a * x^b, fitted by least squares to the logarithms of
+each curve of this page. 0 means flat, 1 means proportional. Logarithmic growth has a small exponent that
+falls from decade to decade. So the tables also have the exponents of the first and of the last step of
+each curve, and the growth of y when x doubles, over the whole curve."""
 NOT_SHOWN = [
-    "What happens beyond the last point of a curve.",
-    "Why: the mean of the fast API grows because the share of requests that caches answer falls, "
-    "on either side; what the search itself costs is in the curves of the tree API.",
-    "Four points are few: the exponent of a curve of worst operations hangs on one operation each.",
-    "The curves over sizes (bytes, entries) must grow: each page has to be entered.",
+    "Growth beyond the last point of a curve.",
+    "Causes: the mean of the fast API grows on both sides because caches serve a smaller "
+    "share of requests. The curves of the tree API have the cost of the search itself.",
+    "Good fits: four points are few, and each point of a curve of worst operations is one "
+    "operation.",
+    "Curves that could be flat over sizes (bytes, entries): these must grow, because each "
+    "page has an entry.",
 ]
 COMMAND = "tools/bench/run growth"
 

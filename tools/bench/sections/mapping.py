@@ -7,35 +7,35 @@ from common import STACKS, at_once
 from sections import curve, table, tool
 
 TITLE = "Instructions: the DMA API"
-TEXT = """Executed instructions of one operation behind an emulated VT-d or SMMUv3, in an emulator
-that executes one a nanosecond of guest time and has one CPU. The same benchmark source
-(dmamap_bench.c, which says more) runs on either stack. Rows are means of loops with everything in
-them that timers and workers do later for the operations, but for the worst, which is that of single
-operations with interrupts off, or on where they may sleep."""
+TEXT = """The device is behind an emulated VT-d or SMMUv3. The emulator executes one instruction a
+nanosecond of guest time and has one CPU. The same benchmark source, dmamap_bench.c, runs with both
+layers. Rows are means of loops, including the work that timers and workers do later. The rows "worst"
+are single operations, with interrupts disabled unless the operation may sleep."""
 NOT_SHOWN = [
-    "Time. An instruction that misses every cache, or waits for a locked bus, counts as one.",
-    "Waiting for hardware: the emulated IOMMU takes an invalidation at once. A real one does "
-    "not, so strict mode costs more there than these figures say, on either stack.",
-    "Contention: one CPU. Nor drivers that unmap on another CPU than they map on.",
-    "Single instructions: where a tick happens to fall moves a mean by up to 0.25 %.",
+    "Time. An instruction that misses all caches, or that locks the bus, counts as one.",
+    "Waiting for hardware: the emulated IOMMU completes an invalidation at once. On a real "
+    "IOMMU strict mode costs more than these figures, with both layers.",
+    "Contention, because there is one CPU, and drivers that map on one CPU and unmap on "
+    "another.",
+    "Differences below 0.25 %, because the place of a timer tick moves a mean by up to that "
+    "much.",
 ]
 COMMAND = "tools/bench/run mapping"
 
 WHY = [
-    (r"unmap or free alone: .*(512 \w+ pages|2 MiB in pages)", """Stock takes the table that the
-    unmapping covers whole away without clearing it, and allocates and clears another one for the
-    next mapping. Here it is cleared and stays; both operations together are below stock"""),
-    (r"map or allocate alone: iommu_map, 2 MiB, aligned", """One entry is written on either side;
-    the walker's way of doing many at a time does not pay for one. Both operations together are
-    below stock"""),
-    (r"coherent", """The page allocator's part in it, which differs with the order in which pages
-    come back; what a free saves there, the next allocation may pay, so only both operations
-    together say something"""),
-    (r"worst single one", """The dearest of some thousand operations hangs on where slab and page
-    allocator happen to refill"""),
-    (r"unmap or free alone: dma_map_sg, [124] ", """More than one page is cleared run by run, with
-    a fixed part of some 170 instructions that pays from eight entries on; both operations
-    together are below stock"""),
+    (r"unmap or free alone: .*(512 \w+ pages|2 MiB in pages)", """The unmapping covers a whole table. Stock removes the table without
+    clearing it, and the next mapping allocates and clears another one. Here the table is cleared and
+    stays. Both operations together take less than on stock"""),
+    (r"map or allocate alone: iommu_map, 2 MiB, aligned", """One entry is written with either code. The walker prepares to write many
+    entries, which does not pay for one. Both operations together take less than on stock"""),
+    (r"coherent", """The figures include the page allocator, whose share depends on the
+    order in which pages were freed. A free that saves time there may cost the next allocation. Compare
+    both operations together"""),
+    (r"worst single one", """The most expensive of some thousand operations depends on when the slab and
+    the page allocator refill"""),
+    (r"unmap or free alone: dma_map_sg, [124] ", """More than one page is cleared as a run. This has a fixed cost of
+    some 170 instructions, which pays from eight entries on. Both operations together take less than on
+    stock"""),
 ]
 
 

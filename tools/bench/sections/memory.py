@@ -8,25 +8,26 @@ from common import OUT, STACKS, at_once, boot, find, parse
 from sections import curve, table
 
 TITLE = "Memory"
-TEXT = """Bytes in slabs and large kmallocs, from the difference that many make, and of per-CPU
-variables, from the trace events of their allocator, in guests with 1, 8, 32 and 64 possible CPUs. Allocator: domains of their own, 1024 of them.
-Mapping layer: domains of 512 devices behind an IOMMU in software, idle, and once each has mapped
-and unmapped one page on one CPU; what a device takes whose domain translates nothing is
-subtracted. More CPUs are extrapolated by the line through what was measured, a + b * CPUs."""
+TEXT = """Bytes in slabs and large kmallocs are the difference that many domains make. Bytes of per-CPU
+variables come from the trace events of their allocator. The guests have 1, 8, 32 and 64 possible CPUs.
+The allocator's rows are from 1024 domains without devices. Those of the mapping layer are from domains
+of 512 devices behind an IOMMU in software, idle, and after each device has mapped and unmapped one page
+on one CPU. The memory of a device whose domain does not translate is subtracted. Figures for more CPUs
+are extrapolated along the line a + b * CPUs."""
 NOT_SHOWN = [
-    "Page tables, but for the sweep: those of the IOMMU in software are not anybody's.",
-    "What the per-CPU allocator needs besides to keep its books. The "
-    "figure of the mapping layer holds some bytes for the domain of the IOMMU in software, the "
-    "same on both sides.",
-    "Busy domains on many CPUs: the row 'used' has had one CPU map and unmap.",
-    "Extrapolated figures were not measured: no emulator here runs 512 CPUs.",
+    "Page tables, except in the sweep, because those of the IOMMU in software are no real "
+    "ones.",
+    "The bookkeeping of the per-CPU allocator. The figures of the mapping layer include some "
+    "bytes for the domain of the IOMMU in software, the same on both sides.",
+    "Busy domains on many CPUs: in the rows 'used' one CPU has mapped and unmapped.",
+    "Measured figures for 512 CPUs: they are extrapolated, because no emulator here runs so "
+    "many.",
 ]
 COMMAND = "tools/bench/run memory"
 
 WHY = [
-    (r"structures", """A range holds what the tree knows of the holes below it, and a domain a
-    cache line of its own for what the lock protects. In the slab a range takes 64 bytes on
-    either side"""),
+    (r"structures", """A range stores the sizes of holes that the tree needs, and a domain has a
+    cache line of its own for the data under its lock. A range takes 64 bytes of a slab on either side"""),
 ]
 
 CPUS = (1, 8, 32, 64)

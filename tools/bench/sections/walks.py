@@ -8,23 +8,23 @@ from common import STACKS, at_once, boot
 from sections import table
 
 TITLE = "Addresses and walks"
-TEXT = """256 Ki single pages are mapped through the DMA API; a million times one of them, at random,
-is unmapped and mapped again. Then 64 pages are mapped in a row, and as many others unmapped, 64
-times over. The leaf tables of each row are counted (2 MiB of addresses each). The model walks the
-tables for each of the 4096 pages in the order they were mapped, once each, through caches of 32
-entries for each level of tables above the leaves, the least recently used going first: memory
-reads for each 4 KiB."""
+TEXT = """256 Ki single pages are mapped through the DMA API. A million times one of them, at random, is
+unmapped and mapped again. Then 64 pages are mapped in a row, and 64 others unmapped, 64 times. The
+tables count the leaf page tables of each row; a leaf page table has 2 MiB of addresses. A model walks
+the page tables for each of these 4096 pages once, in the order in which they were mapped. It has a cache
+of 32 entries for each level above the leaves, with LRU replacement, and counts memory reads for each
+4 KiB."""
 NOT_SHOWN = [
-    "A real IOMMU: how many entries its caches have, and what they hold, is not published for "
-    "most. The model has no cache of leaf entries, so each page takes at least one read.",
-    "Drivers that keep buffers mapped: these are touched again and again, and found in the cache.",
+    "A real IOMMU. The sizes of its caches are not published for most. The model does not "
+    "cache leaf entries, so each page takes at least one read.",
+    "Drivers that keep buffers mapped, whose translations stay in the cache.",
     "Several CPUs: one CPU maps and unmaps.",
 ]
 COMMAND = "tools/bench/run walks"
 
 WHY = [
-    (r".", """After so many frees at random, both sides give out addresses from all over what is in
-    use, in the order in which they were freed; the rest is chance"""),
+    (r".", """After so many random frees both sides hand out addresses from the whole range
+    in use, in the order in which they were freed. The rest is chance"""),
 ]
 
 MODES = ("lazy", "strict")

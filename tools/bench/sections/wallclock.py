@@ -11,20 +11,20 @@ from common import OUT, TOP, at_once, die
 from sections import curve, table
 
 TITLE = "Wall clock, native"
-TEXT = """The same source files compiled for user space with gcc -O2, both sides in one process,
-taking turns, 33 of each (9 of the slow rows): medians, in nanoseconds of processor time per
-operation, and between which quartiles the ratios of neighbouring turns lie. Instructions and
-cache misses are those that cachegrind simulates, with the caches of this processor, from the
-difference between few turns and more."""
+TEXT = """The same source files are compiled for user space with gcc -O2. Both sides are in one
+process and take turns, 33 of each, or 9 of the slow rows. Rows are medians of processor time per
+operation, in nanoseconds, and the quartiles of the ratios of neighbouring turns. cachegrind simulates
+instructions and cache misses, with the cache sizes of this processor. Those of one operation are the
+difference between a run of few and a run of many operations."""
 NOT_SHOWN = [
-    "A kernel: locks are those of a shim, out of line as the kernel's are; interrupts are not "
-    "disabled; per-CPU data are arrays.",
-    "An idle machine: turns alternate, so that what disturbs one side disturbs the other, and "
-    "the ratio of the least is what is disturbed least.",
-    "More than two threads: the harness has two. More CPUs than that are not measured natively.",
-    "Another processor: a pair has two atomic operations on either side, and where these are "
-    "dear the ratio comes near 1. What they take is printed by --quick, beside both pairs.",
-    "Cycles, where the processor's counters cannot be read, as in most virtual machines.",
+    "A kernel: locks are functions of a shim, interrupts are not disabled, and per-CPU data "
+    "are arrays.",
+    "An idle machine. Turns alternate, so that a disturbance affects both sides. The table of "
+    "the least times is the least disturbed.",
+    "More than two threads, because this machine has two.",
+    "Another processor: an allocation and a free have two atomic operations on either side. "
+    "The ratio is nearer to 1 where these are slow. --quick prints their time.",
+    "Cycles, if the counters of the processor cannot be read, as in most virtual machines.",
 ]
 ARCHES = (platform.machine().replace("aarch64", "arm64"),)
 COMMAND = "make -C tools/testing/iova bench; make -C tools/testing/io-pgtable bench"
@@ -32,12 +32,11 @@ COMMAND = "make -C tools/testing/iova bench; make -C tools/testing/io-pgtable be
 WHY = [
     (r"batch of 1000, ", """Four sizes take turns, so each range that is sorted back belongs to
     another run than the one before it"""),
-    (r"256 x 4 KiB: D1 misses", """Sixteen of these at a time are 32 KiB of page tables, all that
-    this cache holds; whatever else is touched takes one out. With a cache of 48 KiB neither side
-    misses at all"""),
-    (r"unmapped as 2 MiB: D1 misses", """Stock takes the table that the unmapping covers whole away
-    without clearing it, and allocates and clears another one for the next mapping. Here it is
-    cleared and stays: 64 lines, written by either operation"""),
+    (r"256 x 4 KiB: D1 misses", """Sixteen of these take 32 KiB of page tables, which is the size of the
+    cache, so other accesses evict entries. With a cache of 48 KiB neither side misses"""),
+    (r"unmapped as 2 MiB: D1 misses", """The unmapping covers a whole table. Stock removes the table without
+    clearing it, and the next mapping allocates and clears another one. Here the table is cleared and
+    stays, so both operations write its 64 cache lines"""),
 ]
 
 # Of bench.c's table, by name and threads: what cachegrind looks at, and turns
