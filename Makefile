@@ -4,7 +4,7 @@
 # it names them) and hands over to a tool. 'make' alone prints them all.
 
 ARCHES   := x86_64 arm64
-PROFILES := test debug torture kcsan rt
+PROFILES := test debug torture kcsan rt dmadebug
 STACKS   := new stock
 FLAVOURS := cloud full
 
@@ -69,7 +69,7 @@ help:
 	@echo
 	@echo '  make clean    remove what was built, but for the base and the compiler cache'
 	@echo
-	@echo '  ARCH=x86_64|arm64  PROFILE=test|debug|torture|kcsan|rt  STACK=new|stock'
+	@echo '  ARCH=x86_64|arm64  PROFILE=test|debug|torture|kcsan|rt|dmadebug  STACK=new|stock'
 	@echo '  (kunit, devices, bench, faults and soak take both architectures unless told)'
 	@echo
 	@echo '  While you work: make kunit ARCH=x86_64 SUITE=iova builds what you changed and runs'

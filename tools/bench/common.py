@@ -41,11 +41,12 @@ def base_version():
 
 # Booting
 
-def kernel_of(arch, stack):
+def kernel_of(arch, stack, profile="test"):
     """The folder of a kernel, relative to TOP."""
-    kernel = f"build/{arch}-test-{stack}"
+    kernel = f"build/{arch}-{profile}-{stack}"
     if not (TOP / kernel).is_dir():
-        die(f"{kernel} is missing: build it with make kernel ARCH={arch} STACK={stack}")
+        die(f"{kernel} is missing: build it with "
+            f"make kernel ARCH={arch} PROFILE={profile} STACK={stack}")
     return kernel
 
 
@@ -60,9 +61,9 @@ def parse(line):
     return result
 
 
-def boot(module, arch, stack, name, append, more):
+def boot(module, arch, stack, name, append, more, profile="test"):
     """Run a kernel to the end of MODULE, a benchmark, and return the results it printed."""
-    kernel = kernel_of(arch, stack)
+    kernel = kernel_of(arch, stack, profile)
     log = OUT / f"{arch}-{stack}-{name}.log"
     log.unlink(missing_ok=True)
     command = ["tools/kernel/boot", arch, kernel, "--mem", "2048", "--timeout", str(LIMIT),

@@ -108,8 +108,8 @@ set_arch()
 set_profile()
 {
 	case ${1:-} in
-	test|debug|torture|kcsan|rt) profile=$1 ;;
-	*) die "unknown PROFILE '${1:-}': say test, debug, torture, kcsan or rt" ;;
+	test|debug|torture|kcsan|rt|dmadebug) profile=$1 ;;
+	*) die "unknown PROFILE '${1:-}': say test, debug, torture, kcsan, rt or dmadebug" ;;
 	esac
 	others=()
 	[ ! -f "$here/$profile.others" ] || others=(--others "$here/$profile.others")

@@ -23,7 +23,8 @@ import pathlib
 HERE = pathlib.Path(__file__).absolute().parent
 
 # In the order of the page
-NAMES = ("allocator", "mapping", "wallclock", "memory", "walks", "devices", "fieldbench", "growth")
+NAMES = ("allocator", "mapping", "debugging", "wallclock", "memory", "walks", "devices",
+         "fieldbench", "growth")
 
 
 def section(name):

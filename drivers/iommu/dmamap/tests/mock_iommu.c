@@ -453,19 +453,27 @@ static bool mock_unmap_exact(struct iommu_domain *domain, unsigned long iova,
 	return exact;
 }
 
+/* Leaves to look at on each side, as in ../io-pgtable/exact.h. */
+#define MOCK_FIND	4096
+
 static bool mock_find_mapping(struct iommu_domain *domain, unsigned long iova,
 			      struct iommu_mapping *found)
 {
 	struct mock_domain *md = to_mock_domain(domain);
 	struct mock_leaf *leaf, *first, *last;
 	unsigned long flags;
+	unsigned int left;
 
 	spin_lock_irqsave(&md->mock->lock, flags);
 	leaf = live_leaf(md, iova);
-	for (first = leaf; first && first->prot & IOMMU_MORE_BEFORE;)
+	first = leaf;
+	for (left = MOCK_FIND; first && first->prot & IOMMU_MORE_BEFORE && left;
+	     left--)
 		first = rb_entry_safe(rb_prev(&first->node), struct mock_leaf,
 				      node);
-	for (last = leaf; last && last->prot & IOMMU_MORE_AFTER;)
+	last = leaf;
+	for (left = MOCK_FIND; last && last->prot & IOMMU_MORE_AFTER && left;
+	     left--)
 		last = rb_entry_safe(rb_next(&last->node), struct mock_leaf,
 				     node);
 	if (first && last)
@@ -473,7 +481,8 @@ static bool mock_find_mapping(struct iommu_domain *domain, unsigned long iova,
 			.iova = first->iova,
 			.size = last_of(last) - first->iova + 1,
 			.owned = leaf->prot & IOMMU_OWNED,
-			.whole = true,
+			.whole = !(first->prot & IOMMU_MORE_BEFORE) &&
+				 !(last->prot & IOMMU_MORE_AFTER),
 		};
 	spin_unlock_irqrestore(&md->mock->lock, flags);
 	return first && last;
