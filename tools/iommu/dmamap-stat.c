@@ -55,8 +55,16 @@ struct options {
 	uint64_t count;
 };
 
-enum { OPT_SAVE = 256, OPT_SNAPSHOT, OPT_SVG, OPT_DEBUGFS, OPT_MISUSES,
-       OPT_AT, OPT_BY, OPT_DEVICE };
+enum {
+	OPT_SAVE = 256,
+	OPT_SNAPSHOT,
+	OPT_SVG,
+	OPT_DEBUGFS,
+	OPT_MISUSES,
+	OPT_AT,
+	OPT_BY,
+	OPT_DEVICE,
+};
 
 static const struct option long_options[] = {
 	{ "at",		   required_argument, NULL, OPT_AT },

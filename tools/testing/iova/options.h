@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,10 +53,10 @@ static inline void test_usage(FILE *out, const struct test_option *options,
 			options->kind == TEST_SECONDS ? " SECONDS" : "");
 	fprintf(out, "%s\n", named ? " [--list] [NAME...]" : "");
 	if (named)
-		fprintf(out, "NAME may be a glob, as of KUnit's filter_glob; --list lists the names.\n");
+		fprintf(out, "NAME may be a glob; --list lists the names.\n");
 }
 
-static inline void __attribute__((noreturn, format(printf, 1, 2)))
+static inline void __attribute__((format(printf, 1, 2)))
 test_refuse(const char *fmt, ...)
 {
 	va_list args;
