@@ -26,6 +26,13 @@
  * @misuses: the wrong calls that were reported
  * @watch: the full-screen view
  * @seconds: between looks
+ * @by: a line for each of these: device or driver
+ * @device: of which to say what is at @address
+ * @address: an address, when @at
+ * @at: say what is there
+ * @wide: all columns
+ * @rates: a line for each interval
+ * @count: how many of these, 0 for no end
  */
 struct options {
 	const char *debugfs;
@@ -39,13 +46,32 @@ struct options {
 	bool misuses;
 	bool watch;
 	double seconds;
+	const char *by;
+	const char *device;
+	uint64_t address;
+	bool at;
+	bool wide;
+	bool rates;
+	uint64_t count;
 };
 
-enum { OPT_SAVE = 256, OPT_SNAPSHOT, OPT_SVG, OPT_DEBUGFS, OPT_MISUSES };
+enum {
+	OPT_SAVE = 256,
+	OPT_SNAPSHOT,
+	OPT_SVG,
+	OPT_DEBUGFS,
+	OPT_MISUSES,
+	OPT_AT,
+	OPT_BY,
+	OPT_DEVICE,
+};
 
 static const struct option long_options[] = {
+	{ "at",		   required_argument, NULL, OPT_AT },
+	{ "by",		   required_argument, NULL, OPT_BY },
 	{ "classes",	   no_argument,	      NULL, 'c' },
 	{ "debugfs",	   required_argument, NULL, OPT_DEBUGFS },
+	{ "device",	   required_argument, NULL, OPT_DEVICE },
 	{ "help",	   no_argument,	      NULL, 'h' },
 	{ "interval",	   required_argument, NULL, 'i' },
 	{ "json",	   no_argument,	      NULL, 'j' },
@@ -56,14 +82,20 @@ static const struct option long_options[] = {
 	{ "svg",	   no_argument,	      NULL, OPT_SVG },
 	{ "version",	   no_argument,	      NULL, 'V' },
 	{ "watch",	   no_argument,	      NULL, 'w' },
+	{ "wide",	   no_argument,	      NULL, 'W' },
 	{ }
 };
 
 static const char usage[] =
-	"usage: dmamap-stat [OPTION...]\n"
+	"usage: dmamap-stat [OPTION...] [INTERVAL [COUNT]]\n"
 	"\n"
-	"Shows what the mapping of DMA through IOMMUs does, a line for each domain.\n"
+	"Shows what the mapping of DMA through IOMMUs does, a line for each domain;\n"
+	"with INTERVAL, sums and rates, a line each so many seconds, COUNT times.\n"
 	"\n"
+	"      --at ADDRESS          what is at this address of each domain now\n"
+	"      --device DEVICE       ... of this device, such as 0000:00:02.0\n"
+	"      --by device|driver    a line for each device or driver that has a domain\n"
+	"  -W, --wide                all columns, however wide\n"
 	"  -c, --classes             the size classes that are in use instead\n"
 	"      --misuses             the wrong calls of drivers that were reported last\n"
 	"  -m, --map DOMAIN          draw the address space of a domain\n"
@@ -92,6 +124,20 @@ static int parse_number(const char *text, uint64_t *number)
 	return -1;
 }
 
+/* With or without 0x: the log of a kernel has both. */
+static int parse_address(const char *text, uint64_t *address)
+{
+	char *end;
+
+	errno = 0;
+	*address = strtoull(text, &end, 16);
+	if (strchr("0123456789abcdefABCDEF", *text) && *text && !*end && !errno)
+		return 0;
+	set_error("'%s' is no address: give hexadecimal digits, up to 64 bits",
+		  text);
+	return -1;
+}
+
 static int parse_seconds(const char *text, double *seconds)
 {
 	char *end;
@@ -108,7 +154,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 {
 	int opt, ret;
 
-	while ((opt = getopt_long(argc, argv, "chi:jm:Vw", long_options,
+	while ((opt = getopt_long(argc, argv, "chi:jm:VwW", long_options,
 				  NULL)) != -1) {
 		ret = 0;
 		switch (opt) {
@@ -131,6 +177,24 @@ static int parse_options(int argc, char **argv, struct options *options)
 		case 'V':
 			puts("dmamap-stat " VERSION);
 			return 1;
+		case 'W':
+			options->wide = true;
+			break;
+		case OPT_AT:
+			options->at = true;
+			ret = parse_address(optarg, &options->address);
+			break;
+		case OPT_BY:
+			options->by = optarg;
+			if (strcmp(optarg, "device") && strcmp(optarg, "driver")) {
+				set_error("'%s' is nothing to show by: say device or driver",
+					  optarg);
+				ret = -1;
+			}
+			break;
+		case OPT_DEVICE:
+			options->device = optarg;
+			break;
 		case 'w':
 			options->watch = true;
 			break;
@@ -157,8 +221,29 @@ static int parse_options(int argc, char **argv, struct options *options)
 		if (ret)
 			return ret;
 	}
+	if (optind < argc) {
+		options->rates = true;
+		if (parse_seconds(argv[optind], &options->seconds))
+			return -1;
+		if (++optind < argc &&
+		    (!read_number(argv[optind], &options->count) || !options->count)) {
+			set_error("'%s' is no count of lines: give a number from 1",
+				  argv[optind]);
+			return -1;
+		}
+		optind++;
+	}
 	if (optind < argc)
-		set_error("what is '%s'? See --help", argv[optind]);
+		set_error("unexpected argument '%s': see --help", argv[optind]);
+	else if (options->rates && options->snapshot)
+		set_error("a snapshot does not change: leave out the interval, or --snapshot");
+	else if (options->device && !options->at)
+		set_error("--device goes with --at");
+	else if ((options->rates || options->at || options->by) &&
+		 options->rates + options->at + !!options->by + options->mapped +
+		 options->watch + options->json + options->svg + options->classes +
+		 options->misuses + !!options->save + options->wide > 1)
+		set_error("an interval, --at and --by each go alone");
 	else if (options->svg && !options->mapped)
 		set_error("--svg draws a domain: name one with --map");
 	else if (options->watch + options->json + options->svg +
@@ -177,7 +262,7 @@ static int read_source(struct source *source, const struct options *options)
 	if (options->snapshot)
 		return source_read_snapshot(source, options->snapshot);
 	return source_read_live(source, options->debugfs,
-				options->mapped || options->save);
+				options->mapped || options->save || options->at);
 }
 
 static int look(struct model *model, void *arg)
@@ -222,6 +307,10 @@ static int show(struct options *options)
 		ret = json_print(&model, domain, stdout);
 	else if (options->svg)
 		ret = map_svg(&model, domain, stdout);
+	else if (options->at)
+		ret = at_print(&model, options->address, options->device, stdout);
+	else if (options->by)
+		ret = owners_print(&model, !strcmp(options->by, "driver"), stdout);
 	else if (domain)
 		ret = map_text(&model, domain, stdout);
 	else if (options->classes)
@@ -229,7 +318,7 @@ static int show(struct options *options)
 	else if (options->misuses)
 		ret = misuses_print(&model, stdout);
 	else
-		table_print(&model, stdout);
+		table_print(&model, options->wide, stdout);
 	model_free(&model);
 	if (!ret && (fflush(stdout) || ferror(stdout))) {
 		set_error("cannot write the output: %s", strerror(errno));
@@ -248,6 +337,9 @@ int main(int argc, char **argv)
 	if (!ret) {
 		if (options.watch)
 			ret = watch_domains(look, &options, options.seconds);
+		else if (options.rates)
+			ret = rates_print(look, &options, options.seconds,
+					  options.count, stdout);
 		else if (options.save)
 			ret = save(&options);
 		else

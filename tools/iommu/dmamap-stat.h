@@ -4,6 +4,8 @@
  *
  *	dmamap-stat.c	options, and which of the below they ask for
  *	watch.c		the full-screen view
+ *	rates.c		a line for each interval
+ *	at.c		what is at an address
  *	table.c		the tables
  *	json.c		the same for programs
  *	map.c		the address space of a domain, as text and as SVG
@@ -21,7 +23,6 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#define VERSION		"1.0"
 #define DEBUGFS		"/sys/kernel/debug"
 #define WORD_MAX	16
 #define NAME_MAX_LEN	64
@@ -183,7 +184,8 @@ void size_text(uint64_t bytes, char *buf, size_t size);
 double hit_percent(uint64_t hits, uint64_t misses);
 
 /* table.c */
-void table_print(const struct model *model, FILE *out);
+void table_print(const struct model *model, bool wide, FILE *out);
+int owners_print(const struct model *model, bool drivers, FILE *out);
 void classes_print(const struct model *model, FILE *out);
 int misuses_print(const struct model *model, FILE *out);
 
@@ -193,6 +195,14 @@ int json_print(const struct model *model, const struct domain *map, FILE *out);
 /* map.c */
 int map_text(const struct model *model, const struct domain *domain, FILE *out);
 int map_svg(const struct model *model, const struct domain *domain, FILE *out);
+
+/* at.c */
+int at_print(const struct model *model, uint64_t address, const char *device,
+	     FILE *out);
+
+/* rates.c */
+int rates_print(int (*look)(struct model *model, void *arg), void *arg,
+		double seconds, uint64_t count, FILE *out);
 
 /* watch.c */
 int watch_domains(int (*look)(struct model *model, void *arg), void *arg,

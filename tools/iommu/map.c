@@ -252,6 +252,55 @@ static void sums_text(const struct picture *picture, char *buf, size_t size)
 		 picture->counts[RANGE_RESERVED], reserved, hole);
 }
 
+#define ORDERS	44
+
+/* Count the aligned blocks that holes consist of, as a buddy allocator would. */
+static void count_holes(const struct picture *picture, uint64_t granule,
+			uint64_t *counts)
+{
+	uint64_t at = 0, end, block;
+	unsigned int order;
+	size_t i;
+
+	for (i = 0; i < picture->nr; i++) {
+		end = picture->ranges[i].first;
+		at = (at + granule - 1) & -granule;
+		while (at < end && end - at >= granule) {
+			order = 0;
+			block = granule;
+			while (order < ORDERS - 1 && !(at & block) &&
+			       2 * block <= end - at) {
+				block *= 2;
+				order++;
+			}
+			counts[order]++;
+			at += block;
+		}
+		at = picture->ranges[i].last + 1;
+	}
+}
+
+static void put_orders(const struct picture *picture,
+		       const struct domain *domain, FILE *out)
+{
+	uint64_t counts[ORDERS] = { }, granule = domain->granule;
+	unsigned int order, shown = 0;
+	char size[32];
+
+	if (!granule || granule & (granule - 1))
+		granule = 4096;
+	count_holes(picture, granule, counts);
+	fprintf(out, "aligned holes below the highest range, by order:");
+	for (order = 0; order < ORDERS; order++) {
+		if (!counts[order])
+			continue;
+		size_text(granule << order, size, sizeof(size));
+		fprintf(out, "%s  order %2u %9s: %-8" PRIu64,
+			shown++ % 2 ? "" : "\n", order, size, counts[order]);
+	}
+	fprintf(out, "%s\n", shown ? "" : " none");
+}
+
 static void stretch_text(const struct stretch *stretch, char *buf, size_t size)
 {
 	char bytes[32], cell[32];
@@ -289,6 +338,7 @@ int map_text(const struct model *model, const struct domain *domain, FILE *out)
 	fprintf(out, "%s\n", text);
 	sums_text(&picture, text, sizeof(text));
 	fprintf(out, "%s\n", text);
+	put_orders(&picture, domain, out);
 	for (i = 0; i < picture.nr_stretches; i++) {
 		const struct stretch *stretch = &picture.stretches[i];
 		unsigned int nr, at;

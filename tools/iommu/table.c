@@ -19,12 +19,14 @@
  * @rows: rows so far
  * @columns: how many columns are used
  * @left: the last column is aligned on the left
+ * @width: of the page: what is left of it is for the last column; 0 for no limit
  */
 struct grid {
 	char (*cells)[CELL];
 	size_t rows;
 	unsigned int columns;
 	bool left;
+	int width;
 };
 
 static char (*add_row(struct grid *grid))[CELL]
@@ -44,7 +46,7 @@ static char (*add_row(struct grid *grid))[CELL]
 
 static void print_grid(struct grid *grid, FILE *out)
 {
-	int width[COLUMNS] = { };
+	int width[COLUMNS] = { }, left = grid->width;
 	unsigned int column;
 	size_t row;
 
@@ -55,13 +57,19 @@ static void print_grid(struct grid *grid, FILE *out)
 			if (len > width[column])
 				width[column] = len;
 		}
+	for (column = 0; column + 1 < grid->columns; column++)
+		left -= width[column] + 2;
+	if (!grid->width)
+		left = CELL;
+	else if (left < 8)
+		left = 8;
 	for (row = 0; row < grid->rows; row++)
 		for (column = 0; column < grid->columns; column++) {
 			const char *cell = grid->cells[row * COLUMNS + column];
 			bool last = column == grid->columns - 1;
 
 			if (last && grid->left)
-				fprintf(out, "  %s\n", cell);
+				fprintf(out, "  %.*s\n", left, cell);
 			else
 				fprintf(out, "%s%*s%s", column ? "  " : "",
 					width[column], cell, last ? "\n" : "");
@@ -100,26 +108,184 @@ static void put_domain(const struct model *model, const struct domain *domain,
 	devices_text(model, domain->group, cells[12], CELL);
 }
 
+/* What fits 80 columns; a fault of a domain is among it. */
+static void put_short(const struct model *model, const struct domain *domain,
+		      char (*cells)[CELL])
+{
+	char devices[CELL];
+
+	put_number(cells[0], true, domain->id);
+	put_number(cells[1], domain->group >= 0, domain->group);
+	snprintf(cells[2], CELL, "%s", domain->in_dmamap ? domain->mode : "-");
+	put_number(cells[3], domain->in_iova, domain->live);
+	put_number(cells[4], domain->in_iova, domain->cached);
+	snprintf(cells[5], CELL, "-");
+	if (domain->in_iova && (domain->hits || domain->misses))
+		snprintf(cells[5], CELL, "%.1f",
+			 hit_percent(domain->hits, domain->misses));
+	put_number(cells[6], domain->in_dmamap, domain->bad_unmaps);
+	devices_text(model, domain->group, devices, sizeof(devices));
+	snprintf(cells[7], CELL, "%s", devices);
+}
+
+static void short_print(const struct model *model, FILE *out)
+{
+	static const char *const names[] = {
+		"DOMAIN", "GROUP", "MODE", "LIVE", "CACHED", "HIT%", "BAD", "DEVICES"
+	};
+	struct grid grid = { .columns = 8, .left = true, .width = 80 };
+	char (*cells)[CELL] = add_row(&grid);
+	size_t i;
+
+	for (i = 0; i < grid.columns; i++)
+		snprintf(cells[i], CELL, "%s", names[i]);
+	for (i = 0; i < model->domains.nr; i++)
+		put_short(model, &model->domains.at[i], add_row(&grid));
+	print_grid(&grid, out);
+}
+
+static const struct domain *domain_of_group(const struct model *model,
+					    int64_t group)
+{
+	size_t i;
+
+	for (i = 0; i < model->domains.nr; i++)
+		if (group >= 0 && model->domains.at[i].group == group)
+			return &model->domains.at[i];
+	return NULL;
+}
+
+/* Does a device before this one have the driver, and, if told, the group? */
+static bool came_before(const struct model *model, size_t i, bool same_group)
+{
+	const struct device *device = &model->devices.at[i], *other;
+
+	for (other = model->devices.at; other < device; other++)
+		if (!strcmp(other->driver, device->driver) &&
+		    (same_group ? other->group == device->group :
+		     !!domain_of_group(model, other->group)))
+			return true;
+	return false;
+}
+
+/* The domains in which a driver has devices, each once. */
+static void put_driver(const struct model *model, const char *driver,
+		       char (*cells)[CELL])
+{
+	uint64_t live = 0, cached = 0, queued = 0, bad = 0, devices = 0, domains = 0;
+	bool iova = false, dmamap = false;
+	size_t i;
+
+	for (i = 0; i < model->devices.nr; i++) {
+		const struct device *device = &model->devices.at[i];
+		const struct domain *domain = domain_of_group(model, device->group);
+
+		if (!domain || strcmp(device->driver, driver))
+			continue;
+		devices++;
+		if (came_before(model, i, true))
+			continue;
+		domains++;
+		iova |= domain->in_iova;
+		dmamap |= domain->in_dmamap;
+		live += domain->live;
+		cached += domain->cached;
+		queued += domain->queued;
+		bad += domain->bad_unmaps;
+	}
+	snprintf(cells[0], CELL, "%.24s", driver);
+	put_number(cells[1], true, devices);
+	put_number(cells[2], true, domains);
+	put_number(cells[3], iova, live);
+	put_number(cells[4], iova, cached);
+	put_number(cells[5], dmamap, queued);
+	put_number(cells[6], dmamap, bad);
+}
+
+static void put_device(const struct device *device, const struct domain *domain,
+		       char (*cells)[CELL])
+{
+	snprintf(cells[0], CELL, "%.24s", device->name);
+	put_number(cells[1], true, domain->id);
+	snprintf(cells[2], CELL, "%s", domain->in_dmamap ? domain->mode : "-");
+	put_number(cells[3], domain->in_iova, domain->live);
+	put_number(cells[4], domain->in_iova, domain->cached);
+	put_number(cells[5], domain->in_dmamap, domain->queued);
+	put_number(cells[6], domain->in_dmamap, domain->bad_unmaps);
+	snprintf(cells[7], CELL, "%s", device->driver);
+}
+
+/**
+ * owners_print - a line for each device or driver that has a domain
+ * @model: what is known
+ * @drivers: drivers, not devices
+ * @out: where to
+ *
+ * Devices of one group share its domain: what is counted there is that of all.
+ *
+ * Return: 0, or -1 with an error set when no groups are known.
+ */
+int owners_print(const struct model *model, bool drivers, FILE *out)
+{
+	static const char *const names[2][8] = {
+		{ "DEVICE", "DOMAIN", "MODE", "LIVE", "CACHED", "QUEUED", "BAD", "DRIVER" },
+		{ "DRIVER", "DEVICES", "DOMAINS", "LIVE", "CACHED", "QUEUED", "BAD" },
+	};
+	struct grid grid = {
+		.columns = drivers ? 7 : 8, .left = !drivers, .width = 80,
+	};
+	char (*cells)[CELL];
+	size_t i;
+
+	if (!model->has_dmamap) {
+		set_error("which device has which domain is not known: the mapping layer is the stock one (CONFIG_IOMMU_DMA_STOCK)");
+		return -1;
+	}
+	cells = add_row(&grid);
+	for (i = 0; i < grid.columns; i++)
+		snprintf(cells[i], CELL, "%s", names[drivers][i]);
+	for (i = 0; i < model->devices.nr; i++) {
+		const struct device *device = &model->devices.at[i];
+		const struct domain *domain = domain_of_group(model, device->group);
+
+		if (!domain || (drivers && came_before(model, i, false)))
+			continue;
+		if (drivers)
+			put_driver(model, device->driver, add_row(&grid));
+		else
+			put_device(device, domain, add_row(&grid));
+	}
+	print_grid(&grid, out);
+	return 0;
+}
+
 /**
  * table_print - a line for each domain
  * @model: what is known
+ * @wide: all columns, as wide as they are; else what fits 80
  * @out: where to
  */
-void table_print(const struct model *model, FILE *out)
+void table_print(const struct model *model, bool wide, FILE *out)
 {
 	static const char *const names[COLUMNS] = {
 		"DOMAIN", "GROUP", "MODE", "LIVE", "CACHED", "HITS", "MISSES",
 		"HIT%", "QUEUED", "FLUSHES", "BAD", "REFUSED", "DEVICES"
 	};
 	struct grid grid = { .columns = COLUMNS, .left = true };
-	char (*cells)[CELL] = add_row(&grid);
+	char (*cells)[CELL];
 	size_t i;
 
+	if (!wide) {
+		short_print(model, out);
+		goto none;
+	}
+	cells = add_row(&grid);
 	for (i = 0; i < COLUMNS; i++)
 		snprintf(cells[i], CELL, "%s", names[i]);
 	for (i = 0; i < model->domains.nr; i++)
 		put_domain(model, &model->domains.at[i], add_row(&grid));
 	print_grid(&grid, out);
+none:
 	if (!model->domains.nr)
 		fprintf(out, "no device has been given an IOMMU domain yet\n");
 }

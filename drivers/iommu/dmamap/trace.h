@@ -110,14 +110,20 @@ TRACE_EVENT(dmamap_flush,
 	TP_PROTO(struct iommu_domain *domain, unsigned int finished),
 	TP_ARGS(domain, finished),
 	TP_STRUCT__entry(
-		__field(void *, domain)
+		__field(unsigned int, domain)
 		__field(unsigned int, finished)
 	),
 	TP_fast_assign(
-		__entry->domain = domain;
+		const struct iommu_dma_cookie *cookie = domain->iova_cookie;
+
+		/* Its number in dmamap-stat; there is none without debugfs. */
+		__entry->domain = 0;
+		if (IS_ENABLED(CONFIG_DEBUG_FS) && cookie)
+			__entry->domain = iova_debugfs_id(&cookie->iovad) ?:
+					  cookie->id;
 		__entry->finished = finished;
 	),
-	TP_printk("domain=%p finished=%u", __entry->domain, __entry->finished)
+	TP_printk("domain=%u finished=%u", __entry->domain, __entry->finished)
 );
 
 #endif /* _DMAMAP_TRACE_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Trace events of the IOVA allocator.  A domain is named by its address; pfns
+ * Trace events of the IOVA allocator.  A domain goes by its number in debugfs,
+ * which dmamap-stat shows, too: 0 if it has no caches, or without debugfs.  Pfns
  * and sizes are in granules of the domain.
  */
 #undef TRACE_SYSTEM
@@ -18,17 +19,17 @@ DECLARE_EVENT_CLASS(iova_range,
 		 unsigned long size),
 	TP_ARGS(iovad, pfn, size),
 	TP_STRUCT__entry(
-		__field(const void *, iovad)
+		__field(unsigned int, domain)
 		__field(unsigned long, pfn)
 		__field(unsigned long, size)
 	),
 	TP_fast_assign(
-		__entry->iovad = iovad;
+		__entry->domain = iovad->rcache ? iovad->rcache->id : 0;
 		__entry->pfn = pfn;
 		__entry->size = size;
 	),
-	TP_printk("domain=%p pfn=%#lx size=%lu",
-		  __entry->iovad, __entry->pfn, __entry->size)
+	TP_printk("domain=%u pfn=%#lx size=%lu",
+		  __entry->domain, __entry->pfn, __entry->size)
 );
 
 /* An allocation that succeeded. */
@@ -65,17 +66,17 @@ TRACE_EVENT(iova_reap,
 		 unsigned long runs),
 	TP_ARGS(iovad, size, runs),
 	TP_STRUCT__entry(
-		__field(const void *, iovad)
+		__field(unsigned int, domain)
 		__field(unsigned long, size)
 		__field(unsigned long, runs)
 	),
 	TP_fast_assign(
-		__entry->iovad = iovad;
+		__entry->domain = iovad->rcache ? iovad->rcache->id : 0;
 		__entry->size = size;
 		__entry->runs = runs;
 	),
-	TP_printk("domain=%p size=%lu runs=%lu",
-		  __entry->iovad, __entry->size, __entry->runs)
+	TP_printk("domain=%u size=%lu runs=%lu",
+		  __entry->domain, __entry->size, __entry->runs)
 );
 
 #endif /* _IOVA_TRACE_H */

@@ -97,7 +97,7 @@ def refused(name, words, *args, **kwargs):
 
 def table_says_what_the_files_say():
     files = sections(GUEST)
-    lines = [line.split() for line in run("--snapshot", GUEST).stdout.splitlines()]
+    lines = [line.split() for line in run("--wide", "--snapshot", GUEST).stdout.splitlines()]
     shown = {line[0]: dict(zip(lines[0], line)) for line in lines[1:]}
     wrong = []
     for row in rows(files["iova/domains"]):
@@ -118,6 +118,157 @@ def the_devices_of_each_group_are_named():
     out = run("--snapshot", GUEST).stdout
     missing = [d for d in ("nvme", "e1000e", "virtio-pci") if d not in out]
     verdict(not missing, "the devices of each group are named", missing)
+
+
+def the_tables_fit_80_columns():
+    wrong = [line for form in ([], ["--by", "device"], ["--by", "driver"])
+             for line in run(*form, "--snapshot", GUEST).stdout.splitlines() or ["nothing"] if len(line) > 80 or line == "nothing"]
+    verdict(not wrong, "the tables fit 80 columns", wrong)
+
+
+def long_names_fit_80_columns(folder):
+    path = os.path.join(folder, "long")
+    files = sections(GUEST)
+    files["groups"] = "group device driver\n" + "".join(f"{n} {'d' * 60} {'e' * 60}\n" for n in range(5))
+    save(path, files)
+    wide = [max(map(len, run(*form, "--snapshot", path).stdout.splitlines()))
+            for form in ([], ["--by", "device"], ["--by", "driver"])]
+    verdict(max(wide) <= 80, "long names are cut at 80 columns", wide)
+
+
+def table(text):
+    lines = text.splitlines()
+    return [dict(zip(lines[0].split(), line.split())) for line in lines[1:]]
+
+
+def by_device_and_by_driver_say_what_the_files_say():
+    """A domain that several devices of a driver share is counted once."""
+    files = sections(GUEST)
+    iova = {row["domain"]: row for row in rows(files["iova/domains"])}
+    domains = {row["group"]: dict(iova[row["iova"]], queued=row["queued"], bad=row["bad_unmaps"]) for row in
+               rows(files["dmamap/domains"])}
+    devices = [row for row in rows(files["groups"]) if row["group"] in domains]
+    want = [(row["device"], row["driver"], *(domains[row["group"]][k] for k in ("domain", "live", "cached", "queued", "bad")))
+            for row in devices]
+    got = [tuple(row[k] for k in ("DEVICE", "DRIVER", "DOMAIN", "LIVE", "CACHED", "QUEUED", "BAD"))
+           for row in table(run("--by", "device", "--snapshot", GUEST).stdout)]
+    verdict(got == want and want, "--by device says what the files say", f"{got}, not {want}")
+    want = {}
+    for driver in {row["driver"] for row in devices}:
+        groups = {row["group"] for row in devices if row["driver"] == driver}
+        want[driver] = [sum(row["driver"] == driver for row in devices), len(groups),
+                        *(sum(int(domains[g][k]) for g in groups) for k in ("live", "cached", "queued", "bad"))]
+    got = {row["DRIVER"]: [int(row[k]) for k in ("DEVICES", "DOMAINS", "LIVE", "CACHED", "QUEUED", "BAD")]
+           for row in table(run("--by", "driver", "--snapshot", GUEST).stdout)}
+    verdict(got == want, "--by driver sums what the files say", f"{got}, not {want}")
+
+
+def at_says_what_is_there():
+    """The ends of each range of the list, and what is just outside of them."""
+    files = sections(GUEST)
+    domain = busiest()
+    group = next(row["group"] for row in rows(files["dmamap/domains"]) if row["iova"] == domain)
+    device = next(row["device"] for row in rows(files["groups"]) if row["group"] == group)
+    top = json.loads(run("--json", "--map", domain, "--snapshot", GUEST).stdout)
+    ranges = [(int(r["first"], 16), int(r["last"], 16), r["state"])
+              for r in next(d for d in top["domains"] if d["domain"] == int(domain))["ranges"]]
+    wrong, seen = [], set()
+    at = {a for r in ranges[:12] + ranges[-12:] for a in (r[0] - 1, r[0], r[1], r[1] + 1) if a >= 0} | {2**64 - 1}
+    for address in at:
+        got = run("--at", f"{address:#x}", "--device", device, "--snapshot", GUEST).stdout
+        here = [r for r in ranges if r[0] <= address <= r[1]]
+        first, last, state = here[0] if here else (max([r[1] + 1 for r in ranges if r[1] < address], default=0),
+                                                   min([r[0] - 1 for r in ranges if r[0] > address], default=2**64 - 1), "free")
+        seen.add(state)
+        if not re.search(rf"^domain {domain}, {device}.*\n  {state} +{first:#018x} - {last:#018x} ", got):
+            wrong.append(f"{address:#x}: {got!r}, not {state} {first:#x}")
+    verdict(not wrong and seen == {"live", "cached", "reserved", "free"}, "--at says what is at an address", f"{wrong[:2]} {seen}")
+    got = run("--at", "1000", "--snapshot", GUEST).stdout
+    verdict(got.count("domain ") == len(rows(files["iova/domains"])) and run("--at", "0x1000", "--snapshot", GUEST).stdout == got,
+            "--at without a device says it of each domain", got[:300])
+
+
+def at_tells_the_wrong_calls_there():
+    for row in wrong_calls(sections(GUEST)["dmamap/misuses"]):
+        inside = int(row["iova"], 16) + max(int(row["size"]) - 1, 0)
+        got = run("--at", f"{inside:x}", "--device", row["device"], "--snapshot", GUEST).stdout
+        past = run("--at", f"{(inside + 1) % 2**64:x}", "--device", row["device"], "--snapshot", GUEST).stdout
+        verdict(row["found"] in got and f"wrong {row['call']} {row['ms']} ms" in got and f" {row['ms']} ms" not in past,
+                f"--at tells of wrong call {row['nr']}", f"{got} {past}")
+
+
+def map_counts_holes_by_order():
+    """The aligned blocks add up to the holes, and are as few as can be."""
+    wrong = []
+    for row in rows(sections(GUEST)["iova/domains"]):
+        domain = row["domain"]
+        top = json.loads(run("--json", "--map", domain, "--snapshot", GUEST).stdout)
+        ranges = [(int(r["first"], 16), int(r["last"], 16) + 1)
+                  for r in next(d for d in top["domains"] if d["domain"] == int(domain))["ranges"]]
+        want, end = {}, 0
+        for first, after in ranges:
+            while end < first:
+                order = 0
+                while end % (4096 << order + 1) == 0 and end + (4096 << order + 1) <= first:
+                    order += 1
+                want[order] = want.get(order, 0) + 1
+                end += 4096 << order
+            end = after
+        text = run("--map", domain, "--snapshot", GUEST).stdout
+        got = {int(a): int(b) for a, b in re.findall(r"  order +(\d+) .*?: (\d+)", text)}
+        if got != want:
+            wrong.append(f"domain {domain}: {got}, not {want}")
+    verdict(not wrong, "--map counts holes by order", wrong[:1])
+
+
+def flat(value, at=""):
+    """The keys of a JSON, with the type of what they name."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from flat(inner, f"{at}.{key}" if at else key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from flat(inner, at + "[]")
+    else:
+        yield at, {int: "number", str: "text", type(None): "null"}[type(value)]
+
+
+def json_is_as_the_manual_says():
+    """Each key with a type that is listed, and each that is listed is there."""
+    manual = open(os.path.join(TOOLS, "dmamap-stat.8")).read().replace("\\-", "-")
+    listed = {key: set(types.replace(",", " ").split()) for key, types in
+              re.findall(r"^\.BR (\S+) \" \((.*)\)\"$", manual.partition(".SH JSON\n")[2].partition(".SH ")[0], re.M)}
+    top = json.loads(run("--json", "--map", busiest(), "--snapshot", GUEST).stdout)
+    found = list(flat(top))
+    wrong = [f"{key} is a {kind}" for key, kind in found if kind not in listed.get(key, ())]
+    missing = set(listed) - {key for key, _ in found}
+    verdict(not wrong and not missing and listed, "--json is as the manual says", f"{wrong[:5]} {sorted(missing)[:5]}")
+
+
+def an_interval_prints_sums_and_rates(folder):
+    debugfs = os.path.join(folder, "moving")
+    lay_debugfs(debugfs)
+    path = os.path.join(debugfs, "iova/domains")
+    program = subprocess.Popen([STAT, "--debugfs", debugfs, "0.5", "3"], stdout=subprocess.PIPE, text=True)
+    lines = [program.stdout.readline().split() for _ in range(2)]
+    text = [line.split() for line in open(path).read().splitlines()]
+    text[1][text[0].index("hits")] = str(int(text[1][text[0].index("hits")]) + 777777)
+    with open(path + ".new", "w") as file:
+        file.write("".join(" ".join(line) + "\n" for line in text))
+    os.rename(path + ".new", path)
+    lines += [line.split() for line in program.communicate(timeout=PATIENCE)[0].splitlines()]
+    want = rows(sections(GUEST)["iova/domains"])
+    sums = [str(sum(int(row[k]) for row in want)) for k in ("live", "cached")]
+    # In half a second; on a busy machine it may have been more.
+    rate = [float(line[2]) for line in lines[2:]]
+    verdict(program.returncode == 0 and lines[0][:2] == ["LIVE", "CACHED"] and len(lines) == 4 and lines[1][2:4] == ["-", "-"] and
+            all(line[:2] == sums for line in lines[1:]) and 15000 < max(rate) < 1560000 and min(rate) == 0,
+            "an interval prints sums and rates, as many lines as told", lines)
+
+
+def the_version_is_a_kernels():
+    got = run("--version").stdout
+    verdict(re.fullmatch(r"dmamap-stat \d+\.\d+\.\d+\n", got), "--version is that of a kernel", got)
 
 
 def classes_say_what_the_file_says():
@@ -532,7 +683,7 @@ def large_numbers_keep_all_digits(folder):
     files["iova/domains"] = "".join(" ".join(line) + "\n" for line in lines)
     save(path, files)
     top = json.loads(run("--json", "--snapshot", path).stdout)
-    verdict(top["domains"][0]["hits"] == 2**64 - 1 and "18446744073709551615" in run("--snapshot", path).stdout,
+    verdict(top["domains"][0]["hits"] == 2**64 - 1 and "18446744073709551615" in run("--wide", "--snapshot", path).stdout,
             "a number of 64 bits keeps all its digits", top["domains"][0])
 
 
@@ -640,7 +791,18 @@ def options_that_do_not_go_together_are_refused():
     refused("a domain that is none", "is no domain", "--map", "x", "--snapshot", GUEST)
     refused("a domain that does not exist", "there is no domain", "--map", "999", "--snapshot", GUEST)
     refused("an interval that is none", "is no interval", "--watch", "--interval", "0", "--snapshot", GUEST)
-    refused("a word too many", "See --help", "more", "--snapshot", GUEST)
+    refused("a word that is no interval", "is no interval", "more", "--snapshot", GUEST)
+    refused("a word too many", "unexpected argument 'more'", "1", "2", "more")
+    refused("an interval for a snapshot", "does not change", "1", "--snapshot", GUEST)
+    refused("a count that is none", "is no count", "1", "0")
+    refused("an interval and --json", "go alone", "1", "--json")
+    refused("--at and --map", "go alone", "--at", "0", "--map", "1", "--snapshot", GUEST)
+    refused("--by and --wide", "go alone", "--by", "device", "--wide", "--snapshot", GUEST)
+    refused("--by of something else", "say device or driver", "--by", "group", "--snapshot", GUEST)
+    refused("--device alone", "goes with --at", "--device", "0000:00:02.0", "--snapshot", GUEST)
+    for text in ("", "x", "-1", "+1", " 1", "0x", "1 2", "10000000000000000"):
+        refused(f"'{text}' as an address", "is no address", "--at", text, "--snapshot", GUEST)
+    refused("--at of a device that does not exist", "there is no device", "--at", "0", "--device", "nowhere", "--snapshot", GUEST)
     refused("a file that is no snapshot", "is no snapshot", "--snapshot", os.path.join(HERE, "damage.c"))
     refused("a file that does not exist", "No such file", "--snapshot", "/nowhere/snapshot")
     refused("--watch without a terminal", "needs a terminal", "--watch", "--snapshot", GUEST)
@@ -1070,6 +1232,9 @@ SHOWN = (
     table_says_what_the_files_say,
     the_devices_of_each_group_are_named,
     classes_say_what_the_file_says,
+    the_tables_fit_80_columns,
+    by_device_and_by_driver_say_what_the_files_say,
+    map_counts_holes_by_order,
     json_is_json_and_complete,
     misuses_says_what_the_file_says,
     json_has_the_wrong_calls_and_their_sum,
@@ -1086,6 +1251,12 @@ SHOWN = (
 )
 
 ELSE = (
+    long_names_fit_80_columns,
+    at_says_what_is_there,
+    at_tells_the_wrong_calls_there,
+    json_is_as_the_manual_says,
+    an_interval_prints_sums_and_rates,
+    the_version_is_a_kernels,
     map_draws_every_state,
     a_cell_with_a_hole_in_it_is_told_from_a_full_one,
     any_name_can_be_drawn,

@@ -41,9 +41,15 @@ static int show(FILE *out)
 	ret = model_parse(&model, &source);
 	source_free(&source);
 	if (!ret) {
-		table_print(&model, out);
+		table_print(&model, false, out);
+		table_print(&model, true, out);
+		if (model.has_dmamap)
+			ret = owners_print(&model, false, out) ?:
+			      owners_print(&model, true, out);
 		classes_print(&model, out);
-		if (model.has_misuses)
+		if (!ret && model.has_ranges && model.domains.nr)
+			ret = at_print(&model, 0x1000, NULL, out);
+		if (!ret && model.has_misuses)
 			ret = misuses_print(&model, out);
 	}
 	for (i = 0; !ret && i < model.domains.nr; i++) {

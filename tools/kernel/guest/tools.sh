@@ -49,7 +49,7 @@ agree()
 
 	while [ $n -lt 20 ]; do
 		before=$(awk "NR > 1 { print $3 }" "$file" | sort -n)
-		shown=$(dmamap-stat $5 | awk "NR > 1 { print $4 }" | sort -n)
+		shown=$(dmamap-stat ${5:---wide} | awk "NR > 1 { print $4 }" | sort -n)
 		after=$(awk "NR > 1 { print $3 }" "$file" | sort -n)
 		[ "$before" != "$after" ] || break
 		n=$((n + 1))
@@ -179,6 +179,26 @@ send()
 	done
 }
 
+# Each trace event of the allocator names a domain that debugfs lists.
+events_name_the_domain()
+{
+	local tracing=/sys/kernel/tracing named unknown
+
+	[ -d $tracing/events ] || mount -t tracefs tracefs $tracing
+	echo 1 >$tracing/events/iova/enable
+	dd if=/dev/nvme0n1 of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null
+	echo 0 >$tracing/events/iova/enable
+	named=$(sed -n 's/.*iova_alloc: domain=\([0-9]*\) .*/\1/p' $tracing/trace | sort -nu)
+	unknown=$(for domain in $named; do
+		grep -q "^$domain " $debugfs/iova/domains || echo $domain
+	done)
+	if [ -n "$named" ] && [ -z "$unknown" ]; then
+		row "trace events name domains of debugfs" "$(echo $named)" ok
+	else
+		row "trace events name domains of debugfs" "'$named', unknown '$unknown'" BAD
+	fi
+}
+
 # Only root, and not from a debugfs that is not there.
 others_are_told()
 {
@@ -213,14 +233,14 @@ others_read_snapshots()
 
 with_the_layer()
 {
-	dmamap-stat >/tmp/before
+	dmamap-stat --wide >/tmp/before
 	all_agree "before"
 	echo 1 >$debugfs/dmamap/counting
 	. /io.sh
 	# What the transfers left in flight is freed soon.
 	sleep 1
 	all_agree "after"
-	dmamap-stat >/tmp/after
+	dmamap-stat --wide >/tmp/after
 
 	# Read directly, each 64 KiB are mapped for themselves.
 	grew_by "allocations for the disk" nvme '$6 + $7' $((nvme_mib * 16))
@@ -236,6 +256,11 @@ with_the_layer()
 	list_is_sorted
 	succeeds "dmamap-stat --json" dmamap-stat --json
 	succeeds "dmamap-stat --misuses" dmamap-stat --misuses
+	succeeds "dmamap-stat --by device" dmamap-stat --by device
+	succeeds "dmamap-stat --by driver" dmamap-stat --by driver
+	succeeds "dmamap-stat --at, all domains" dmamap-stat --at 0xfee00000
+	succeeds "dmamap-stat 0.2 3" dmamap-stat 0.2 3
+	events_name_the_domain
 	every_domain_is_drawn
 	says "a domain that there is not" "there is no domain 999" \
 		dmamap-stat --map 999

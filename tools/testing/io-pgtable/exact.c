@@ -971,10 +971,11 @@ static void the_ends_of_the_space(void)
 	close_table();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	unsigned int i;
 
+	test_options(argc, argv, NULL, true);
 	for (i = 0; i < ARRAY_SIZE(targets); i++) {
 		t = &targets[i];
 		run_for_target(leaves_say_where_a_mapping_goes_on);
@@ -994,5 +995,5 @@ int main(void)
 		run_for_target(the_ends_of_the_space);
 	}
 	free(entries);
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

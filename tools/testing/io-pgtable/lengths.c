@@ -365,20 +365,13 @@ static void one_of_two_takers_has_it(void)
 
 int main(int argc, char **argv)
 {
-	int arg;
+	const struct test_option options[] = {
+		{ "ops", TEST_NUMBER, &operations, 1 },
+		{ "seed", TEST_NUMBER, &first_seed },
+		{ }
+	};
 
-	for (arg = 1; arg + 1 < argc; arg += 2) {
-		if (!strcmp(argv[arg], "--ops"))
-			operations = strtoul(argv[arg + 1], NULL, 0);
-		else if (!strcmp(argv[arg], "--seed"))
-			first_seed = strtoul(argv[arg + 1], NULL, 0);
-		else
-			break;
-	}
-	if (arg != argc) {
-		fprintf(stderr, "usage: lengths [--ops N] [--seed N]\n");
-		return 2;
-	}
+	test_options(argc, argv, options, true);
 	run_test(only_the_size_that_was_recorded_is_taken);
 	run_test(neighbours_are_told_apart);
 	run_test(gaps_are_part_of_the_size);
@@ -386,5 +379,5 @@ int main(int argc, char **argv)
 	run_test(empty_tables_are_given_back);
 	run_test(random_calls_and_an_oracle);
 	run_test(one_of_two_takers_has_it);
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

@@ -545,26 +545,19 @@ static void run(unsigned long steps, unsigned long seed)
 int main(int argc, char **argv)
 {
 	unsigned long steps = 500000, seed = 1;
+	const struct test_option options[] = {
+		{ "ops", TEST_NUMBER, &steps, 1 },
+		{ "seed", TEST_NUMBER, &seed },
+		{ }
+	};
 	unsigned int i;
-	int arg;
 
-	for (arg = 1; arg + 1 < argc; arg += 2) {
-		if (!strcmp(argv[arg], "--ops"))
-			steps = strtoul(argv[arg + 1], NULL, 0);
-		else if (!strcmp(argv[arg], "--seed"))
-			seed = strtoul(argv[arg + 1], NULL, 0);
-		else
-			break;
-	}
-	if (arg != argc) {
-		fprintf(stderr, "usage: mappings [--ops N] [--seed N]\n");
-		return 2;
-	}
+	test_options(argc, argv, options, false);
 	for (i = 0; i < ARRAY_SIZE(targets); i++) {
 		t = &targets[i];
 		run(DIV_ROUND_UP(steps, ARRAY_SIZE(targets)), seed);
 	}
 	printf("# %lu operations: %lu maps, %lu right unmaps, %lu wrong ones, %lu sums\n",
 	       operations, maps, rights, wrongs, sums);
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

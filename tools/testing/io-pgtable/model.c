@@ -123,24 +123,17 @@ static unsigned int targets_of(enum io_pgtable_fmt fmt)
 int main(int argc, char **argv)
 {
 	unsigned long steps = 1000000, seed = 1;
+	const struct test_option options[] = {
+		{ "ops", TEST_NUMBER, &steps, 1 },
+		{ "seed", TEST_NUMBER, &seed },
+		{ }
+	};
 	unsigned int i;
-	int arg;
 
-	for (arg = 1; arg + 1 < argc; arg += 2) {
-		if (!strcmp(argv[arg], "--ops"))
-			steps = strtoul(argv[arg + 1], NULL, 0);
-		else if (!strcmp(argv[arg], "--seed"))
-			seed = strtoul(argv[arg + 1], NULL, 0);
-		else
-			break;
-	}
-	if (arg != argc) {
-		fprintf(stderr, "usage: model [--ops N] [--seed N]\n");
-		return 2;
-	}
+	test_options(argc, argv, options, false);
 	for (i = 0; i < ARRAY_SIZE(targets); i++) {
 		t = &targets[i];
 		run(DIV_ROUND_UP(steps, targets_of(t->b->fmt)), seed);
 	}
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

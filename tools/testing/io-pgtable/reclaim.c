@@ -720,10 +720,11 @@ static void freeing_stops_the_worker(void)
 	       "the worker runs after the free");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	unsigned int i;
 
+	test_options(argc, argv, NULL, true);
 	for (i = 0; i < ARRAY_SIZE(targets); i++) {
 		t = &targets[i];
 		run_for_target(cycles_leave_few_tables);
@@ -752,5 +753,5 @@ int main(void)
 		run_for_target(closing_frees_all);
 		run_for_target(freeing_stops_the_worker);
 	}
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

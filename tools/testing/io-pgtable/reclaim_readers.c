@@ -174,10 +174,11 @@ static void what_an_unmap_gives_back_is_freed_after_its_readers(void)
 			     fill_tables, owner_unmaps);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	unsigned int i;
 
+	test_options(argc, argv, NULL, true);
 	for (i = 0; i < ARRAY_SIZE(targets); i++) {
 		t = &targets[i];
 		if ((1UL << t->ias) / table_bytes() < 2 * EMPTY)
@@ -185,5 +186,5 @@ int main(void)
 		run_for_target(what_the_worker_gives_back_is_freed_after_its_readers);
 		run_for_target(what_an_unmap_gives_back_is_freed_after_its_readers);
 	}
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

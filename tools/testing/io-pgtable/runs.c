@@ -413,10 +413,11 @@ static void same_as_one_by_one(void)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	unsigned int i;
 
+	test_options(argc, argv, NULL, true);
 	for (i = 0; i < ARRAY_SIZE(targets); i++) {
 		t = &targets[i];
 		run_for_target(scattered_pages_across_a_table_edge);
@@ -432,5 +433,5 @@ int main(void)
 		run_for_target(each_allocation_fails);
 		run_for_target(same_as_one_by_one);
 	}
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

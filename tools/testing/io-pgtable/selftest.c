@@ -88,10 +88,11 @@ static void say(const char *fmt, ...)
 
 #include "selftest-stock.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
 	int ret;
 
+	test_options(argc, argv, NULL, false);
 	test_begin();
 	ret = selftest();
 	expect(!ret && !failures && passes == WANTED && !warned,
@@ -102,5 +103,5 @@ int main(void)
 	shim_clear_warnings();
 	expect(!shim_pages(), "%ld pages left", shim_pages());
 	test_end("the kernel's self-test of the Arm formats");
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

@@ -239,6 +239,8 @@ do {									\
 	char name[100];							\
 									\
 	snprintf(name, sizeof(name), #fn " (%s)", t->name);		\
+	if (!test_wanted(name))						\
+		break;							\
 	test_begin();							\
 	fn();								\
 	test_end(name);							\

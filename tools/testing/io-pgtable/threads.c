@@ -185,16 +185,25 @@ int main(int argc, char **argv)
 		"s1 4K 48", "s1 16K 48", "vtd ss 48", "vtd ss 57 noncoherent",
 		"vtd fs 47",
 	};
-	unsigned int i, c, seconds = argc == 3 ? atoi(argv[2]) : 10;
+	double seconds = 10;
+	const struct test_option options[] = {
+		{ "seconds", TEST_SECONDS, &seconds },
+		{ }
+	};
+	unsigned int i, c;
 
+	test_options(argc, argv, options, true);
 	for (i = 0; i < ARRAY_SIZE(targets); i++)
 		for (c = 0; c < ARRAY_SIZE(chosen); c++) {
 			if (strcmp(targets[i].name, chosen[c]))
 				continue;
+			if (!test_wanted(targets[i].name))
+				continue;
 			t = &targets[i];
 			test_begin();
-			owners_at_once(seconds / ARRAY_SIZE(chosen) ?: 1);
+			owners_at_once(max(1U, (unsigned int)seconds /
+					      (unsigned int)ARRAY_SIZE(chosen)));
 			test_end(t->name);
 		}
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

@@ -929,10 +929,11 @@ static void vtd_attributes(void)
 		}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	unsigned int i;
 
+	test_options(argc, argv, NULL, true);
 	for (i = 0; i < ARRAY_SIZE(targets); i++) {
 		t = &targets[i];
 		run_for_target(every_size_at_every_border);
@@ -958,5 +959,5 @@ int main(void)
 	run_test(init_as_stock);
 	run_test(attributes_as_stock);
 	run_test(vtd_attributes);
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

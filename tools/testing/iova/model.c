@@ -170,21 +170,14 @@ static void episode(unsigned long seed, unsigned long ops)
 int main(int argc, char **argv)
 {
 	unsigned long ops = 1000000, seed = 1, done = 0;
+	const struct test_option options[] = {
+		{ "ops", TEST_NUMBER, &ops, 1 },
+		{ "seed", TEST_NUMBER, &seed },
+		{ }
+	};
 	char name[80];
-	int i;
 
-	for (i = 1; i + 1 < argc; i += 2) {
-		if (!strcmp(argv[i], "--ops"))
-			ops = strtoul(argv[i + 1], NULL, 0);
-		else if (!strcmp(argv[i], "--seed"))
-			seed = strtoul(argv[i + 1], NULL, 0);
-		else
-			break;
-	}
-	if (i != argc) {
-		fprintf(stderr, "usage: model [--ops N] [--seed N]\n");
-		return 2;
-	}
+	test_options(argc, argv, options, false);
 
 	test_begin();
 	for (; done < ops; done += EPISODE, seed++) {
@@ -201,5 +194,5 @@ int main(int argc, char **argv)
 	}
 	snprintf(name, sizeof(name), "model: %lu operations", done);
 	test_end(name);
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

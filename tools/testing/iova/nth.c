@@ -440,13 +440,14 @@ static void stock_dies(void)
 	test_end(name);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	unsigned int i, points = 0;
 
+	test_options(argc, argv, NULL, false);
 	for (i = 0; i < ARRAY_SIZE(entries); i++)
 		points += try_entry(&entries[i]);
 	stock_dies();
 	printf("# %u allocations failed in turn\n", points);
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the test programs share: a line for each test, random numbers, and the
+ * What the test programs share: a line of TAP for each test, random numbers, and the
  * rule that no test leaves a warning it did not expect or memory behind.
  */
 #ifndef _TEST_H
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "options.h"
 #include "shim.h"
 
 static inline unsigned long next_random(unsigned long *state)
@@ -28,6 +29,7 @@ static inline unsigned long below(unsigned long *state, unsigned long n)
 	return next_random(state) % n;
 }
 
+static unsigned int tests_ran;
 static unsigned int tests_failed;
 static char test_why[600];
 static long test_outstanding;
@@ -80,16 +82,18 @@ static inline void test_end(const char *name)
 	       shim_outstanding() - test_outstanding);
 	test_why[strcspn(test_why, "\n")] = '\0';
 	if (test_why[0]) {
-		printf("not ok %s: %s\n", name, test_why);
+		printf("not ok %u %s: %s\n", ++tests_ran, name, test_why);
 		tests_failed++;
 	} else {
-		printf("ok %s\n", name);
+		printf("ok %u %s\n", ++tests_ran, name);
 	}
 	fflush(stdout);
 }
 
 #define run_test(fn)							\
 do {									\
+	if (!test_wanted(#fn))						\
+		break;							\
 	test_begin();							\
 	fn();								\
 	test_end(#fn);							\

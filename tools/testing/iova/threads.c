@@ -227,12 +227,16 @@ static void episode(unsigned int nr, double seconds)
 
 int main(int argc, char **argv)
 {
-	double seconds = argc == 3 && !strcmp(argv[1], "--seconds") ?
-			 atof(argv[2]) : 10;
+	double seconds = 10;
+	const struct test_option options[] = {
+		{ "seconds", TEST_SECONDS, &seconds },
+		{ }
+	};
 	unsigned int nr, episodes = 10;
 	pthread_t pump_thread;
 	char name[120];
 
+	test_options(argc, argv, options, false);
 	test_begin();
 	shim_set_possible(CONTROL_CPU + 1);
 	shim_set_cpu(CONTROL_CPU);
@@ -252,5 +256,5 @@ int main(int argc, char **argv)
 		 "threads: %lu operations, %lu allocations failed, %lu times without memory, %lu CPUs down",
 		 done, failed, shim_failures(), hotplugs);
 	test_end(name);
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

@@ -281,20 +281,19 @@ int main(int argc, char **argv)
 	pthread_t threads[MAX_THREADS], pump_thread;
 	double start = now();
 	char name[200];
-	int i;
+	unsigned long threads_told = nr_threads;
+	bool stock = false;
+	const struct test_option options[] = {
+		{ "stock", TEST_FLAG, &stock },
+		{ "ops", TEST_NUMBER, &want, 1 },
+		{ "threads", TEST_NUMBER, &threads_told, 1, MAX_THREADS },
+		{ }
+	};
 
-	for (i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--stock"))
-			ops = &stock_ops;
-		else if (!strcmp(argv[i], "--ops") && i + 1 < argc)
-			want = strtoul(argv[++i], NULL, 0);
-		else if (!strcmp(argv[i], "--threads") && i + 1 < argc)
-			nr_threads = strtoul(argv[++i], NULL, 0);
-	}
-	if (!nr_threads || nr_threads > MAX_THREADS) {
-		fprintf(stderr, "torture: --threads is 1 to %u\n", MAX_THREADS);
-		return 2;
-	}
+	test_options(argc, argv, options, false);
+	nr_threads = threads_told;
+	if (stock)
+		ops = &stock_ops;
 
 	test_begin();
 	shim_set_possible(nr_threads + 2);
@@ -344,5 +343,5 @@ int main(int argc, char **argv)
 		 ops->name, done, nr_threads, now() - start, failed, shim_failures(),
 		 hotplugs, teardowns, checks, warnings);
 	test_end(name);
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

@@ -2369,7 +2369,14 @@ static void every_bad_free_is_refused_when_caches_are_drained(void)
 
 int main(int argc, char **argv)
 {
-	shim_verbose = argc > 1 && !strcmp(argv[1], "-v");
+	bool verbose = false;
+	const struct test_option options[] = {
+		{ "verbose", TEST_FLAG, &verbose },
+		{ }
+	};
+
+	test_options(argc, argv, options, true);
+	shim_verbose = verbose;
 	run_test(gap_fit_is_what_brute_force_finds);
 	run_test(gap_fit_knows_the_end_of_the_address_space);
 	run_test(find_hole_is_right_for_every_small_tree);
@@ -2457,5 +2464,5 @@ int main(int argc, char **argv)
 	run_test(a_failure_changes_no_later_answer);
 	run_test(both_ways_of_one_size_mix);
 	run_test(every_bad_free_is_refused_when_caches_are_drained);
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }
