@@ -46,49 +46,34 @@ static void free_pages_array(struct page **pages, unsigned int count)
 	kvfree(pages);
 }
 
-/* Allocate up to @count pages at once, of one of @orders. 0 without memory. */
-static unsigned int alloc_some(struct device *dev, struct page **pages,
-			       unsigned int count, unsigned long orders,
-			       gfp_t gfp)
-{
-	unsigned int order, i;
-	struct page *page;
-
-	orders &= GENMASK(__fls(count), 0);
-	while (orders) {
-		order = __fls(orders);
-		orders &= ~BIT(order);
-		/* Do not try hard for more than the smallest order. */
-		page = alloc_pages_node(dev_to_node(dev),
-					orders ? gfp | __GFP_NORETRY : gfp,
-					order);
-		if (!page)
-			continue;
-		if (order)
-			split_page(page, order);
-		for (i = 0; i < 1U << order; i++)
-			pages[i] = page + i;
-		return i;
-	}
-	return 0;
-}
-
+/* Collect @count pages, in pieces of one of @orders, which has order 0. */
 static struct page **collect_pages(struct device *dev, unsigned int count,
 				   unsigned long orders, gfp_t gfp)
 {
-	struct page **pages = kvcalloc(count, sizeof(*pages), GFP_KERNEL);
-	unsigned int have = 0, more;
+	struct page **pages = kvcalloc(count, sizeof(*pages), GFP_KERNEL), *page;
+	unsigned int have = 0, order, i;
+	unsigned long smaller;
 
 	if (!pages)
 		return NULL;
 	gfp |= __GFP_NOWARN | __GFP_HIGHMEM;
 	while (have < count) {
-		more = alloc_some(dev, pages + have, count - have, orders, gfp);
-		if (!more) {
-			free_pages_array(pages, have);
-			return NULL;
-		}
-		have += more;
+		smaller = orders & GENMASK(__fls(count - have), 0);
+		do {
+			if (!smaller) {
+				free_pages_array(pages, have);
+				return NULL;
+			}
+			order = __fls(smaller);
+			smaller &= ~BIT(order);
+			/* Do not try hard for more than the smallest order. */
+			page = alloc_pages_node(dev_to_node(dev), smaller ?
+						gfp | __GFP_NORETRY : gfp, order);
+		} while (!page);
+		if (order)
+			split_page(page, order);
+		for (i = 0; i < 1U << order; i++)
+			pages[have++] = page + i;
 	}
 	return pages;
 }
@@ -115,7 +100,7 @@ static dma_addr_t map_memory(struct device *dev, size_t size,
 	dmamap_runs_start(&runs, domain, addr, prot, gfp & ~GFP_PLACE);
 	runs.count = 0;
 	if (!pages)
-		dmamap_runs_append(&runs, page_to_phys(page), size);
+		ret = dmamap_runs_add(&runs, page_to_phys(page), size);
 	for (; pages && !ret && done < count; done++)
 		ret = dmamap_runs_add(&runs, page_to_phys(pages[done]),
 				      PAGE_SIZE);

@@ -105,12 +105,12 @@ EXPORT_SYMBOL(iommu_get_msi_cookie);
 static void drop_addresses(struct iommu_dma_cookie *cookie)
 {
 	dmamap_fq_stop(cookie->queue);
+	dmamap_unreserve(cookie, &cookie->reserved);
 	put_iova_domain(&cookie->iovad);
 	dmamap_fq_destroy(cookie->queue);
 	if (cookie->lengths)
 		iommu_lengths_destroy(cookie->lengths);
 	cookie->lengths = NULL;
-	dmamap_reserved_forget(cookie);
 	init_iova_domain(&cookie->iovad, PAGE_SIZE, 1);
 }
 
@@ -233,24 +233,20 @@ int iommu_dma_init_fq(struct iommu_domain *domain)
 	return ret;
 }
 
-static bool device_fits(struct iommu_domain *domain, struct device *dev)
-{
-	const struct bus_dma_region *map = dev->dma_range_map;
-
-	return !map || (dma_range_map_min(map) <= domain->geometry.aperture_end &&
-			dma_range_map_max(map) >= domain->geometry.aperture_start);
-}
-
 /* Can the device use the addresses of the domain? */
 static int check_fit(struct iommu_dma_cookie *cookie, struct device *dev,
 		     unsigned long granule, unsigned long base_pfn)
 {
+	struct iommu_domain_geometry *aperture = &cookie->domain->geometry;
+	const struct bus_dma_region *map = dev->dma_range_map;
+
 	if (granule > PAGE_SIZE) {
 		dev_warn(dev, "smallest IOMMU page (%lu bytes) exceeds PAGE_SIZE\n",
 			 granule);
 		return -EINVAL;
 	}
-	if (!device_fits(cookie->domain, dev)) {
+	if (map && (dma_range_map_min(map) > aperture->aperture_end ||
+		    dma_range_map_max(map) < aperture->aperture_start)) {
 		dev_warn(dev, "DMA ranges are outside the IOMMU aperture\n");
 		return -EFAULT;
 	}

@@ -81,19 +81,23 @@ static int reserved_show(struct seq_file *m, void *unused)
 
 	seq_puts(m, "domain first last\n");
 	mutex_lock(&cookies_lock);
-	list_for_each_entry(cookie, &cookies, link)
-		dmamap_reserved_show(cookie, m);
+	list_for_each_entry(cookie, &cookies, link) {
+		unsigned long shift = iova_shift(&cookie->iovad);
+		struct dmamap_reserved *reserved;
+
+		mutex_lock(&cookie->lock);
+		list_for_each_entry(reserved, &cookie->reserved, link)
+			seq_printf(m, "%u %#llx %#llx\n", cookie->id,
+				   (u64)reserved->iova->pfn_lo << shift,
+				   (((u64)reserved->iova->pfn_hi + 1) << shift) - 1);
+		mutex_unlock(&cookie->lock);
+	}
 	mutex_unlock(&cookies_lock);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(reserved);
 
-static int misuses_show(struct seq_file *m, void *unused)
-{
-	dmamap_misuses_show(m);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(misuses);
+DEFINE_SHOW_ATTRIBUTE(dmamap_misuses);
 
 static int counters_show(struct seq_file *m, void *unused)
 {
@@ -142,7 +146,7 @@ void __init dmamap_debugfs_init(void)
 
 	debugfs_create_file("domains", 0400, dir, NULL, &domains_fops);
 	debugfs_create_file("reserved", 0400, dir, NULL, &reserved_fops);
-	debugfs_create_file("misuses", 0400, dir, NULL, &misuses_fops);
+	debugfs_create_file("misuses", 0400, dir, NULL, &dmamap_misuses_fops);
 	debugfs_create_file("counters", 0400, dir, NULL, &counters_fops);
 	debugfs_create_file_unsafe("counting", 0600, dir, NULL, &counting_fops);
 }

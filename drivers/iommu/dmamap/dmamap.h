@@ -108,10 +108,16 @@ static inline void dmamap_unlock(struct mutex *lock, unsigned int noio)
 /* cookie.c */
 extern bool iommu_dma_forcedac;
 DECLARE_STATIC_KEY_FALSE(dmamap_may_refuse);
+
+/* A reserved range, in iommu_dma_cookie.reserved, the youngest first. */
+struct dmamap_reserved {
+	struct list_head link;
+	struct iova *iova;
+};
+
 /* reserve.c */
 int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev);
-void dmamap_reserved_forget(struct iommu_dma_cookie *cookie);
-void dmamap_reserved_show(struct iommu_dma_cookie *cookie, struct seq_file *m);
+void dmamap_unreserve(struct iommu_dma_cookie *cookie, struct list_head *mark);
 /* msi.c */
 int dmamap_msi_identity(struct iommu_dma_cookie *cookie, phys_addr_t start,
 			phys_addr_t last);
@@ -130,7 +136,6 @@ struct dmamap_removal {
 	struct iommu_domain *domain;
 	struct dmamap_ring *ring;	/* %NULL to flush at once */
 	struct iommu_iotlb_gather gather; /* IOVAs to flush */
-	bool parts;			/* to be cleared by dmamap_removal_clear() */
 	bool stuck;			/* a part could not be cleared */
 };
 
@@ -168,47 +173,32 @@ static inline void dmamap_runs_start(struct dmamap_runs *runs,
 }
 
 /**
- * dmamap_runs_append - add memory behind the last run
- * @runs: the memory so far
- * @phys: first byte, at a granule
- * @size: bytes, whole granules
- * Return: false if @runs is full.
- */
-static __always_inline bool dmamap_runs_append(struct dmamap_runs *runs,
-					       phys_addr_t phys, size_t size)
-{
-	struct iommu_run *next = runs->run + runs->count;
-
-	if (runs->count && next[-1].phys + next[-1].size == phys) {
-		next[-1].size += size;
-		return true;
-	}
-	if (unlikely(runs->count == ARRAY_SIZE(runs->run)))
-		return false;
-	next->phys = phys;
-	next->size = size;
-	runs->count++;
-	return true;
-}
-
-/**
- * dmamap_runs_add - dmamap_runs_append(), which maps @runs first if it is full
+ * dmamap_runs_add - add memory behind the last run; if @runs is full, map it first
  * @runs: the memory so far
  * @phys: first byte, at a granule
  * @size: bytes, whole granules
  * Return: 0, or an error of dmamap_runs_flush().
  */
-static inline int dmamap_runs_add(struct dmamap_runs *runs, phys_addr_t phys,
+static __always_inline int dmamap_runs_add(struct dmamap_runs *runs, phys_addr_t phys,
 				  size_t size)
 {
+	struct iommu_run *next = runs->run + runs->count;
 	int ret;
 
-	if (likely(dmamap_runs_append(runs, phys, size)))
+	if (runs->count && next[-1].phys + next[-1].size == phys) {
+		next[-1].size += size;
 		return 0;
-	ret = dmamap_runs_flush(runs, false);
-	if (likely(!ret))
-		dmamap_runs_append(runs, phys, size);
-	return ret;
+	}
+	if (unlikely(runs->count == ARRAY_SIZE(runs->run))) {
+		ret = dmamap_runs_flush(runs, false);
+		if (unlikely(ret))
+			return ret;
+		next = runs->run;
+	}
+	next->phys = phys;
+	next->size = size;
+	runs->count++;
+	return 0;
 }
 #endif
 
@@ -221,16 +211,13 @@ bool dmamap_range_unmap(struct device *dev, dma_addr_t addr, size_t size,
 			bool strict);
 bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 			  dma_addr_t addr, size_t size, bool gaps, bool strict);
-void dmamap_removal_clear(struct dmamap_removal *removal, dma_addr_t addr,
-			  size_t size);
 bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
 			dma_addr_t addr, size_t size);
 
 /* misuse.c */
-void dmamap_refuse_unmap(struct device *dev, dma_addr_t addr, size_t size);
-void dmamap_unmap_stuck(struct device *dev, dma_addr_t addr, size_t size);
-void dmamap_refuse_sync(struct device *dev, dma_addr_t addr, size_t size);
-void dmamap_misuses_show(struct seq_file *m);
+void dmamap_misuse(struct device *dev, const char *call, dma_addr_t addr,
+		   size_t size, const char *found);
+int dmamap_misuses_show(struct seq_file *m, void *unused);
 
 /* The memory that an address range will be mapped to. */
 struct dmamap_target {
@@ -353,15 +340,6 @@ static inline bool dmamap_may_bounce(struct device *dev, size_t size,
 	return IS_ENABLED(CONFIG_SWIOTLB) &&
 	       (dmamap_untrusted(dev) ||
 		dma_kmalloc_needs_bounce(dev, size, dir));
-}
-
-/**
- * dmamap_needs_phys - may buffers have bounced, or need cache maintenance?
- * @dev: a device
- */
-static inline bool dmamap_needs_phys(struct device *dev)
-{
-	return !dev_is_dma_coherent(dev) || dmamap_untrusted(dev);
 }
 
 /**

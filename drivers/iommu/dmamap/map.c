@@ -56,7 +56,7 @@ static noinline void unmap_known(struct device *dev, dma_addr_t addr,
 void iommu_dma_unmap_page(struct device *dev, dma_addr_t addr, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs)
 {
-	if (unlikely(dmamap_needs_phys(dev)))
+	if (unlikely(!dev_is_dma_coherent(dev) || dmamap_untrusted(dev)))
 		unmap_known(dev, addr, size, dir, attrs);
 	else
 		dmamap_range_unmap(dev, addr, size, false);

@@ -131,9 +131,17 @@ static unsigned int count(struct device *dev)
 	return nr;
 }
 
-/* @len: bytes of whole granules; @found: %NULL to look what is there. */
-static void report(struct device *dev, const char *call, dma_addr_t addr,
-		   size_t size, size_t len, const char *found)
+/**
+ * dmamap_misuse - report a wrong call
+ * @dev: the device
+ * @call: "unmap" or "sync"
+ * @addr: the IOVA that the driver named
+ * @size: the bytes that it named
+ * @found: what is wrong; %NULL to look what is mapped there
+ * Context: any.
+ */
+void dmamap_misuse(struct device *dev, const char *call, dma_addr_t addr,
+		   size_t size, const char *found)
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	struct iova_domain *iovad = &domain->iova_cookie->iovad;
@@ -151,7 +159,8 @@ static void report(struct device *dev, const char *call, dma_addr_t addr,
 	if (found)
 		strscpy(misuse.found, found);
 	else
-		look(domain, addr - iova_offset(iovad, addr), len, &there,
+		look(domain, addr - iova_offset(iovad, addr),
+		     iova_align(iovad, size + iova_offset(iovad, addr)), &there,
 		     misuse.found, sizeof(misuse.found));
 	trace_dmamap_misuse(dev, call, addr, size, there.iova, there.size,
 			    misuse.found);
@@ -173,52 +182,13 @@ static void report(struct device *dev, const char *call, dma_addr_t addr,
 }
 
 /**
- * dmamap_refuse_unmap - report an unmap of what is not exactly one mapping
- * @dev: the device
- * @addr: the IOVA that the driver named
- * @size: the bytes that it named
- * Context: any.
- */
-void dmamap_refuse_unmap(struct device *dev, dma_addr_t addr, size_t size)
-{
-	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
-	size_t len = iova_align(iovad, size + iova_offset(iovad, addr));
-
-	report(dev, "unmap", addr, size, len,
-	       size - 1 >= len ? "not a size" : NULL);
-}
-
-/**
- * dmamap_refuse_sync - report a sync of what is not mapped
- * @dev: the device
- * @addr: the IOVA that the driver named
- * @size: the bytes that it named
- * Context: any.
- */
-void dmamap_refuse_sync(struct device *dev, dma_addr_t addr, size_t size)
-{
-	report(dev, "sync", addr, size, size, NULL);
-}
-
-/**
- * dmamap_unmap_stuck - report an IOMMU driver that does not unmap what is mapped
- * @dev: the device
- * @addr: first address of the mapping
- * @size: its bytes
- * Context: any.
- */
-void dmamap_unmap_stuck(struct device *dev, dma_addr_t addr, size_t size)
-{
-	report(dev, "unmap", addr, size, size,
-	       "the IOMMU driver has not cleared it; not used again");
-}
-
-/**
  * dmamap_misuses_show - list the last reports
  * @m: the file
+ * @unused: of seq_file
  * Context: process.
+ * Return: 0.
  */
-void dmamap_misuses_show(struct seq_file *m)
+int dmamap_misuses_show(struct seq_file *m, void *unused)
 {
 	unsigned long nr, end;
 
@@ -237,4 +207,5 @@ void dmamap_misuses_show(struct seq_file *m)
 			   misuse.ms, misuse.device, misuse.driver, misuse.call,
 			   (u64)misuse.addr, misuse.size, misuse.found);
 	}
+	return 0;
 }

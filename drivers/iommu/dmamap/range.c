@@ -215,8 +215,8 @@ free_address:
  * @strict: flush before it ends, even in a lazy domain
  * Context: any.
  * Return: whether the range is exactly one mapping. If it is not, nothing has
- * changed. If it is, it is cleared, unless @removal->parts is set: then the caller
- * clears it with dmamap_removal_clear(). dmamap_removal_end() has to follow.
+ * changed. If it is, it is cleared, but for a list with gaps without unmap_exact():
+ * the caller clears its parts. dmamap_removal_end() has to follow.
  */
 bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 			  dma_addr_t addr, size_t size, bool gaps, bool strict)
@@ -227,38 +227,27 @@ bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 
 	removal->domain = domain;
 	removal->ring = fq && !strict ? dmamap_fq_ring(fq) : NULL;
+	removal->stuck = false;
 	iommu_iotlb_gather_init(&removal->gather);
 	removal->gather.queued = removal->ring;
 	/* On 32 bits the IOMMU API would cut it to another address. */
 	if (overflows_type(addr, unsigned long))
 		return false;
 	if (likely(domain->ops && domain->ops->unmap_exact)) {
-		removal->parts = false;
 		if (!domain->ops->unmap_exact(domain, addr, size, gaps,
 					      &removal->gather))
 			return false;
 		trace_unmap(addr, size, size);
 		return true;
 	}
-	removal->parts = true;
-	removal->stuck = false;
-	return cookie->lengths &&
-	       iommu_lengths_take(cookie->lengths,
-				  addr >> iova_shift(&cookie->iovad), size, gaps);
-}
-
-/**
- * dmamap_removal_clear - clear a part of a mapping
- * @removal: the removal
- * @addr: first address, at a granule
- * @size: bytes, whole granules
- * Context: any.
- */
-void dmamap_removal_clear(struct dmamap_removal *removal, dma_addr_t addr,
-			  size_t size)
-{
-	if (iommu_unmap_fast(removal->domain, addr, size, &removal->gather) != size)
-		removal->stuck = true;
+	if (!cookie->lengths ||
+	    !iommu_lengths_take(cookie->lengths,
+				addr >> iova_shift(&cookie->iovad), size, gaps))
+		return false;
+	if (!gaps)
+		removal->stuck = iommu_unmap_fast(domain, addr, size,
+						  &removal->gather) != size;
+	return true;
 }
 
 /**
@@ -277,13 +266,14 @@ bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
 	unsigned long pfn = iova_pfn(iovad, addr);
 	unsigned long pages = size >> iova_shift(iovad);
 
-	if (unlikely(removal->parts && removal->stuck)) {
+	if (unlikely(removal->stuck)) {
 		if (removal->ring)
 			iommu_flush_iotlb_all(removal->domain);
 		else
 			iommu_iotlb_sync(removal->domain, &removal->gather);
 		iommu_put_pages_list(&removal->gather.freelist);
-		dmamap_unmap_stuck(dev, addr, size);
+		dmamap_misuse(dev, "unmap", addr, size,
+			      "the IOMMU driver has not cleared it; not used again");
 		return false;
 	}
 	dmamap_count(unmaps, 1);
@@ -320,10 +310,9 @@ __flatten bool dmamap_range_unmap(struct device *dev, dma_addr_t addr,
 	if (unlikely(size - 1 >= len) ||
 	    unlikely(!dmamap_removal_start(&removal, dev, addr - offset, len,
 					   false, strict))) {
-		dmamap_refuse_unmap(dev, addr, size);
+		dmamap_misuse(dev, "unmap", addr, size,
+			      size - 1 >= len ? "not a size" : NULL);
 		return false;
 	}
-	if (unlikely(removal.parts))
-		dmamap_removal_clear(&removal, addr - offset, len);
 	return dmamap_removal_end(&removal, dev, addr - offset, len);
 }

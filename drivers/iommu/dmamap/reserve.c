@@ -19,16 +19,9 @@
 #include <linux/delay.h>
 #include <linux/export.h>
 #include <linux/of_iommu.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include "../dma-iommu.h"
 #include "dmamap.h"
-
-/* A reserved range, in iommu_dma_cookie.reserved, the youngest first. */
-struct dmamap_reserved {
-	struct list_head link;
-	struct iova *iova;
-};
 
 /* How often a region in use is tried again, at intervals of 1 to 2 ms. */
 #define RESERVE_TRIES	10
@@ -243,9 +236,13 @@ static int reserve_regions(struct iommu_domain *domain, struct device *dev)
 	return busy ? -EBUSY : ret;
 }
 
-/* Free the ranges that are younger than @mark. */
-static void unreserve_to(struct iommu_dma_cookie *cookie,
-			 struct list_head *mark)
+/**
+ * dmamap_unreserve - free reserved ranges
+ * @cookie: the cookie of a domain
+ * @mark: the youngest range to keep; the head of the list to keep none
+ * Context: process; may sleep.
+ */
+void dmamap_unreserve(struct iommu_dma_cookie *cookie, struct list_head *mark)
 {
 	while (cookie->reserved.next != mark) {
 		struct dmamap_reserved *reserved;
@@ -290,44 +287,11 @@ int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 	if (!ret)
 		ret = reserve_regions(domain, dev);
 	if (ret && ret != -EBUSY) {
-		unreserve_to(cookie, mark);
+		dmamap_unreserve(cookie, mark);
 		dmamap_msi_forget(cookie, msi_mark);
 	}
 	dmamap_unlock(&cookie->msi_lock, noio);
 	return ret;
-}
-
-/**
- * dmamap_reserved_forget - free the list of reserved ranges
- * @cookie: the cookie of a domain whose addresses go away
- * Context: process; may sleep.
- */
-void dmamap_reserved_forget(struct iommu_dma_cookie *cookie)
-{
-	struct dmamap_reserved *reserved, *next;
-
-	list_for_each_entry_safe(reserved, next, &cookie->reserved, link)
-		kfree(reserved);
-	INIT_LIST_HEAD(&cookie->reserved);
-}
-
-/**
- * dmamap_reserved_show - list the reserved ranges of a domain
- * @cookie: its cookie
- * @m: file; gets a line with domain, first and last address for each range
- * Context: process; may sleep.
- */
-void dmamap_reserved_show(struct iommu_dma_cookie *cookie, struct seq_file *m)
-{
-	unsigned long shift = iova_shift(&cookie->iovad);
-	struct dmamap_reserved *reserved;
-
-	mutex_lock(&cookie->lock);
-	list_for_each_entry(reserved, &cookie->reserved, link)
-		seq_printf(m, "%u %#llx %#llx\n", cookie->id,
-			   (u64)reserved->iova->pfn_lo << shift,
-			   (((u64)reserved->iova->pfn_hi + 1) << shift) - 1);
-	mutex_unlock(&cookie->lock);
 }
 
 /**

@@ -231,9 +231,8 @@ static noinline int lay_out(struct device *dev, struct scatterlist *sgl,
 }
 
 /* Unmap a list up to @end, from gap to gap: entries may share a large page. */
-static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr,
-		       struct scatterlist *sgl, int nents, size_t end,
-		       unsigned long boundary)
+static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr, size_t end,
+		       struct scatterlist *sgl, int nents, unsigned long boundary)
 {
 	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	size_t start = 0, stop = 0;
@@ -256,12 +255,11 @@ static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr,
 static int map_plain(int nents, struct layout *layout)
 {
 	struct dmamap_runs *runs = &layout->runs;
-	bool all = layout->noted == nents;
 	struct scatterlist *s;
 	int i, ret;
 
-	ret = dmamap_runs_flush(runs, all);
-	if (likely(all) || ret)
+	ret = dmamap_runs_flush(runs, layout->noted == nents);
+	if (likely(layout->noted == nents) || ret)
 		return ret;
 	for_each_entry(layout->next, s, nents - layout->noted, i) {
 		ret = dmamap_runs_add(runs, sg_phys(s), s->length);
@@ -285,14 +283,12 @@ static noinline int map_any(struct scatterlist *sgl, int nents,
 	for_each_placed(&p, sgl, nents, iovad, layout->target.boundary) {
 		if (unlikely(p.end == p.at))
 			continue;
-		if (p.gap) {
-			ret = dmamap_runs_flush(runs, false);
-			if (unlikely(ret))
-				return ret;
+		ret = p.gap ? dmamap_runs_flush(runs, false) : 0;
+		if (likely(!ret)) {
 			runs->addr += p.gap;
+			ret = dmamap_runs_add(runs, sg_phys(p.s) & ~(phys_addr_t)p.mask,
+					      p.end - p.at);
 		}
-		ret = dmamap_runs_add(runs, sg_phys(p.s) & ~(phys_addr_t)p.mask,
-				      p.end - p.at);
 		if (unlikely(ret))
 			return ret;
 	}
@@ -308,19 +304,16 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 	int ret;
 
 	dmamap_runs_start(runs, domain, addr, prot, GFP_ATOMIC);
-	if (likely(layout->plain))
-		ret = map_plain(nents, layout);
-	else
-		ret = map_any(sgl, nents, layout);
+	ret = likely(layout->plain) ? map_plain(nents, layout) :
+				      map_any(sgl, nents, layout);
 	if (likely(!ret))
 		ret = dmamap_run_sync(domain, addr, layout->total);
 	if (likely(!ret) && unlikely(!dmamap_record(domain->iova_cookie, addr,
-						    layout->total,
-						    layout->gaps)))
+						    layout->total, layout->gaps)))
 		ret = -ENOMEM;
 	if (likely(!ret))
 		return 0;
-	unmap_upto(domain, addr, sgl, nents, runs->addr - addr,
+	unmap_upto(domain, addr, runs->addr - addr, sgl, nents,
 		   layout->target.boundary);
 	return ret == -ENOMEM ? -ENOMEM : -EINVAL;
 }
@@ -486,9 +479,9 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	}
 
 	if (likely(layout.total)) {
+		ret = -ENOMEM;
 		addr = dmamap_address_alloc(domain, dev, layout.total,
 					    dma_get_mask(dev), &layout.target);
-		ret = -ENOMEM;
 		if (unlikely(!addr))
 			goto clear;
 		ret = map_list(domain, addr, sgl, nents, prot, &layout);
@@ -499,8 +492,7 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	}
 	if (likely(layout.plain))
 		return finish_plain(dev, sgl, nents, addr);
-	ret = finish(dev, sgl, nents, addr, layout.target.boundary);
-	return ret ?: -EINVAL;
+	return finish(dev, sgl, nents, addr, layout.target.boundary) ?: -EINVAL;
 
 free_address:
 	dmamap_address_free(domain->iova_cookie, addr, layout.total);
@@ -549,6 +541,7 @@ list_range(struct device *dev, struct scatterlist *sgl, int nents)
 static noinline void clear_parts(struct device *dev, struct scatterlist *sgl,
 				 int nents, struct dmamap_removal *removal)
 {
+	struct iommu_domain *domain = removal->domain;
 	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
 	dma_addr_t start = 0, end = 0, at;
 	struct scatterlist *s;
@@ -562,26 +555,18 @@ static noinline void clear_parts(struct device *dev, struct scatterlist *sgl,
 		at = sg_dma_address(s) & ~(dma_addr_t)mask;
 		if (end && at != end) {
 			/* Is the segment shorter than it was? */
-			if (dmamap_phys(removal->domain, end) ==
-			    dmamap_phys(removal->domain, end - 1) + 1)
+			if (dmamap_phys(domain, end) == dmamap_phys(domain, end - 1) + 1)
 				removal->stuck = true;
-			dmamap_removal_clear(removal, start, end - start);
+			removal->stuck |= iommu_unmap_fast(domain, start, end - start,
+						&removal->gather) != end - start;
 		}
 		if (at != end)
 			start = at;
 		end = (sg_dma_address(s) + sg_dma_len(s) + mask) &
 		      ~(dma_addr_t)mask;
 	}
-	dmamap_removal_clear(removal, start, end - start);
-}
-
-static noinline void unmark_bus_addresses(struct scatterlist *sgl, int nents)
-{
-	struct scatterlist *s;
-	int i;
-
-	for_each_sg(sgl, s, nents, i)
-		sg_dma_unmark_bus_address(s);
+	removal->stuck |= iommu_unmap_fast(domain, start, end - start,
+					   &removal->gather) != end - start;
 }
 
 void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
@@ -589,6 +574,8 @@ void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 {
 	struct dmamap_removal removal;
 	struct list_range range;
+	struct scatterlist *s;
+	int i;
 
 	if (sg_dma_is_swiotlb(sgl)) {
 		unmap_bounced(dev, sgl, nents, dir, attrs);
@@ -598,15 +585,16 @@ void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	if (range.size &&
 	    unlikely(!dmamap_removal_start(&removal, dev, range.addr,
 					   range.size, range.gaps, false))) {
-		dmamap_refuse_unmap(dev, range.addr, range.size);
+		dmamap_misuse(dev, "unmap", range.addr, range.size, NULL);
 		return;
 	}
-	if (range.size && unlikely(removal.parts))
+	if (unlikely(range.gaps) && !removal.domain->ops->unmap_exact)
 		clear_parts(dev, sgl, nents, &removal);
 	if (range.size &&
 	    dmamap_removal_end(&removal, dev, range.addr, range.size) &&
 	    !dev_is_dma_coherent(dev) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		iommu_dma_sync_sg_for_cpu(dev, sgl, nents, dir);
 	if (unlikely(range.bus))
-		unmark_bus_addresses(sgl, nents);
+		for_each_sg(sgl, s, nents, i)
+			sg_dma_unmark_bus_address(s);
 }

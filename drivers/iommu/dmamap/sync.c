@@ -13,22 +13,6 @@
 #include <linux/memremap.h>
 #include "dmamap.h"
 
-/* The memory behind an address. PHYS_ADDR_MAX, and a report, if not mapped. */
-static phys_addr_t sync_phys(struct device *dev, dma_addr_t addr, size_t size)
-{
-	phys_addr_t phys = dmamap_phys(iommu_get_dma_domain(dev), addr);
-
-	if (unlikely(phys == PHYS_ADDR_MAX))
-		dmamap_refuse_sync(dev, addr, size);
-	return phys;
-}
-
-static bool needs_sync(struct device *dev, size_t size,
-		       enum dma_data_direction dir)
-{
-	return !dev_is_dma_coherent(dev) || dmamap_may_bounce(dev, size, dir);
-}
-
 /* Memory of other devices is not in the caches of the CPUs. */
 static bool is_cached(struct device *dev, phys_addr_t phys)
 {
@@ -60,72 +44,67 @@ static void cache_for_device(struct device *dev, phys_addr_t phys, size_t size,
 		arch_sync_dma_for_device(phys, size, dir);
 }
 
-void iommu_dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr,
-				   size_t size, enum dma_data_direction dir)
+static __always_inline void sync_single(struct device *dev, dma_addr_t addr,
+					size_t size, enum dma_data_direction dir,
+					bool for_cpu)
 {
 	phys_addr_t phys;
 
-	if (!needs_sync(dev, size, dir))
+	if (dev_is_dma_coherent(dev) && !dmamap_may_bounce(dev, size, dir))
 		return;
-	phys = sync_phys(dev, addr, size);
-	if (phys == PHYS_ADDR_MAX)
+	phys = dmamap_phys(iommu_get_dma_domain(dev), addr);
+	if (unlikely(phys == PHYS_ADDR_MAX)) {
+		dmamap_misuse(dev, "sync", addr, size, NULL);
+	} else if (for_cpu) {
+		dmamap_cache_for_cpu(dev, phys, size, dir);
+		swiotlb_sync_single_for_cpu(dev, phys, size, dir);
+	} else {
+		swiotlb_sync_single_for_device(dev, phys, size, dir);
+		cache_for_device(dev, phys, size, dir);
+	}
+}
+
+static __always_inline void sync_sg(struct device *dev, struct scatterlist *sgl,
+				    int nents, enum dma_data_direction dir,
+				    bool for_cpu)
+{
+	bool bounced = sg_dma_is_swiotlb(sgl);
+	struct scatterlist *s;
+	int i;
+
+	if (!bounced && dev_is_dma_coherent(dev))
 		return;
-	dmamap_cache_for_cpu(dev, phys, size, dir);
-	swiotlb_sync_single_for_cpu(dev, phys, size, dir);
+	for_each_sg(sgl, s, nents, i) {
+		if (!bounced && for_cpu)
+			dmamap_cache_for_cpu(dev, sg_phys(s), s->length, dir);
+		else if (!bounced)
+			cache_for_device(dev, sg_phys(s), s->length, dir);
+		else if (sg_dma_len(s) && !sg_dma_is_bus_address(s))
+			sync_single(dev, sg_dma_address(s), sg_dma_len(s), dir,
+				    for_cpu);
+	}
+}
+
+void iommu_dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr,
+				   size_t size, enum dma_data_direction dir)
+{
+	sync_single(dev, addr, size, dir, true);
 }
 
 void iommu_dma_sync_single_for_device(struct device *dev, dma_addr_t addr,
 				      size_t size, enum dma_data_direction dir)
 {
-	phys_addr_t phys;
-
-	if (!needs_sync(dev, size, dir))
-		return;
-	phys = sync_phys(dev, addr, size);
-	if (phys == PHYS_ADDR_MAX)
-		return;
-	swiotlb_sync_single_for_device(dev, phys, size, dir);
-	cache_for_device(dev, phys, size, dir);
-}
-
-/* Call @sync for each segment of a list that bounced. */
-static void sync_segments(struct device *dev, struct scatterlist *sgl,
-			  int nents, enum dma_data_direction dir,
-			  void (*sync)(struct device *dev, dma_addr_t addr,
-				       size_t size, enum dma_data_direction dir))
-{
-	struct scatterlist *s;
-	int i;
-
-	for_each_sg(sgl, s, nents, i)
-		if (sg_dma_len(s) && !sg_dma_is_bus_address(s))
-			sync(dev, sg_dma_address(s), sg_dma_len(s), dir);
+	sync_single(dev, addr, size, dir, false);
 }
 
 void iommu_dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl,
 			       int nelems, enum dma_data_direction dir)
 {
-	struct scatterlist *s;
-	int i;
-
-	if (sg_dma_is_swiotlb(sgl))
-		sync_segments(dev, sgl, nelems, dir,
-			      iommu_dma_sync_single_for_cpu);
-	else if (!dev_is_dma_coherent(dev))
-		for_each_sg(sgl, s, nelems, i)
-			dmamap_cache_for_cpu(dev, sg_phys(s), s->length, dir);
+	sync_sg(dev, sgl, nelems, dir, true);
 }
 
 void iommu_dma_sync_sg_for_device(struct device *dev, struct scatterlist *sgl,
 				  int nelems, enum dma_data_direction dir)
 {
-	struct scatterlist *s;
-	int i;
-
-	if (sg_dma_is_swiotlb(sgl))
-		sync_segments(dev, sgl, nelems, dir,
-			      iommu_dma_sync_single_for_device);
-	else if (!dev_is_dma_coherent(dev))
-		for_each_sg(sgl, s, nelems, i)
-			cache_for_device(dev, sg_phys(s), s->length, dir);
+	sync_sg(dev, sgl, nelems, dir, false);
 }

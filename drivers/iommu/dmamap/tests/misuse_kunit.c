@@ -159,7 +159,7 @@ static void debugfs_lists_the_last_64_reports(struct kunit *test)
 	/* One is for the end of the text. */
 	file.buf = kunit_kzalloc(test, file.size + 1, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, file.buf);
-	dmamap_misuses_show(&file);
+	dmamap_misuses_show(&file, NULL);
 	KUNIT_EXPECT_EQ(test, times_in(file.buf, "\n"), 1 + 64);
 	KUNIT_EXPECT_EQ(test, times_in(file.buf, first), 10 - 6);
 }

@@ -401,6 +401,47 @@ static void all_but_the_first_granule_is_refused(struct kunit *test)
 	unmap_three(test, &t);
 }
 
+/* The search for the ends of a mapping is cut after 4096 leaves on each side. */
+static void a_report_on_many_leaves_says_at_least(struct kunit *test)
+{
+	const unsigned long granules = 4200, at = 4150, cut = 4096;
+	struct mock_iommu *mock = test->priv;
+	struct device *dev;
+	dma_addr_t addr;
+	int bad;
+
+	mock->config.pgsize_bitmap = GRANULE;
+	set_aperture(test, 4 * granules);
+	dev = mock_kunit_platform(test);
+	addr = map(test, dev, MMIO, granules * GRANULE);
+
+	announce(dev);
+	unmap(dev, addr + at * GRANULE, GRANULE);
+	if (kind_of(test)->bounds)
+		expect_report(test, dev, addr + at * GRANULE, GRANULE,
+			      "inside a mapping of at least %lu bytes that begins at least %lu below",
+			      (granules - at + cut) * GRANULE, cut * GRANULE);
+	else
+		expect_report(test, dev, addr + at * GRANULE, GRANULE,
+			      "inside a mapping of %lu bytes that begins %lu below",
+			      granules * GRANULE, at * GRANULE);
+	announce(dev);
+	unmap(dev, addr, GRANULE);
+	if (kind_of(test)->bounds)
+		expect_report(test, dev, addr, GRANULE,
+			      "a part of a mapping of at least %lu bytes",
+			      (cut + 1) * GRANULE);
+	else
+		expect_report(test, dev, addr, GRANULE,
+			      "a part of a mapping of %lu bytes",
+			      granules * GRANULE);
+
+	bad = bad_unmaps(dev);
+	unmap(dev, addr, granules * GRANULE);
+	KUNIT_EXPECT_EQ(test, bad_unmaps(dev), bad);
+	KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), 0);
+}
+
 /* Which bytes of its granules a buffer has is not known. */
 static void an_unmap_of_the_same_granules_is_accepted(struct kunit *test)
 {
@@ -810,7 +851,7 @@ static void a_report_is_listed_in_debugfs(struct kunit *test)
 		       "inside a mapping of 16384 bytes that begins 4096 below");
 	file.buf = kunit_kzalloc(test, file.size, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, file.buf);
-	dmamap_misuses_show(&file);
+	dmamap_misuses_show(&file, NULL);
 	scnprintf(want, sizeof(want),
 		  " %s %s unmap %#llx 4096 inside a mapping of 16384 bytes that begins 4096 below\n",
 		  dev_name(t.dev), dev_driver_string(t.dev),
@@ -932,6 +973,7 @@ static struct kunit_case unmap_cases[] = {
 	KUNIT_CASE_PARAM(an_msi_page_is_refused, kind_gen_params),
 #endif
 	KUNIT_CASE_PARAM(a_mapping_with_a_hole_is_reported, kind_gen_params),
+	KUNIT_CASE_PARAM(a_report_on_many_leaves_says_at_least, kind_gen_params),
 	KUNIT_CASE_PARAM(a_report_is_listed_in_debugfs, kind_gen_params),
 	KUNIT_CASE_PARAM(each_wrong_unmap_is_traced, kind_gen_params),
 	{}
