@@ -30,7 +30,7 @@ kernel-packages := $(tree-packages) gcc make flex bison libelf-dev libssl-dev bc
 boot-packages   := $(kernel-packages) busybox-static
 deb-packages    := $(boot-packages) dpkg-dev debhelper openssl zstd e2fsprogs
 bench-packages  := python3-matplotlib valgrind fio iperf3
-user-packages   := $(tree-packages) gcc clang libclang-rt-dev llvm make libc6-dev spin
+user-packages   := $(tree-packages) gcc clang libclang-rt-dev llvm make libc6-dev spin perl
 tools-packages  := python3 gcc make libc6-dev libncurses-dev libjson-c-dev mandoc
 
 # what an architecture needs besides: to be built for, and to be booted
