@@ -44,6 +44,11 @@
  *    pages only; "block" maps memory that is aligned as the addresses are, in the
  *    largest pages there are.
  *
+ * 9. fresh.  FRESH_NR maps in a row and then as many unmaps, in a domain that nothing
+ *    was mapped in before, with preemption disabled, so that no worker gets to run.
+ *    The clock is read before, between and after.  Each boot can run one such case,
+ *    and before all others.
+ *
  * Output: one line per operation, "dmamap_bench: CASE op=OP key=value ...", and
  * a last line "dmamap_bench: done".  A case that could not run prints
  * "CASE error=ERRNO".  CASE is a group and a size, such as single-4096: bytes, or
@@ -90,6 +95,9 @@ MODULE_PARM_DESC(marks, "rounds of each case that a debugger can step through (d
 
 /* What a driver of a fast network card keeps mapped */
 #define RING_SIZE		256
+
+/* What a busy softirq maps before anything else gets to run */
+#define FRESH_NR		2300
 
 #define BUF_SIZE		SZ_4M
 #define SG_MAX			512
@@ -644,6 +652,50 @@ static void run_group(struct bench *b, const struct bench_group *g)
 			div_u64(ktime_get_ns() - start, NSEC_PER_MSEC));
 }
 
+static int time_fresh(struct bench *b, dma_addr_t *dma, u64 *at)
+{
+	unsigned int mapped, i;
+
+	preempt_disable();
+	at[0] = ktime_get_ns();
+	for (mapped = 0; mapped < FRESH_NR; mapped++) {
+		dma[mapped] = dma_map_single(b->dev, b->buf, b->size, DMA_FROM_DEVICE);
+		if (dma_mapping_error(b->dev, dma[mapped]))
+			break;
+	}
+	at[1] = ktime_get_ns();
+	for (i = 0; i < mapped; i++)
+		dma_unmap_single(b->dev, dma[i], b->size, DMA_FROM_DEVICE);
+	at[2] = ktime_get_ns();
+	preempt_enable();
+	return mapped == FRESH_NR ? 0 : -EIO;
+}
+
+static void run_fresh(struct bench *b, unsigned int size)
+{
+	static const char * const ops[] = { "map", "unmap" };
+	dma_addr_t *dma;
+	char name[32];
+	u64 at[3];
+	int op, ret = -ENOMEM;
+
+	snprintf(name, sizeof(name), "fresh-%u", size);
+	if (!selected(name))
+		return;
+	b->size = size;
+	dma = kvcalloc(FRESH_NR, sizeof(*dma), GFP_KERNEL);
+	if (dma)
+		ret = time_fresh(b, dma, at);
+	kvfree(dma);
+	if (ret) {
+		pr_info("%s error=%d\n", name, ret);
+		return;
+	}
+	for (op = 0; op < 2; op++)
+		pr_info("%s op=%s n=%d mean=%llu\n", name, ops[op], FRESH_NR,
+			div_u64(at[op + 1] - at[op], FRESH_NR));
+}
+
 static void free_bench(struct bench *b)
 {
 	unsigned int i;
@@ -723,6 +775,8 @@ static int run_all(struct pci_dev *pdev)
 	pr_info("setup lazy=%d empty=%lld\n", domain->type == IOMMU_DOMAIN_DMA_FQ,
 		(stat_scaled_mean(&empty_loud[0]) + stat_scaled_mean(&empty_loud[1])) >>
 		MEAN_SHIFT);
+	for (i = 0; few_sizes[i]; i++)
+		run_fresh(b, few_sizes[i]);
 	for (i = 0; i < ARRAY_SIZE(groups); i++)
 		run_group(b, &groups[i]);
 	free_bench(b);

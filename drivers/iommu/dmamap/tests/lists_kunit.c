@@ -467,7 +467,7 @@ static void no_list_has_more_segments_than_on_stock(struct kunit *test)
 	};
 	struct device *dev = mock_kunit_platform(test);
 	struct page *memory = new_memory(test);
-	struct piece pieces[MAX_ENTRIES];
+	static struct piece pieces[MAX_ENTRIES];
 	/* With lockdep it would take minutes. */
 	unsigned int rounds = IS_ENABLED(CONFIG_PROVE_LOCKING) ? 1000 : 20000;
 	unsigned int round, i, nr, stock, segments = 0, wrong = 0;
