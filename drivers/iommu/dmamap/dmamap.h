@@ -179,8 +179,8 @@ static inline void dmamap_runs_start(struct dmamap_runs *runs,
  * @size: bytes, whole granules
  * Return: 0, or an error of dmamap_runs_flush().
  */
-static __always_inline int dmamap_runs_add(struct dmamap_runs *runs, phys_addr_t phys,
-				  size_t size)
+static __always_inline int dmamap_runs_add(struct dmamap_runs *runs,
+					   phys_addr_t phys, size_t size)
 {
 	struct iommu_run *next = runs->run + runs->count;
 	int ret;
