@@ -205,6 +205,22 @@ free_address:
 	return DMA_MAPPING_ERROR;
 }
 
+/* The same where the size is recorded beside the page table. */
+static noinline bool start_recorded(struct dmamap_removal *removal,
+				    dma_addr_t addr, size_t size, bool gaps)
+{
+	struct iommu_dma_cookie *cookie = removal->domain->iova_cookie;
+
+	if (!cookie->lengths ||
+	    !iommu_lengths_take(cookie->lengths,
+				addr >> iova_shift(&cookie->iovad), size, gaps))
+		return false;
+	if (!gaps)
+		removal->stuck = iommu_unmap_fast(removal->domain, addr, size,
+						  &removal->gather) != size;
+	return true;
+}
+
 /**
  * dmamap_removal_start - begin to undo one mapping
  * @removal: the removal
@@ -240,14 +256,7 @@ bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 		trace_unmap(addr, size, size);
 		return true;
 	}
-	if (!cookie->lengths ||
-	    !iommu_lengths_take(cookie->lengths,
-				addr >> iova_shift(&cookie->iovad), size, gaps))
-		return false;
-	if (!gaps)
-		removal->stuck = iommu_unmap_fast(domain, addr, size,
-						  &removal->gather) != size;
-	return true;
+	return start_recorded(removal, addr, size, gaps);
 }
 
 /**
