@@ -79,6 +79,7 @@ static __always_inline unsigned int ptw_variant(struct ptw_format f)
  * @root_bits: of an IOVA that @root resolves
  * @nid: NUMA node to take tables from
  * @f: the format, for slow paths
+ * @stage: what the format keeps for itself
  * @notes: the owner has tlb_add_page()
  * @watch: the next unmap is to arm @reclaim
  * @tables: tables in the tree, without the root
@@ -97,6 +98,7 @@ struct ptw {
 	unsigned int root_bits;
 	int nid;
 	struct ptw_format f;
+	const struct ptw_stage *stage;
 	bool notes;
 	bool watch;
 	atomic_t tables;
