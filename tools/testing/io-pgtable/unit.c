@@ -645,6 +645,70 @@ static void dirty_pages(void)
 	close_table();
 }
 
+/* Where the format of this target tracks dirty pages. */
+static bool open_tracking(void)
+{
+	if (t->b->kind != SS && t->b->fmt != ARM_64_LPAE_S1)
+		return false;
+	if (t->b->kind == LPAE)
+		t->quirks |= IO_PGTABLE_QUIRK_ARM_HD;
+	open_table();
+	return true;
+}
+
+static void close_tracking(void)
+{
+	t->quirks &= ~IO_PGTABLE_QUIRK_ARM_HD;
+	close_table();
+}
+
+/* As hardware does when a device writes. */
+static void make_dirty(u64 iova)
+{
+	u64 *entry = shim_phys_to_virt(hardware(iova).slot);
+
+	if (t->b->kind == SS)
+		*entry |= 1UL << 9;
+	else
+		*entry &= ~(1UL << 7);
+}
+
+static void the_last_pages_are_tracked(void)
+{
+	size_t page = 1UL << t->granule, mapped;
+	u64 at = upper() + (1UL << t->ias) - 4 * page;
+	struct iommu_dirty_bitmap dirty = { .base = at };
+
+	if (!open_tracking())
+		return;
+	expect(!map(at, 0, page, 4, &mapped), "map");
+	make_dirty(at + 3 * page);
+	expect(!ops->read_and_clear_dirty(ops, at, 4 * page, 0, &dirty), "read");
+	expect(dirty.bits[3 * page >> 18] & 1UL << (3 * page >> 12) % 64,
+	       "the last page is clean");
+	close_tracking();
+}
+
+/* A bitmap is for a range, and hardware tracks a block as a whole. */
+static void no_page_beside_the_range_is_dirty(void)
+{
+	size_t page = 1UL << t->granule, block = page << (t->granule - 3), mapped;
+	u64 at = upper() + 2 * block, i;
+	struct iommu_dirty_bitmap dirty = { .base = at + block - 8 * page };
+
+	if (t->granule != 12 || !open_tracking())
+		return;
+	expect(!map(at, 4 * block, block, 2, &mapped), "map");
+	make_dirty(at);
+	make_dirty(at + block);
+	expect(!ops->read_and_clear_dirty(ops, at + block - 6 * page, 9 * page, 0,
+					  &dirty), "read");
+	for (i = 0; i < 64 * 64; i++)
+		expect(!!(dirty.bits[i / 64] & 1UL << i % 64) == (i >= 2 && i < 11),
+		       "page %lu", (long)i);
+	close_tracking();
+}
+
 /*
  * Where stage 2 may begin, with up to 16 tables side by side: Arm Architecture
  * Reference Manual for A-profile, AArch64.S2InvalidSL() and
@@ -951,6 +1015,8 @@ int main(int argc, char **argv)
 		run_for_target(runs_over_tables);
 		run_for_target(each_allocation_fails);
 		run_for_target(dirty_pages);
+		run_for_target(the_last_pages_are_tracked);
+		run_for_target(no_page_beside_the_range_is_dirty);
 		run_for_target(neighbours_at_once);
 		run_for_target(newcomers_at_once);
 	}
