@@ -303,20 +303,17 @@ static unsigned int choose_granule(unsigned long sizes)
 	return granules ? __ffs(granules) : 0;
 }
 
-/* The sizes of the groups of pages of @sizes that fit in the address space. */
-static unsigned long group_sizes(struct ptw_format f, unsigned long sizes,
-				 unsigned int ias)
+/* The sizes of the groups of pages of @sizes. */
+static unsigned long group_sizes(struct ptw_format f, unsigned long sizes)
 {
 	unsigned long groups = 0;
 
 	for (; sizes; sizes &= sizes - 1) {
 		unsigned int bit = __ffs(sizes);
-		unsigned int height = ptw_height(f, 1UL << bit);
-		u64 size = (u64)ptw_group(f, height) << bit;
 
 		/* Blocks of 4 TiB have none. */
-		if (bit < 42 && !(size >> ias))
-			groups |= size;
+		if (bit < 42)
+			groups |= (u64)ptw_group(f, ptw_height(f, 1UL << bit)) << bit;
 	}
 	return groups;
 }
@@ -359,8 +356,9 @@ static bool lpae_shape(struct io_pgtable_cfg *cfg, struct ptw *shape)
 	shape->f = (struct ptw_format)PTW_FORMAT(granule - 3, contiguous ?
 						 LPAE_CONTIGUOUS : LPAE_ARM);
 	if (contiguous)
-		cfg->pgsize_bitmap |= group_sizes(shape->f, cfg->pgsize_bitmap,
-						  cfg->ias);
+		cfg->pgsize_bitmap |= group_sizes(shape->f, cfg->pgsize_bitmap);
+	/* The root has no entry for all of the space. */
+	cfg->pgsize_bitmap &= (1ULL << cfg->ias) - 1;
 	va_bits = cfg->ias - granule;
 	shape->top = (va_bits - 1) / ptw_bits(shape->f);
 	shape->root_bits = va_bits - shape->top * ptw_bits(shape->f);

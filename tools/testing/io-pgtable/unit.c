@@ -709,6 +709,39 @@ static void no_page_beside_the_range_is_dirty(void)
 	close_tracking();
 }
 
+/* The root holds no larger entries than a part of the space. */
+static void no_page_is_as_large_as_the_space(void)
+{
+	static const unsigned int granules[] = { 12, 14, 16 };
+	unsigned int g, level;
+
+	for (g = 0; g < ARRAY_SIZE(granules); g++)
+		for (level = 1; level <= 2; level++) {
+			unsigned int bits = granules[g] - 3;
+			struct target local = {
+				.b = &s1, .granule = granules[g],
+				.ias = granules[g] + bits * level,
+				.oas = granules[g] == 16 ? 52 : 48,
+				.coherent = true,
+			};
+			u64 page = 1UL << local.granule, size = 1UL << local.ias;
+			struct iommu_run run = { .size = size };
+			size_t mapped;
+
+			t = &local;
+			open_table();
+			expect(!(cfg.pgsize_bitmap >> t->ias), "sizes %#lx in %u bits",
+			       cfg.pgsize_bitmap, t->ias);
+			if (level == 1) {
+				expect(!map_runs(0, &run, 1, GFP_KERNEL, &mapped) &&
+				       mapped == size, "mapped %#zx", mapped);
+				expect_page(0, 0, page);
+				expect_page(size - page, size - page, page);
+			}
+			close_table();
+		}
+}
+
 /*
  * Where stage 2 may begin, with up to 16 tables side by side: Arm Architecture
  * Reference Manual for A-profile, AArch64.S2InvalidSL() and
@@ -816,8 +849,9 @@ static struct {
 static void compare_registers(const struct io_pgtable_cfg *a,
 			      const struct io_pgtable_cfg *b, enum io_pgtable_fmt fmt)
 {
-	expect(a->pgsize_bitmap == b->pgsize_bitmap && a->ias == b->ias &&
-	       a->oas == b->oas, "limits: %lx %u %u, not %lx %u %u", a->pgsize_bitmap,
+	/* The stock one also offers pages that are as large as the space. */
+	expect(a->pgsize_bitmap == (b->pgsize_bitmap & ((1UL << b->ias) - 1)) &&
+	       a->ias == b->ias && a->oas == b->oas, "limits: %lx %u %u, not %lx %u %u", a->pgsize_bitmap,
 	       a->ias, a->oas, b->pgsize_bitmap, b->ias, b->oas);
 	if (fmt == ARM_MALI_LPAE) {
 		expect(a->arm_mali_lpae_cfg.memattr == b->arm_mali_lpae_cfg.memattr,
@@ -1021,6 +1055,7 @@ int main(int argc, char **argv)
 		run_for_target(newcomers_at_once);
 	}
 	run_test(sizes_of_groups);
+	run_test(no_page_is_as_large_as_the_space);
 	run_test(stage2_begins_where_the_architecture_lets_it);
 	run_test(init_as_stock);
 	run_test(attributes_as_stock);
