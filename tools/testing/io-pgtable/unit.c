@@ -851,8 +851,9 @@ static void compare_registers(const struct io_pgtable_cfg *a,
 {
 	/* The stock one also offers pages that are as large as the space. */
 	expect(a->pgsize_bitmap == (b->pgsize_bitmap & ((1UL << b->ias) - 1)) &&
-	       a->ias == b->ias && a->oas == b->oas, "limits: %lx %u %u, not %lx %u %u", a->pgsize_bitmap,
-	       a->ias, a->oas, b->pgsize_bitmap, b->ias, b->oas);
+	       a->ias == b->ias && a->oas == b->oas,
+	       "limits: %lx %u %u, not %lx %u %u", a->pgsize_bitmap, a->ias,
+	       a->oas, b->pgsize_bitmap, b->ias, b->oas);
 	if (fmt == ARM_MALI_LPAE) {
 		expect(a->arm_mali_lpae_cfg.memattr == b->arm_mali_lpae_cfg.memattr,
 		       "memattr");
