@@ -23,6 +23,7 @@
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 
+#include "../iommu-pages.h"
 #include "pgtable.h"
 
 #define READ_WRITE	(IOMMU_READ | IOMMU_WRITE)
@@ -335,6 +336,49 @@ static void nothing_is_read_only_below_a_nested_domain(struct kunit *test)
 	free_domain(domain);
 }
 
+/* What was there when the unit was told that a context entry has gone. */
+static struct dmar_domain *detaching;
+static bool had_tag;
+
+static void context_goes(struct intel_iommu *iommu, u16 did, u16 sid, u8 fm,
+			 u64 type)
+{
+	had_tag = !list_empty(&detaching->cache_tags);
+}
+
+static void no_iotlb(struct intel_iommu *iommu, u16 did, u64 addr,
+		     unsigned int size_order, u64 type)
+{
+}
+
+/* The worker of the page table invalidates in units that have a cache tag. */
+static void a_unit_has_a_tag_as_long_as_it_can_walk(struct kunit *test)
+{
+	struct behind *b = behind(test, &units[0], false);
+	struct dmar_domain *domain = second_stage(test, b);
+	const struct iommu_domain_ops *ops = domain->domain.ops;
+	unsigned long ids = 1;
+
+	/* QI, with a queue that is not there */
+	b->iommu.ecap |= BIT_ULL(1);
+	spin_lock_init(&b->iommu.lock);
+	b->iommu.domain_ids = &ids;
+	b->iommu.flush.flush_context = context_goes;
+	b->iommu.flush.flush_iotlb = no_iotlb;
+	b->iommu.root_entry = (void *)get_zeroed_page(GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, b->iommu.root_entry);
+	detaching = domain;
+	had_tag = false;
+	KUNIT_EXPECT_EQ(test, 0, ops->attach_dev(&domain->domain, &b->dev));
+	KUNIT_EXPECT_FALSE(test, list_empty(&domain->cache_tags));
+	device_block_translation(&b->dev);
+	KUNIT_EXPECT_TRUE(test, had_tag);
+	KUNIT_EXPECT_TRUE(test, list_empty(&domain->cache_tags));
+	iommu_free_page(phys_to_virt(b->iommu.root_entry[0].lo & PAGE_MASK));
+	free_page((unsigned long)b->iommu.root_entry);
+	free_domain(domain);
+}
+
 static void a_domain_of_a_bus_takes_a_list(struct kunit *test)
 {
 	struct iommu_domain *domain = iommu_domain_alloc(&pci_bus_type);
@@ -369,6 +413,7 @@ static struct kunit_case intel_pgtable_cases[] = {
 	KUNIT_CASE(a_wider_unit_does_not_widen_the_addresses),
 	KUNIT_CASE(snooping_is_enforced_only_before_the_first_map),
 	KUNIT_CASE(nothing_is_read_only_below_a_nested_domain),
+	KUNIT_CASE(a_unit_has_a_tag_as_long_as_it_can_walk),
 	KUNIT_CASE(a_domain_of_a_bus_takes_a_list),
 	{}
 };

@@ -57,7 +57,7 @@
 #define LPAE_SH_INNER		(3ULL << 8)
 #define LPAE_AF			BIT_ULL(10)
 #define LPAE_DBM		BIT_ULL(51)
-#define LPAE_XN			GENMASK_ULL(54, 53)	/* PXN and UXN, or XN[1:0] */
+#define LPAE_XN			GENMASK_ULL(54, 53)	/* UXN and PXN */
 
 /* Stage 1 */
 #define LPAE_ATTRINDX(n)	((u64)(n) << 2)
@@ -73,6 +73,7 @@
 #define LPAE_MEMATTR_WB		(0xfULL << 2)	/* Normal, write-back */
 #define LPAE_S2AP_READ		BIT_ULL(6)
 #define LPAE_S2AP_WRITE		BIT_ULL(7)
+#define LPAE_S2_XN		BIT_ULL(54)	/* XN[1]; XN[0] lets EL1 execute */
 
 /* MAIR: what each AttrIndx stands for. Drivers rely on the order. */
 enum {
@@ -198,12 +199,14 @@ static inline void ptw_publish(void)
 	wmb();
 }
 
-/* The memory type in stage 1, and of Mali. */
+/* The memory type and execute never in stage 1, and of Mali. */
 static u64 memory_type(int prot)
 {
+	u64 xn = prot & IOMMU_NOEXEC ? LPAE_XN : 0;
+
 	if (prot & IOMMU_MMIO)
-		return LPAE_ATTRINDX(INDX_DEVICE);
-	return LPAE_ATTRINDX(prot & IOMMU_CACHE ? INDX_CACHE : INDX_NC);
+		return LPAE_ATTRINDX(INDX_DEVICE) | xn;
+	return LPAE_ATTRINDX(prot & IOMMU_CACHE ? INDX_CACHE : INDX_NC) | xn;
 }
 
 static u64 stage1_attributes(const struct io_pgtable_cfg *cfg, int prot)
@@ -229,7 +232,8 @@ static u64 stage2_permissions(int prot)
 
 static u64 stage2_attributes(int prot)
 {
-	u64 attributes = LPAE_AF | stage2_permissions(prot);
+	u64 attributes = LPAE_AF | stage2_permissions(prot) |
+			 (prot & IOMMU_NOEXEC ? LPAE_S2_XN : 0);
 
 	if (prot & IOMMU_MMIO)
 		return attributes | LPAE_MEMATTR_DEVICE;
@@ -255,8 +259,6 @@ static u64 ptw_attributes(const struct ptw *ptw, int prot)
 		attributes |= LPAE_SH_INNER;
 	else
 		attributes |= LPAE_SH_OUTER;
-	if (prot & IOMMU_NOEXEC)
-		attributes |= LPAE_XN;
 	return attributes;
 }
 
@@ -303,20 +305,17 @@ static unsigned int choose_granule(unsigned long sizes)
 	return granules ? __ffs(granules) : 0;
 }
 
-/* The sizes of the groups of pages of @sizes that fit in the address space. */
-static unsigned long group_sizes(struct ptw_format f, unsigned long sizes,
-				 unsigned int ias)
+/* The sizes of the groups of pages of @sizes. */
+static unsigned long group_sizes(struct ptw_format f, unsigned long sizes)
 {
 	unsigned long groups = 0;
 
 	for (; sizes; sizes &= sizes - 1) {
 		unsigned int bit = __ffs(sizes);
-		unsigned int height = ptw_height(f, 1UL << bit);
-		u64 size = (u64)ptw_group(f, height) << bit;
 
 		/* Blocks of 4 TiB have none. */
-		if (bit < 42 && !(size >> ias))
-			groups |= size;
+		if (bit < 42)
+			groups |= (u64)ptw_group(f, ptw_height(f, 1UL << bit)) << bit;
 	}
 	return groups;
 }
@@ -359,8 +358,9 @@ static bool lpae_shape(struct io_pgtable_cfg *cfg, struct ptw *shape)
 	shape->f = (struct ptw_format)PTW_FORMAT(granule - 3, contiguous ?
 						 LPAE_CONTIGUOUS : LPAE_ARM);
 	if (contiguous)
-		cfg->pgsize_bitmap |= group_sizes(shape->f, cfg->pgsize_bitmap,
-						  cfg->ias);
+		cfg->pgsize_bitmap |= group_sizes(shape->f, cfg->pgsize_bitmap);
+	/* The root has no entry for all of the space. */
+	cfg->pgsize_bitmap &= (1ULL << cfg->ias) - 1;
 	va_bits = cfg->ias - granule;
 	shape->top = (va_bits - 1) / ptw_bits(shape->f);
 	shape->root_bits = va_bits - shape->top * ptw_bits(shape->f);

@@ -137,59 +137,7 @@ out:
 	return ret;
 }
 
-/* Map groups of one size: each of them into holes, or not at all. */
-static noinline int ptw_map_groups(struct ptw *ptw, struct ptw_format f,
-				   u64 iova, phys_addr_t paddr, size_t pgsize,
-				   size_t pgcount, u64 attributes, gfp_t gfp,
-				   size_t *mapped)
-{
-	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
-	unsigned int height = ptw_height(f, pgsize);
-	unsigned int shift = ptw_shift(f, height);
-	unsigned int group = ptw_group(f, height);
-	u64 leaf = ptw_inner(attributes) | ptw_leaf_type(f, height) |
-		   PTW_GROUPED | ptw_encode(f, paddr);
-	u64 *first = NULL;
-	int ret = 0;
-
-	while (pgcount && !ret) {
-		size_t count, holes = group;
-		u64 *begin, *slot;
-
-		rcu_read_lock();
-		begin = ptw_descend(ptw, f, iova, height, gfp);
-		if (IS_ERR(begin)) {
-			rcu_read_unlock();
-			return PTR_ERR(begin);
-		}
-		slot = begin;
-		count = min(pgcount, ptw_room(f, slot) / group);
-		pgcount -= count;
-		for (; count; count--, slot += group) {
-			holes = ptw_holes(slot, group);
-			if (unlikely(holes < group))
-				break;
-			ptw_write(f, slot, group, leaf, 1ULL << shift);
-			first = first ?: slot;
-			leaf = ptw_advance(f, leaf, pgsize);
-			iova += pgsize;
-			*mapped += pgsize;
-		}
-		pgcount += count;
-		if (!pgcount)
-			ptw_set_ends(cfg, attributes, first, slot - 1, begin);
-		if (!cfg->coherent_walk && slot != begin)
-			ptw_write_back(cfg, begin, slot - begin);
-		if (unlikely(holes < group)) {
-			ret = ptw_make_room(ptw, slot + holes, group - holes,
-					    iova + ((u64)holes << shift), height);
-		}
-		rcu_read_unlock();
-	}
-	return ret;
-}
-
-/* Map blocks, or groups, of one size. */
+/* Map blocks, or groups, of one size: a group into holes, or not at all. */
 static __always_inline int
 ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 	       phys_addr_t paddr, size_t pgsize, size_t pgcount, u64 attributes,
@@ -197,16 +145,16 @@ ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 {
 	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
 	unsigned int height = ptw_height(f, pgsize);
+	unsigned int shift = ptw_shift(f, height);
+	size_t group = ptw_group(f, 0) > 1 ? pgsize >> shift : 1;
 	u64 leaf = ptw_inner(attributes) | ptw_leaf_type(f, height) |
 		   ptw_encode(f, paddr);
 	u64 *first = NULL;
 	int ret = 0;
 
-	if (ptw_group(f, 0) > 1 && pgsize != 1ULL << ptw_shift(f, height))
-		return ptw_map_groups(ptw, f, iova, paddr, pgsize, pgcount,
-				      attributes, gfp, mapped);
+	pgcount *= group;
 	while (pgcount && !ret) {
-		size_t count, filled;
+		size_t count, filled, holes = 0;
 		u64 *slot;
 
 		rcu_read_lock();
@@ -216,8 +164,17 @@ ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 			return PTR_ERR(slot);
 		}
 		count = min(pgcount, ptw_room(f, slot));
-		filled = ptw_fill(f, slot, count, leaf, pgsize);
+		if (group > 1) {
+			holes = ptw_holes(slot, count);
+			filled = ALIGN_DOWN(holes, group);
+			holes -= filled;
+			ptw_write(f, slot, filled, leaf | PTW_GROUPED,
+				  1ULL << shift);
+		} else {
+			filled = ptw_fill(f, slot, count, leaf, 1ULL << shift);
+		}
 		pgcount -= filled;
+		count -= filled;
 		/* Something is in its table now, so the table stays. */
 		if (!first && filled)
 			first = slot;
@@ -226,12 +183,13 @@ ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 				     slot);
 		if (!cfg->coherent_walk && filled)
 			ptw_write_back(cfg, slot, filled);
-		leaf = ptw_advance(f, leaf, filled * pgsize);
-		iova += filled * pgsize;
-		*mapped += filled * pgsize;
-		if (unlikely(filled < count))
-			ret = ptw_make_room(ptw, slot + filled, count - filled,
-					    iova, height);
+		leaf = ptw_advance(f, leaf, (u64)filled << shift);
+		iova += (u64)filled << shift;
+		*mapped += filled << shift;
+		if (unlikely(count)) {
+			ret = ptw_make_room(ptw, slot + filled + holes, count - holes,
+					    iova + ((u64)holes << shift), height);
+		}
 		rcu_read_unlock();
 	}
 	return ret;

@@ -47,13 +47,13 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 	       size_t size, bool holes, bool (*test)(u64 *slot, bool clear),
 	       unsigned long flags, struct iommu_dirty_bitmap *dirty)
 {
-	u64 at = iova, end = at + size;
+	u64 at = iova, left = size;
 	int ret = 0;
 
 	if (WARN_ON(!size || !ptw_in_range(ptw, iova, size)))
 		return -EINVAL;
-	while (at < end && !ret) {
-		u64 *slot, entry, first = 0, bytes = 0;
+	while (left && !ret) {
+		u64 *slot, entry, step, first = 0, bytes = 0;
 		unsigned int shift;
 		size_t room;
 		bool above;
@@ -61,21 +61,25 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 		rcu_read_lock();
 		slot = ptw_walk(ptw, f, at, 0, &shift, &entry);
 		above = shift != ptw_shift(f, 0);
-		for (room = ptw_room(f, slot); room && at < end; room--) {
+		for (room = ptw_room(f, slot); room && left; room--) {
 			entry = READ_ONCE(*slot);
 			if (above && ptw_is_table(f, entry))
 				break;
+			/* A block may begin before the range or end behind it. */
+			step = (at | ((1ULL << shift) - 1)) + 1 - at;
+			step = min(step, left);
 			if (ptw_is_leaf(f, entry, above) &&
 			    test(slot, !(flags & IOMMU_DIRTY_NO_CLEAR))) {
 				first = bytes ? first : at;
-				bytes += 1ULL << shift;
+				bytes += step;
 			} else if (bytes) {
 				break;
 			} else if (!holes && !ptw_is_leaf(f, entry, above)) {
 				ret = -EINVAL;
 				break;
 			}
-			at = (at | ((1ULL << shift) - 1)) + 1;
+			at += step;
+			left -= step;
 			slot++;
 		}
 		rcu_read_unlock();

@@ -645,6 +645,103 @@ static void dirty_pages(void)
 	close_table();
 }
 
+/* Where the format of this target tracks dirty pages. */
+static bool open_tracking(void)
+{
+	if (t->b->kind != SS && t->b->fmt != ARM_64_LPAE_S1)
+		return false;
+	if (t->b->kind == LPAE)
+		t->quirks |= IO_PGTABLE_QUIRK_ARM_HD;
+	open_table();
+	return true;
+}
+
+static void close_tracking(void)
+{
+	t->quirks &= ~IO_PGTABLE_QUIRK_ARM_HD;
+	close_table();
+}
+
+/* As hardware does when a device writes. */
+static void make_dirty(u64 iova)
+{
+	u64 *entry = shim_phys_to_virt(hardware(iova).slot);
+
+	if (t->b->kind == SS)
+		*entry |= 1UL << 9;
+	else
+		*entry &= ~(1UL << 7);
+}
+
+static void the_last_pages_are_tracked(void)
+{
+	size_t page = 1UL << t->granule, mapped;
+	u64 at = upper() + (1UL << t->ias) - 4 * page;
+	struct iommu_dirty_bitmap dirty = { .base = at };
+
+	if (!open_tracking())
+		return;
+	expect(!map(at, 0, page, 4, &mapped), "map");
+	make_dirty(at + 3 * page);
+	expect(!ops->read_and_clear_dirty(ops, at, 4 * page, 0, &dirty), "read");
+	expect(dirty.bits[3 * page >> 18] & 1UL << (3 * page >> 12) % 64,
+	       "the last page is clean");
+	close_tracking();
+}
+
+/* A bitmap is for a range, and hardware tracks a block as a whole. */
+static void no_page_beside_the_range_is_dirty(void)
+{
+	size_t page = 1UL << t->granule, block = page << (t->granule - 3), mapped;
+	u64 at = upper() + 2 * block, i;
+	struct iommu_dirty_bitmap dirty = { .base = at + block - 8 * page };
+
+	if (t->granule != 12 || !open_tracking())
+		return;
+	expect(!map(at, 4 * block, block, 2, &mapped), "map");
+	make_dirty(at);
+	make_dirty(at + block);
+	expect(!ops->read_and_clear_dirty(ops, at + block - 6 * page, 9 * page, 0,
+					  &dirty), "read");
+	for (i = 0; i < 64 * 64; i++)
+		expect(!!(dirty.bits[i / 64] & 1UL << i % 64) == (i >= 2 && i < 11),
+		       "page %lu", (long)i);
+	close_tracking();
+}
+
+/* The root holds no larger entries than a part of the space. */
+static void no_page_is_as_large_as_the_space(void)
+{
+	static const unsigned int granules[] = { 12, 14, 16 };
+	unsigned int g, level;
+
+	for (g = 0; g < ARRAY_SIZE(granules); g++)
+		for (level = 1; level <= 2; level++) {
+			unsigned int bits = granules[g] - 3;
+			struct target local = {
+				.b = &s1, .granule = granules[g],
+				.ias = granules[g] + bits * level,
+				.oas = granules[g] == 16 ? 52 : 48,
+				.coherent = true,
+			};
+			u64 page = 1UL << local.granule, size = 1UL << local.ias;
+			struct iommu_run run = { .size = size };
+			size_t mapped;
+
+			t = &local;
+			open_table();
+			expect(!(cfg.pgsize_bitmap >> t->ias), "sizes %#lx in %u bits",
+			       cfg.pgsize_bitmap, t->ias);
+			if (level == 1) {
+				expect(!map_runs(0, &run, 1, GFP_KERNEL, &mapped) &&
+				       mapped == size, "mapped %#zx", mapped);
+				expect_page(0, 0, page);
+				expect_page(size - page, size - page, page);
+			}
+			close_table();
+		}
+}
+
 /*
  * Where stage 2 may begin, with up to 16 tables side by side: Arm Architecture
  * Reference Manual for A-profile, AArch64.S2InvalidSL() and
@@ -752,9 +849,11 @@ static struct {
 static void compare_registers(const struct io_pgtable_cfg *a,
 			      const struct io_pgtable_cfg *b, enum io_pgtable_fmt fmt)
 {
-	expect(a->pgsize_bitmap == b->pgsize_bitmap && a->ias == b->ias &&
-	       a->oas == b->oas, "limits: %lx %u %u, not %lx %u %u", a->pgsize_bitmap,
-	       a->ias, a->oas, b->pgsize_bitmap, b->ias, b->oas);
+	/* The stock one also offers pages that are as large as the space. */
+	expect(a->pgsize_bitmap == (b->pgsize_bitmap & ((1UL << b->ias) - 1)) &&
+	       a->ias == b->ias && a->oas == b->oas,
+	       "limits: %lx %u %u, not %lx %u %u", a->pgsize_bitmap, a->ias,
+	       a->oas, b->pgsize_bitmap, b->ias, b->oas);
 	if (fmt == ARM_MALI_LPAE) {
 		expect(a->arm_mali_lpae_cfg.memattr == b->arm_mali_lpae_cfg.memattr,
 		       "memattr");
@@ -882,6 +981,12 @@ static void attributes_as_stock(void)
 
 				entries_of(pairs[p].ours, pairs[p].fmt, quirks[q], prot, a);
 				entries_of(pairs[p].stock, pairs[p].fmt, quirks[q], prot, b);
+				/* XN[1:0] of stage 2: 0b11 lets privileged code run. */
+				if (prot & IOMMU_NOEXEC && (pairs[p].fmt == ARM_64_LPAE_S2 ||
+							    pairs[p].fmt == ARM_32_LPAE_S2)) {
+					b[0] &= ~(1UL << 53);
+					b[1] &= ~(1UL << 53);
+				}
 				expect(a[0] == b[0] && a[1] == b[1],
 				       "fmt %u prot %x: %#lx %#lx, not %#lx %#lx", p,
 				       prot, (long)a[0], (long)a[1], (long)b[0],
@@ -951,10 +1056,13 @@ int main(int argc, char **argv)
 		run_for_target(runs_over_tables);
 		run_for_target(each_allocation_fails);
 		run_for_target(dirty_pages);
+		run_for_target(the_last_pages_are_tracked);
+		run_for_target(no_page_beside_the_range_is_dirty);
 		run_for_target(neighbours_at_once);
 		run_for_target(newcomers_at_once);
 	}
 	run_test(sizes_of_groups);
+	run_test(no_page_is_as_large_as_the_space);
 	run_test(stage2_begins_where_the_architecture_lets_it);
 	run_test(init_as_stock);
 	run_test(attributes_as_stock);

@@ -21,12 +21,13 @@ void attributes_are_those_of_the_specification(struct kunit *test)
 		{ LPAE, false, READ_WRITE | IOMMU_MMIO, 0xe4b },
 		{ LPAE, false, READ_WRITE | IOMMU_PRIV, 0xe03 },
 		{ LPAE, false, READ_WRITE | IOMMU_NOEXEC, 0x60000000000e43 },
-		/* MemAttr 5:2, S2AP 7:6, SH 9:8, AF 10 */
+		/* MemAttr 5:2, S2AP 7:6, SH 9:8, AF 10, XN[1:0] 54:53 */
 		{ LPAE, true, IOMMU_READ, 0x657 },
 		{ LPAE, true, IOMMU_WRITE, 0x697 },
 		{ LPAE, true, READ_WRITE, 0x6d7 },
 		{ LPAE, true, READ_WRITE | IOMMU_CACHE, 0x7ff },
 		{ LPAE, true, READ_WRITE | IOMMU_MMIO, 0x6c7 },
+		{ LPAE, true, READ_WRITE | IOMMU_NOEXEC, 0x400000000006d7 },
 		{ MALI, true, READ_WRITE | IOMMU_CACHE, 0x2c5 },
 		/* R 0, W 1 */
 		{ SECOND_STAGE, true, IOMMU_READ, 0x1 },
