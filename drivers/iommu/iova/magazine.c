@@ -252,12 +252,11 @@ bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
 unsigned long iova_magazines_sort(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	unsigned int left = READ_ONCE(rcache->nr_caches);
+	unsigned int left = READ_ONCE(rcache->nr_caches), done = 0;
 	unsigned int holds = left * IOVA_MAGAZINE;
+	struct iova_cpu *cpu, *was = NULL;
 	unsigned long flags, ranges = 0, nr;
 	struct iova_gone gone;
-	struct iova_cpu *cpu;
-	unsigned int done = 0;
 	int budget;
 
 	iova_gone_init(&gone);
@@ -272,15 +271,18 @@ unsigned long iova_magazines_sort(struct iova_domain *iovad)
 				left = 0;
 				break;
 			}
+			/* Another caller may have moved the one before. */
+			if (cpu != was)
+				done = 0;
+			was = cpu;
 			nr = sort(iovad, cpu, &gone, &budget);
 			ranges += nr;
 			done += nr;
 			budget--;
 			if (done < IOVA_MAGAZINE &&
-			    (budget <= 0 || gone.nr_bad == IOVA_BAD_MAX - 1))
+			    cpu->nr_sorted != READ_ONCE(cpu->nr))
 				break;
-			done = 0;
-			/* Its turn comes again after all others. */
+			was = NULL;
 			list_move_tail(&cpu->list, &rcache->caches);
 			left--;
 		}
