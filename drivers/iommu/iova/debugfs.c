@@ -144,14 +144,10 @@ static void *ranges_next(struct seq_file *s, void *v, loff_t *pos)
 	struct ranges_walk *walk = s->private;
 
 	++*pos;
-	if (v == SEQ_START_TOKEN) {
-		walk->id = 0;
-		walk->entered = 0;
-		walk->at = 0;
-		walk->nr = 0;
-	} else {
+	if (v == SEQ_START_TOKEN)
+		*walk = (struct ranges_walk){ };
+	else
 		walk->at++;
-	}
 	return walk_here(walk);
 }
 

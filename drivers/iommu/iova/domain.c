@@ -114,17 +114,15 @@ struct iova *alloc_iova(struct iova_domain *iovad, unsigned long size,
 	iova = iova_mem_alloc();
 	if (!iova)
 		return NULL;
-	if (iova_tree_alloc(iovad, size, limit_pfn, size_aligned, 0, iova))
-		goto found;
-	if (iovad->rcache) {
+	if (!iova_tree_alloc(iovad, size, limit_pfn, size_aligned, 0, iova)) {
 		iova_magazines_sort(iovad);
-		if (iova_search(iovad, size, limit_pfn, size_aligned, iova))
-			goto found;
+		if (!iovad->rcache ||
+		    !iova_search(iovad, size, limit_pfn, size_aligned, iova)) {
+			iova_mem_free(iova);
+			trace_iova_alloc_failed(iovad, limit_pfn, size);
+			return NULL;
+		}
 	}
-	iova_mem_free(iova);
-	trace_iova_alloc_failed(iovad, limit_pfn, size);
-	return NULL;
-found:
 	trace_iova_alloc(iovad, iova->pfn_lo, size);
 	return iova;
 }

@@ -241,7 +241,7 @@ bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
 
 /**
  * iova_magazines_sort - sort back all magazines of a domain
- * @iovad: the domain, not locked; it has caches
+ * @iovad: the domain, not locked; it may have no caches
  *
  * Ranges that are freed during the call may stay in their magazine.
  *
@@ -251,7 +251,7 @@ bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
 unsigned long iova_magazines_sort(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	unsigned int left = READ_ONCE(rcache->nr_caches), done = 0;
+	unsigned int left = rcache ? READ_ONCE(rcache->nr_caches) : 0, done = 0;
 	unsigned int holds = left * IOVA_MAGAZINE;
 	struct iova_cpu *cpu, *was = NULL;
 	unsigned long flags, ranges = 0, nr;

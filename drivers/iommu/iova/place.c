@@ -167,8 +167,7 @@ struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 	spare = iova_mem_alloc();
 	if (!spare)
 		return NULL;
-	if (iovad->rcache)
-		iova_magazines_sort(iovad);
+	iova_magazines_sort(iovad);
 
 	iova_gone_init(&gone);
 	iova_cutting(iovad, 1);
@@ -193,22 +192,15 @@ EXPORT_SYMBOL_GPL(reserve_iova);
  */
 static int reserve_free(struct iova_domain *iovad, struct iova *iova,
 			unsigned long *pfn, unsigned long last,
-			struct iova_gone *gone, unsigned long *cut_last)
+			unsigned long *cut_last)
 {
 	struct gap_node *used = gap_tree_find_from(&iovad->tree, *pfn);
-	struct iova_run *run;
 
-	if (used && used->first <= *pfn && iova_is_run(used)) {
-		run = iova_to_run(used);
-		iova_run_release(iovad, run);
-		if (run->nr_free < run->nr_slots) {
+	if (used && used->first <= *pfn) {
+		if (iova_is_run(used)) {
 			*cut_last = min(used->last, last);
 			return -EAGAIN;
 		}
-		iova_run_remove(iovad, run, gone);
-		used = gap_tree_find_from(&iovad->tree, *pfn);
-	}
-	if (used && used->first <= *pfn) {
 		*pfn = used->last + 1;
 		return -EBUSY;
 	}
@@ -235,7 +227,6 @@ struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 			       unsigned long last)
 {
 	unsigned long flags, cut_last = 0;
-	struct iova_gone gone;
 	struct iova *iova;
 	int ret;
 
@@ -244,16 +235,13 @@ struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 	iova = iova_mem_alloc();
 	if (!iova)
 		return ERR_PTR(-ENOMEM);
-	if (iovad->rcache)
-		iova_magazines_sort(iovad);
+	iova_magazines_sort(iovad);
 
-	iova_gone_init(&gone);
 	iova_cutting(iovad, 1);
 	do {
 		raw_spin_lock_irqsave(&iovad->lock, flags);
-		ret = reserve_free(iovad, iova, pfn, last, &gone, &cut_last);
+		ret = reserve_free(iovad, iova, pfn, last, &cut_last);
 		raw_spin_unlock_irqrestore(&iovad->lock, flags);
-		iova_gone_finish(iovad, &gone);
 		if (ret == -EAGAIN && iova_cut_runs(iovad, *pfn, cut_last))
 			ret = -ENOMEM;
 	} while (ret == -EAGAIN);

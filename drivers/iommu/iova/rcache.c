@@ -156,14 +156,11 @@ static unsigned long refill_locked(struct iova_rcache *rcache,
 				   struct iova_gone *gone, bool last_try)
 {
 	struct iova_cpu *cpu = this_cache(rcache);
-	unsigned long pfn = 0;
 
 	if (rcache->depot && (last_try || (cpu && !rcache->wanting)))
-		pfn = iova_depot_alloc(rcache->iovad, class, limit_pfn, cpu,
-				       &supply->run, gone, last_try);
-	if (!pfn && !last_try)
-		supply_plan(rcache, supply);
-	return pfn;
+		return iova_depot_alloc(rcache->iovad, class, limit_pfn, cpu,
+					&supply->run, gone, last_try);
+	return 0;
 }
 
 static unsigned long refill(struct iova_domain *iovad, unsigned int class,
@@ -176,6 +173,8 @@ static unsigned long refill(struct iova_domain *iovad, unsigned int class,
 
 	raw_spin_lock_irqsave(&iovad->lock, flags);
 	pfn = refill_locked(rcache, class, limit_pfn, &supply, NULL, false);
+	if (!pfn)
+		supply_plan(rcache, &supply);
 	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	if (likely(pfn))
 		return pfn;
@@ -202,7 +201,7 @@ static unsigned long alloc_exact(struct iova_domain *iovad, unsigned long size,
 
 	if (iova && iova_tree_alloc(iovad, size, limit_pfn, true, 1, iova))
 		return iova->pfn_lo;
-	if (iovad->rcache && iova_magazines_sort(iovad)) {
+	if (iova_magazines_sort(iovad)) {
 		if (iova_size_is_cached(size))
 			pfn = refill(iovad, iova_size_class(size), limit_pfn);
 		if (!pfn && iova &&
