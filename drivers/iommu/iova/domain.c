@@ -70,7 +70,7 @@ EXPORT_SYMBOL_GPL(init_iova_domain);
 
 /**
  * put_iova_domain - free all ranges and caches of a domain
- * @iovad: the domain; no other call uses it or will use it
+ * @iovad: the domain, which nobody uses any more
  *
  * Context: process; may sleep.
  */
@@ -149,8 +149,8 @@ static struct iova *find_locked(struct iova_domain *iovad, unsigned long pfn,
  * @iovad: the domain
  * @pfn: any of its pfns
  *
- * The caller makes sure that nobody frees the range meanwhile.  The call is slow
- * if alloc_iova_fast() allocated the range, because the run has to be cut.
+ * The caller makes sure that nobody frees the range meanwhile.  If the range is
+ * one of alloc_iova_fast(), the call is slow, because the run has to be cut.
  *
  * Context: any.
  * Return: the range; %NULL if the pfn is not allocated, or without memory to cut
@@ -239,7 +239,7 @@ static int iova_cpuhp_dead(unsigned int cpu, struct hlist_node *node)
 /**
  * iova_cache_get - set up what all domains share
  *
- * To be called before any domain is used.
+ * Call it before using any domain.
  *
  * Context: process; may sleep.
  * Return: 0; -ENOMEM, or an error of cpuhp_setup_state_multi(): then the call
@@ -274,7 +274,7 @@ EXPORT_SYMBOL_GPL(iova_cache_get);
 /**
  * iova_cache_put - undo one iova_cache_get()
  *
- * To be called when no domain of the caller is left.
+ * Call it when the caller has no domain left.
  *
  * Context: process; may sleep.
  */
