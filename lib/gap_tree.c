@@ -5,35 +5,32 @@
  * Theory of operation
  * ===================
  *
- * 1. Concepts.  The ranges stand in a red-black tree ordered by address.  The
- *    hole right below a range belongs to that range's node; it reaches down to
- *    the range before, or to the start of the tree.  So n nodes describe n
- *    holes, and the one hole that has no node, the one above the highest
- *    range, is known from that range.
+ * 1. Concepts.  The ranges are in a red-black tree ordered by address.  The node
+ *    of a range also stands for the hole right below the range, which may be
+ *    empty: it begins above the next lower range, or at the start of the tree.
+ *    The hole above the highest range has no node.
  *
- * 2. Augmentation.  A node carries the maxima of two values over its subtree:
- *    the length of a hole, for requests that may lie anywhere, and gap_fit()
- *    of a hole, the largest naturally aligned request it takes.  A request
- *    fits some hole of a subtree if and only if its size is not above the
- *    maximum of its kind.  So one comparison prunes a subtree exactly, and the
- *    search needs neither a hint where to begin nor a second try.
- *    gap_update() is the only place that computes the maxima.
+ * 2. Augmentation.  Each node has the maxima of two values over the holes of its
+ *    subtree: the length of a hole, for requests without alignment, and gap_fit()
+ *    of a hole, the size of the largest naturally aligned request that fits.  A
+ *    request fits a hole of a subtree if and only if its size is at most the
+ *    maximum of its kind.  So the search knows for each subtree whether to descend
+ *    into it.
  *
- * 3. Search.  A limit cuts at most one hole in two, the one it falls into;
- *    that hole is looked at by its remaining length.  All others are wholly
- *    above the limit, hence out of question, or wholly below.  One descent
- *    along the limit finds the cut hole and remembers the last (so highest)
- *    node passed on the right whose own hole or left subtree takes the
- *    request; a second descent from there ends at the highest such hole.  When
- *    the limit is above all ranges there is only the second.  Both are loops
- *    over the height of the tree.  The answer depends on the set of ranges,
- *    not on the order in which they came.
+ * 3. Search.  A limit cuts at most one hole in two.  That hole is the highest
+ *    candidate and is tried by the length that is left of it.  All higher holes
+ *    are out of reach, and all lower holes are whole.  One descent along the limit
+ *    finds the cut hole.  It also remembers the last, so highest, node below the
+ *    limit whose own hole or left subtree takes the request.  From there a second
+ *    descent finds the highest such hole.  If the limit is above all ranges, the
+ *    first descent is not needed.  The result depends on the set of ranges, not on
+ *    the order in which they were inserted.
  *
- * 4. Change.  Insertion and removal touch the hole of the node itself and that
- *    of the node above, which on insertion is an ancestor of the new leaf.
- *    Maxima are then recomputed upwards until they no longer change.
+ * 4. Change.  An insertion or removal changes the hole of the node itself, and the
+ *    hole of the next higher node, which on insertion is an ancestor of the new
+ *    leaf.  Then maxima are recomputed from there upwards until they do not change.
  *
- * 5. Locking.  None: the owner's lock covers every call.
+ * 5. Locking.  None: the owner serialises all calls.
  */
 
 #include <linux/bug.h>
@@ -52,7 +49,7 @@ static inline unsigned long node_fit(const struct gap_node *node)
 	return gap_fit(node->first - node->gap, node->first);
 }
 
-/* Recompute node->room; with @exit, tell whether the ancestors need not know. */
+/* Recompute node->room; with @exit, return true if it has not changed. */
 static inline bool gap_update(struct gap_node *node, bool exit)
 {
 	const struct rb_node *child[] = { node->rb.rb_left, node->rb.rb_right };
@@ -68,7 +65,7 @@ static inline bool gap_update(struct gap_node *node, bool exit)
 		room.gap = max(room.gap, sub->gap);
 		room.fit = max(room.fit, sub->fit);
 	}
-	/* A fit is never above the length: most nodes need not compute theirs. */
+	/* A fit is at most the length, so most nodes need not compute theirs. */
 	if (node->gap > room.fit)
 		room.fit = max(room.fit, node_fit(node));
 
@@ -81,8 +78,9 @@ static inline bool gap_update(struct gap_node *node, bool exit)
 RB_DECLARE_CALLBACKS(static, gap_augment, struct gap_node, rb, room, gap_update)
 
 /*
- * The room of @node has changed: recompute its ancestors below @stop, %NULL for
- * all, as far as that changes them.  As gap_augment_propagate(), but with one child known.
+ * The room of @node has changed: recompute that of its ancestors below @stop, NULL
+ * for all, until one does not change.  As gap_augment_propagate(), but with one
+ * child known.
  */
 static void climb(struct gap_node *node, const struct rb_node *stop)
 {
@@ -115,7 +113,7 @@ static void hole_changed(struct gap_node *node)
 		climb(node, NULL);
 }
 
-/* Where the hole begins that lies above @under, or at the bottom of the tree. */
+/* Where the hole above @under begins; the start of the tree if that is NULL. */
 static inline unsigned long hole_above(const struct gap_tree *tree,
 				       const struct gap_node *under)
 {
@@ -135,8 +133,8 @@ static void verify_change(const struct gap_tree *tree)
 }
 
 /*
- * In these four @aligned is a constant of the outermost caller, so that the
- * compiler makes a function for each kind of request.
+ * In these four functions @aligned is a constant of the caller, so that the
+ * compiler makes a copy for each kind of request.
  */
 static __always_inline bool hole_takes(const struct gap_node *node,
 				       unsigned long size, const bool aligned)
@@ -160,7 +158,7 @@ struct place {
 	struct gap_node *above;
 };
 
-/* The highest hole in a subtree of which one is known to take the request. */
+/* The highest hole that takes the request; one in the subtree is known to. */
 static __always_inline struct gap_node *highest_hole(struct rb_node *rb,
 						     unsigned long size,
 						     const bool aligned)
@@ -182,7 +180,7 @@ static __always_inline bool find_place(const struct gap_tree *tree,
 	struct gap_node *under = NULL, *above = NULL, *found = NULL;
 	struct rb_node *rb = rb_last(&tree->root), *all = NULL;
 
-	/* Mostly the limit is above all ranges, and one descent is spared. */
+	/* Mostly the limit is above all ranges, and one descent is enough. */
 	if (rb && to_gap(rb)->first <= limit) {
 		under = to_gap(rb);
 		if (subtree_takes(tree->root.rb_node, size, aligned))
@@ -205,7 +203,7 @@ static __always_inline bool find_place(const struct gap_tree *tree,
 		}
 	}
 
-	/* The hole that the limit cuts lies above all others in question. */
+	/* The hole that the limit cuts is the highest candidate. */
 	place->lo = hole_above(tree, under);
 	if ((!under || under->last < limit) && limit >= place->lo &&
 	    limit - place->lo >= size - 1) {
@@ -245,12 +243,10 @@ static bool find_any_place(const struct gap_tree *tree, unsigned long size,
  * @limit: highest address that the request may cover
  * @first: where the first address of the place is stored on success
  *
- * The place lies within one hole, not below the start of the tree, and is the
- * highest there is.
+ * The place is the highest within one hole, and not below the start of the tree.
  *
  * Context: any; the caller holds the lock of the tree.
- * Return: true when there is such a place; false when there is none or @size
- * is 0.
+ * Return: true; false if there is no place or @size is 0.
  */
 bool gap_tree_find_hole(const struct gap_tree *tree, unsigned long size,
 			bool aligned, unsigned long limit, unsigned long *first)
@@ -264,7 +260,7 @@ bool gap_tree_find_hole(const struct gap_tree *tree, unsigned long size,
 }
 EXPORT_SYMBOL_GPL(gap_tree_find_hole);
 
-/* Link @node, whose hole is set, as the leaf *@link right below @above. */
+/* Link @node, whose gap is set, as the leaf *link; @above is the next higher node. */
 static void attach(struct gap_tree *tree, struct gap_node *node,
 		   struct rb_node *parent, struct rb_node **link,
 		   struct gap_node *above)
@@ -289,11 +285,10 @@ static void attach(struct gap_tree *tree, struct gap_node *node,
  * @aligned: the place must be a multiple of roundup_pow_of_two(@size)
  * @limit: highest address that it may cover
  *
- * gap_tree_find_hole() and gap_tree_insert() in one, for less.
+ * Does what gap_tree_find_hole() and gap_tree_insert() do, with fewer descents.
  *
  * Context: any; the caller holds the lock of the tree.
- * Return: true; false when there is no place or @size is 0, and then the tree
- * is as it was.
+ * Return: true; false if there is no place or @size is 0, with the tree unchanged.
  */
 bool gap_tree_take(struct gap_tree *tree, struct gap_node *node,
 		   unsigned long size, bool aligned, unsigned long limit)
@@ -307,7 +302,7 @@ bool gap_tree_take(struct gap_tree *tree, struct gap_node *node,
 	node->last = place.first + size - 1;
 	node->gap = place.first - place.lo;
 
-	/* Right below above, or above all: the end of that subtree. */
+	/* The leaf right below place.above, or the rightmost of all. */
 	if (place.above) {
 		parent = &place.above->rb;
 		link = &parent->rb_left;
@@ -327,8 +322,8 @@ EXPORT_SYMBOL_GPL(gap_tree_take);
  * @node: the range, with first and last filled in
  *
  * Context: any; the caller holds the lock of the tree.
- * Return: 0; -EEXIST when the range overlaps one of the tree, -EINVAL when
- * last is below first: the tree is then as it was.
+ * Return: 0; with the tree unchanged, -EEXIST if the range overlaps one of the
+ * tree, or -EINVAL if last is below first.
  */
 int gap_tree_insert(struct gap_tree *tree, struct gap_node *node)
 {
@@ -360,9 +355,9 @@ int gap_tree_insert(struct gap_tree *tree, struct gap_node *node)
 EXPORT_SYMBOL_GPL(gap_tree_insert);
 
 /**
- * gap_tree_erase - take a range out
- * @tree: tree to take it from
- * @node: a node of @tree; the caller's again afterwards
+ * gap_tree_erase - remove a range
+ * @tree: tree to remove it from
+ * @node: a node of @tree
  *
  * Context: any; the caller holds the lock of the tree.
  */
@@ -370,7 +365,7 @@ void gap_tree_erase(struct gap_tree *tree, struct gap_node *node)
 {
 	struct gap_node *above = gap_tree_next(node);
 
-	/* All maxima are right before rotations copy them: first the hole. */
+	/* Rotations copy the maxima, so these have to be right before. */
 	if (above) {
 		set_hole(above, max(node->first - node->gap, tree->start));
 		hole_changed(above);
@@ -381,10 +376,10 @@ void gap_tree_erase(struct gap_tree *tree, struct gap_node *node)
 EXPORT_SYMBOL_GPL(gap_tree_erase);
 
 /**
- * gap_tree_grow_down - let a range begin lower
+ * gap_tree_grow_down - extend a range downwards
  * @tree: tree of the range
  * @node: a node of @tree
- * @first: its new first address, above the range before and not above the old
+ * @first: its new first address: above the next lower range, at most the old one
  *
  * Context: any; the caller holds the lock of the tree.
  */
@@ -406,7 +401,7 @@ EXPORT_SYMBOL_GPL(gap_tree_grow_down);
  * @addr: an address
  *
  * Context: any; the caller holds the lock of the tree.
- * Return: the lowest range that does not end below @addr, %NULL when there is
+ * Return: the lowest range that does not end below @addr, %NULL if there is
  * none.
  */
 struct gap_node *gap_tree_find_from(const struct gap_tree *tree,
@@ -437,7 +432,7 @@ EXPORT_SYMBOL_GPL(gap_tree_find_from);
  * @addr: an address
  *
  * Context: any; the caller holds the lock of the tree.
- * Return: the range, %NULL when @addr lies in a hole.
+ * Return: the range, %NULL if @addr lies in a hole.
  */
 struct gap_node *gap_tree_find(const struct gap_tree *tree, unsigned long addr)
 {
@@ -466,7 +461,8 @@ static bool node_is_right(const struct gap_tree *tree, struct gap_node *node,
  * With CONFIG_GAP_TREE_VERIFY this runs after every change.
  *
  * Context: any; the caller holds the lock of the tree.  O(n).
- * Return: true when all is right; else warns about the first wrong node.
+ * Return: true if all is right; otherwise false, with a warning about the first
+ * wrong node.
  */
 bool gap_tree_verify(const struct gap_tree *tree)
 {

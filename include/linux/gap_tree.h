@@ -3,9 +3,9 @@
  * Gap tree: disjoint ranges, and the holes between them found in O(log n).
  *
  * A gap tree holds disjoint closed ranges [first, last] of an address space of
- * unsigned longs, in whatever unit its owner counts.  It answers one question
- * that an interval tree cannot: which is the highest place below a limit where
- * a request of a given size, naturally aligned or not, fits a hole?
+ * unsigned longs, in a unit of the owner's choice.  It finds the highest place
+ * below a limit where a request of a given size, naturally aligned or not, fits
+ * a hole.
  *
  * Use:
  *
@@ -19,8 +19,8 @@
  *	gap_tree_erase(&tree, node);
  *
  * Each operation is O(log n), allocates no memory, does not sleep and works in
- * any context.  The owner embeds the nodes, allocates and frees them, and
- * serialises all calls for one tree with a lock of its own.
+ * any context.  The owner allocates and frees the nodes, and serialises all calls
+ * for one tree.
  *
  * Theory of operation: lib/gap_tree.c.
  */
@@ -47,11 +47,11 @@ struct gap_room {
  * @rb: link in the tree
  * @first: first address of the range
  * @last: last address of the range, inclusive
- * @gap: length of the hole right below @first; the tree's
- * @room: maxima over this node's hole and those of its subtree; the tree's
+ * @gap: length of the hole right below @first; private to gap_tree.c
+ * @room: maxima over the holes of its subtree; private to gap_tree.c
  *
- * @first and @last are filled in by gap_tree_take(), or by the owner before
- * gap_tree_insert(); it must not change them while the node is in the tree.
+ * gap_tree_take() sets @first and @last; before gap_tree_insert() the owner does.
+ * The owner must not change them while the node is in the tree.
  */
 struct gap_node {
 	struct rb_node rb;
@@ -83,11 +83,11 @@ static inline void gap_tree_init(struct gap_tree *tree, unsigned long start)
 }
 
 /**
- * gap_align_mask - low address bits that natural alignment wants clear
+ * gap_align_mask - low address bits that are clear with natural alignment
  * @size: size of a request, at least 1
  *
- * Return: roundup_pow_of_two(@size) - 1, also where that power of two does not
- * fit an unsigned long (then only address 0 is aligned).
+ * Return: roundup_pow_of_two(@size) - 1, also if that power of two does not fit
+ * an unsigned long; then only address 0 is aligned.
  */
 static inline unsigned long gap_align_mask(unsigned long size)
 {
@@ -99,8 +99,8 @@ static inline unsigned long gap_align_mask(unsigned long size)
  * @lo: first address of the hole
  * @hi: address right above the hole
  *
- * If a request fits, smaller ones fit, too, because the alignment of a smaller
- * request is no stricter.  So one number describes a hole exactly.
+ * If a request fits, each smaller one fits, too, because its alignment is not
+ * stricter.  So one number describes a hole exactly.
  *
  * Let k be the highest bit in which @lo - 1 and @hi - 1 differ and x be
  * @hi - 1 with the bits below k cleared.  x is the most aligned address of the
@@ -143,7 +143,7 @@ bool gap_tree_verify(const struct gap_tree *tree);
  * gap_tree_next - the next range above
  * @node: a node of a tree
  *
- * Return: the node with the next higher range, %NULL behind the highest.
+ * Return: the node with the next higher range; %NULL if there is none.
  */
 static inline struct gap_node *gap_tree_next(struct gap_node *node)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What stands behind <linux/iova.h> when CONFIG_IOVA_GAP_TREE is chosen.
+ * The types of <linux/iova.h> if CONFIG_IOVA_GAP_TREE is set.
  *
- * Included by <linux/iova.h> alone.  Users of the IOVA API know the members
- * pfn_lo and pfn_hi of struct iova, and granule and start_pfn of struct
- * iova_domain; all else is the allocator's (drivers/iommu/iova/).
+ * Only <linux/iova.h> includes this file.  Callers of the IOVA API may use pfn_lo
+ * and pfn_hi of struct iova, and granule and start_pfn of struct iova_domain; all
+ * else is private to drivers/iommu/iova/.
  */
 #ifndef _LINUX_IOVA_GAP_TREE_H
 #define _LINUX_IOVA_GAP_TREE_H
@@ -20,11 +20,11 @@ struct iova_rcache;
 
 /**
  * struct iova - an allocated or reserved range
- * @gap: the range in the gap tree of its domain
- * @node: the same, link only
- * @pfn_lo: lowest pfn of the range
- * @pfn_hi: highest pfn of the range, inclusive
- * @next: the next of a list of ranges that are in no tree
+ * @gap: its node in the gap tree of the domain
+ * @node: the link in @gap
+ * @pfn_lo: its lowest pfn
+ * @pfn_hi: its highest pfn, inclusive
+ * @next: link in a list, while it is in no tree
  */
 struct iova {
 	union {
@@ -43,11 +43,11 @@ static_assert(offsetof(struct iova, pfn_lo) == offsetof(struct iova, gap.first))
 static_assert(offsetof(struct iova, pfn_hi) == offsetof(struct iova, gap.last));
 
 /**
- * struct iova_counts - what has happened in a domain
- * @ranges: ranges now: live, reserved and cached
- * @misses: allocations that needed the tree
- * @refused: frees that named no allocated range, or one of another size
- * @returned: cached ranges that went back to the tree
+ * struct iova_counts - counters of a domain
+ * @ranges: ranges that are live, reserved or cached
+ * @misses: allocations that searched the tree
+ * @refused: frees of what is not allocated, or not with that size
+ * @returned: cached ranges that were given back to the tree
  */
 struct iova_counts {
 	unsigned long ranges;
@@ -60,19 +60,16 @@ struct iova_counts {
  * struct iova_domain - one IOVA address space
  * @granule: bytes per pfn, a power of two
  * @start_pfn: lowest pfn that is handed out
- * @fast: the cache of each CPU; where there is none, the one empty cache that
- *	all domains share
- * @rcache: caches of the domain, %NULL before iova_domain_init_rcaches()
- * @lock: protects all that follows, the runs and the depot
- * @tree: every range that is no part of a run, and every run
- * @failed_size: size of a request that failed because nothing fits, and since
- *	which nothing at or below @failed_limit was freed; ~0UL for none
- * @failed_limit: its limit
- * @failed_turn: counts requests that looked at all there is; the last of them
- *	may be remembered
+ * @fast: the per-CPU caches, see rcache.c
+ * @rcache: the caches; %NULL if iova_domain_init_rcaches() was not called
+ * @lock: protects the members that follow, the runs and the depot
+ * @tree: runs, and the ranges that belong to no run
+ * @failed_size: size of a request for which there is no place; ~0UL for none
+ * @failed_limit: highest pfn of that request.  A free at or below it resets both
+ * @failed_turn: number of searches so far; the last may set @failed_size
  * @counts: see &struct iova_counts
- * @drain: called by iova_drain(), may sleep: push all frees that are delayed
- *	above the allocator (a flush queue) down to it; %NULL when there are none
+ * @drain: for iova_drain(): frees the ranges that wait in a flush queue, may
+ *	sleep; %NULL for none; not protected
  */
 struct iova_domain {
 	unsigned long granule;
@@ -90,11 +87,10 @@ struct iova_domain {
 };
 
 /**
- * struct iova_place - where a range should begin
+ * struct iova_place - where a range is to begin
  * @align_mask: low bits of its first pfn that matter, 2^n - 1
- * @colour: what they should be
- * @boundary_mask: multiples of this plus one, a power of two, that the range
- *	must not cross
+ * @colour: the value of these bits
+ * @boundary_mask: 2^m - 1; the range must not cross a multiple of 2^m
  */
 struct iova_place {
 	unsigned long align_mask;

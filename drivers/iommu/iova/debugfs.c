@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counters of the IOVA allocator, for people: /sys/kernel/debug/iova/
+ * The IOVA allocator in debugfs: /sys/kernel/debug/iova/
  *
- *	domains	a line for each domain that has caches, a column a counter
- *	classes	of each domain the classes that have seen use
- *	ranges	of each domain the ranges in its tree, and which are cached
+ *	domains	a line for each domain that has caches, with its counters
+ *	classes	for each domain, runs and cached ranges by size
+ *	ranges	for each domain, the ranges in its tree
  *
- * Three files serve all domains: files for each would cost an idle domain more
- * than all its caches do.
+ * Three files serve all domains, because files for each domain would take more
+ * memory than an idle domain does.
  *
- * The list of ranges is for a domain of a million of them that is in use: it
- * is walked %IOVA_BATCH ranges at a time, so neither the lock of the domain nor
- * the mutex here is held while anything is printed.  Magazines are sorted back
- * when the walk comes to a domain; a range that goes to one later is shown as
- * live.
+ * "ranges" can be read from a domain in use that has a million of them: it copies
+ * %IOVA_BATCH ranges at a time, and prints them without a lock.  Magazines are
+ * sorted back when the walk comes to a domain.  A range that is freed later may
+ * be shown as live.
  */
 
 #include <linux/debugfs.h>
@@ -77,14 +76,14 @@ static int classes_show(struct seq_file *s, void *unused)
 DEFINE_SHOW_ATTRIBUTE(classes);
 
 /**
- * struct ranges_walk - where a reader of the ranges is
- * @id: the domain, or the least that the next may have
- * @entered: the domain that @shift belongs to, 0 for none
+ * struct ranges_walk - the position of a reader of "ranges"
+ * @id: lowest number of the domain to be read next
+ * @entered: the domain that @shift and @spans are of; 0 for none
  * @shift: log2 of its granule
- * @pfn: where in the domain to go on
+ * @pfn: where to go on in this domain
  * @spans: ranges copied from it
- * @nr: how many
- * @at: which of them is to be shown
+ * @nr: length of @spans
+ * @at: the range to be shown next
  */
 struct ranges_walk {
 	unsigned int id;
@@ -96,16 +95,7 @@ struct ranges_walk {
 	unsigned int at;
 };
 
-static void walk_enter(struct ranges_walk *walk, struct iova_rcache *rcache)
-{
-	iova_magazines_sort(rcache->iovad);
-	walk->shift = iova_shift(rcache->iovad);
-	walk->id = rcache->id;
-	walk->entered = rcache->id;
-	walk->pfn = 0;
-}
-
-/* Copy the next ranges: none when all have been shown. */
+/* Copy the next ranges; nr is 0 at the end. */
 static void walk_on(struct ranges_walk *walk)
 {
 	struct iova_rcache *rcache;
@@ -113,16 +103,21 @@ static void walk_on(struct ranges_walk *walk)
 	walk->at = 0;
 	walk->nr = 0;
 	mutex_lock(&domains_mutex);
-	/* In the order of their names. */
+	/* The list is in the order of numbers. */
 	list_for_each_entry(rcache, &domains, list) {
 		if (rcache->id < walk->id)
 			continue;
-		if (rcache->id != walk->entered)
-			walk_enter(walk, rcache);
+		if (rcache->id != walk->entered) {
+			iova_magazines_sort(rcache->iovad);
+			walk->shift = iova_shift(rcache->iovad);
+			walk->id = rcache->id;
+			walk->entered = rcache->id;
+			walk->pfn = 0;
+		}
 		walk->nr = iova_look(rcache->iovad, walk->pfn, walk->spans);
 		if (walk->nr) {
 			walk->pfn = walk->spans[walk->nr - 1].last + 1;
-			/* Nothing is above the highest pfn there is. */
+			/* That was the highest pfn of all. */
 			if (!walk->pfn)
 				walk->id++;
 			break;
@@ -149,14 +144,10 @@ static void *ranges_next(struct seq_file *s, void *v, loff_t *pos)
 	struct ranges_walk *walk = s->private;
 
 	++*pos;
-	if (v == SEQ_START_TOKEN) {
-		walk->id = 0;
-		walk->entered = 0;
-		walk->at = 0;
-		walk->nr = 0;
-	} else {
+	if (v == SEQ_START_TOKEN)
+		*walk = (struct ranges_walk){ };
+	else
 		walk->at++;
-	}
 	return walk_here(walk);
 }
 
@@ -201,10 +192,10 @@ static const struct file_operations ranges_fops = {
 };
 
 /**
- * iova_debugfs_id - the name of a domain in debugfs
+ * iova_debugfs_id - the number of a domain in debugfs
  * @iovad: the domain
  *
- * Return: its number, 0 when it has no caches and is not shown.
+ * Return: the number; 0 if the domain has no caches and is not shown.
  */
 unsigned int iova_debugfs_id(const struct iova_domain *iovad)
 {
@@ -212,9 +203,7 @@ unsigned int iova_debugfs_id(const struct iova_domain *iovad)
 }
 EXPORT_SYMBOL_GPL(iova_debugfs_id);
 
-/**
- * iova_debugfs_init - make the directory; failure is no error
- */
+/* Without debugfs the calls fail, and that is no error. */
 void iova_debugfs_init(void)
 {
 	dir = debugfs_create_dir("iova", NULL);
@@ -223,21 +212,12 @@ void iova_debugfs_init(void)
 	debugfs_create_file("ranges", 0400, dir, NULL, &ranges_fops);
 }
 
-/**
- * iova_debugfs_exit - undo iova_debugfs_init()
- */
 void iova_debugfs_exit(void)
 {
 	debugfs_remove(dir);
 	dir = NULL;
 }
 
-/**
- * iova_debugfs_add - show a domain
- * @rcache: its caches
- *
- * Context: process; may sleep.
- */
 void iova_debugfs_add(struct iova_rcache *rcache)
 {
 	mutex_lock(&domains_mutex);
@@ -246,12 +226,6 @@ void iova_debugfs_add(struct iova_rcache *rcache)
 	mutex_unlock(&domains_mutex);
 }
 
-/**
- * iova_debugfs_del - show a domain no more
- * @rcache: its caches
- *
- * Context: process; may sleep.
- */
 void iova_debugfs_del(struct iova_rcache *rcache)
 {
 	mutex_lock(&domains_mutex);

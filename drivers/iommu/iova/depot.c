@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The depot: runs that no CPU has.
+ * The depot: runs that belong to no CPU.
  *
  * Theory of operation
  * ===================
  *
- * 1. A run with free slots either belongs to a CPU or stands on a shelf of the
- *    depot, on the list for as much of it as is free.  A run of which nothing
- *    is free is on no list; the first free lists it.
+ * 1. A run with free slots belongs to a CPU, or is on a list of the depot: that
+ *    for its class, its zone and how much of it is free.  A run without free
+ *    slots is on no list until a slot is freed.
  *
- * 2. A CPU that runs out of slots gets more from its own run, and else a run
- *    from the depot: of those that are not all free the one with the most free
- *    slots, then one that is all free.  A run with less than half free, an
- *    eighth for single pages, a quarter for up to four, is left to gather more,
- *    and a new run is made, while there is a place for one.  So what a CPU maps
- *    in a row lies close together, and runs that are little used become all
- *    free and can go.  Where no place for a new run is left, one that is all
- *    free goes at once.
+ * 2. A CPU without slots gets more of its own run, if that has any.  Otherwise it
+ *    gets the run with the most free slots, but one that is all free only if no
+ *    other will do.  Runs with too few free slots are left to collect more: less
+ *    than an eighth for single pages, a quarter for up to four, a half for larger
+ *    ones.  Instead a new run is made.  So consecutive allocations are adjacent,
+ *    and little-used runs become all free and can be removed.
  *
- * 3. Lists are queues, so what was freed longest ago is given out first.
+ * 3. If there is no place for a new run, a run that is all free is removed, of
+ *    any class.  If that does not help, a run with few free slots will do.
  *
- * 4. Zones.  Requests limited to the lowest 4 GiB take runs from there, and
- *    others get a new run there only when no place is left above.  The run that
- *    a CPU has already serves any request that it fits, so one run of a class
- *    for each CPU may be low without need.
+ * 4. Lists are queues, so that slots are reused as late as possible.
+ *
+ * 5. Requests that are limited to 4 GiB take runs of zone 0.  Other requests have
+ *    a run made there only if there is no place above.  A CPU uses up the run that
+ *    it has, whatever its zone.
  */
 
 #include <linux/iova.h>
@@ -31,41 +31,26 @@
 
 #include "internal.h"
 
-/* Hints of a small domain. */
+/* Hints of a new depot, and of the largest: 32 KiB. */
 #define HINTS_MIN	64U
-/* Of a large one: 32 KiB. */
 #define HINTS_MAX	4096U
-/* How many runs of a list are looked at, where limits differ. */
+/* Runs of a list that are tried: those at its head may be above the limit. */
 #define LOOK		4U
 
-/**
- * iova_zone - the zone of a run, or that a request takes runs from
- * @iovad: the domain
- * @last: highest pfn of the run, limit of the request
- */
+/* The zone of the pfn @last, which is the end of a run or the limit of a request. */
 unsigned int iova_zone(const struct iova_domain *iovad, unsigned long last)
 {
 	return ((u64)last >> (32 - __ffs(iovad->granule))) ? 1 : 0;
 }
 
-/**
- * iova_hints_wanted - how many hints a depot should have
- * @depot: the depot; its domain is locked
- *
- * Return: the number, a power of two; 0 when it has enough.
- */
+/* Locked: the length to which the hints should grow, 0 if they are enough. */
 unsigned int iova_hints_wanted(const struct iova_depot *depot)
 {
 	return depot->nr_hints < min(2 * depot->blocks, HINTS_MAX) ?
 	       4 * depot->nr_hints : 0;
 }
 
-/**
- * iova_depot_make - allocate a depot
- *
- * Context: any.
- * Return: the depot, empty; %NULL without memory.
- */
+/* Context: any.  Return NULL without memory. */
 struct iova_depot *iova_depot_make(void)
 {
 	struct iova_depot *depot = kzalloc(sizeof(*depot),
@@ -87,10 +72,7 @@ struct iova_depot *iova_depot_make(void)
 	return NULL;
 }
 
-/**
- * iova_depot_free - free a depot
- * @depot: the depot, without runs, or of a domain that goes; or %NULL
- */
+/* @depot may be NULL; it has no runs, or its domain is going away. */
 void iova_depot_free(struct iova_depot *depot)
 {
 	if (!depot)
@@ -105,11 +87,7 @@ static struct iova_shelf *shelf_of(struct iova_domain *iovad,
 	return &iovad->rcache->depot->shelves[run->class][run->zone];
 }
 
-/**
- * iova_depot_unlist - take a run off its list
- * @iovad: the domain, locked
- * @run: the run, on a list or none
- */
+/* Locked: take a run off its list, if it is on one. */
 void iova_depot_unlist(struct iova_domain *iovad, struct iova_run *run)
 {
 	struct iova_shelf *shelf;
@@ -125,11 +103,7 @@ void iova_depot_unlist(struct iova_domain *iovad, struct iova_run *run)
 	run->list_no = IOVA_NO_LIST;
 }
 
-/**
- * iova_depot_list - put a run on the list where it belongs
- * @iovad: the domain, locked
- * @run: a run of no CPU, on a list or none
- */
+/* Locked: put a run without owner on the list where it belongs, if on any. */
 void iova_depot_list(struct iova_domain *iovad, struct iova_run *run)
 {
 	struct iova_shelf *shelf;
@@ -138,7 +112,7 @@ void iova_depot_list(struct iova_domain *iovad, struct iova_run *run)
 	run->relist_at = 1;
 	if (run->nr_free) {
 		no = fls(run->nr_free * 8 / run->nr_slots);
-		/* The first number of the next list, rounded up. */
+		/* The first number of free slots that is for the next list. */
 		run->relist_at = no == IOVA_LIST_ALL ? IOVA_NO_RELIST :
 				 DIV_ROUND_UP(run->nr_slots << no, 8);
 	}
@@ -174,7 +148,7 @@ static struct iova_run *pick(struct iova_domain *iovad, unsigned int class,
 static struct iova_run *pick_best(struct iova_domain *iovad,
 				  unsigned int class, unsigned long limit_pfn)
 {
-	/* Of single pages an eighth is as much as a CPU gets at once. */
+	/* An eighth of a run of single pages is as much as a CPU gets at once. */
 	unsigned int least = class > 2 ? 3 : class ? 2 : 1, no;
 	unsigned int zone = iova_zone(iovad, limit_pfn);
 	struct iova_run *run = NULL;
@@ -196,13 +170,13 @@ static struct iova_run *pick_any(struct iova_domain *iovad,
 	return run;
 }
 
-/* The run a CPU has slots of, if it can give more. */
+/* The run that a CPU owns, if it can give more. */
 static struct iova_run *own_run(struct iova_run *run, unsigned long limit_pfn)
 {
 	return run && run->nr_free && run->gap.last <= limit_pfn ? run : NULL;
 }
 
-/* Let a run that is all free go, of whatever class. */
+/* Remove a run that is all free, of any class. */
 static bool evict(struct iova_domain *iovad, unsigned long limit_pfn,
 		  struct iova_gone *gone)
 {
@@ -217,16 +191,16 @@ static bool evict(struct iova_domain *iovad, unsigned long limit_pfn,
 }
 
 /**
- * iova_depot_alloc - allocate a range of a class, and give a CPU more
+ * iova_depot_alloc - allocate a slot, and give a CPU more of the run
  * @iovad: the domain, locked; it has a depot
- * @class: the class
+ * @class: class of the slot
  * @limit_pfn: highest pfn it may cover
- * @cpu: the CPU's cache, %NULL when it has none
- * @new: a run to be used when a new one is made, set to %NULL then
- * @gone: what is left to do once the lock is released
- * @last_try: a run that has little free will do when no new one can be made
+ * @cpu: the CPU's cache; %NULL if it has none
+ * @new: memory for a new run, or %NULL; set to %NULL if it was used
+ * @gone: for iova_gone_finish(); may be %NULL if *@new is
+ * @last_try: use a run with few free slots if no run can be made
  *
- * Return: lowest pfn of the range; 0 when there is none.
+ * Return: lowest pfn of the slot; 0 if there is none.
  */
 unsigned long iova_depot_alloc(struct iova_domain *iovad, unsigned int class,
 			       unsigned long limit_pfn,
@@ -238,7 +212,7 @@ unsigned long iova_depot_alloc(struct iova_domain *iovad, unsigned int class,
 	unsigned long mask, slot;
 	bool made = false;
 
-	/* An interrupt may have got some; or they are above the limit. */
+	/* It has slots: an interrupt got some, or they are above the limit. */
 	if (cpu && cpu->mask[class])
 		cpu = NULL;
 	if (cpu)
@@ -260,12 +234,12 @@ unsigned long iova_depot_alloc(struct iova_domain *iovad, unsigned int class,
 		return 0;
 	if (!cpu)
 		return iova_run_give_one(iovad, run);
-	if (cpu->run[class] && cpu->run[class] != run)
+	if (cpu->run[class] != run)
 		iova_run_release(iovad, cpu->run[class]);
 	iova_run_give(iovad, run, cpu);
 	mask = cpu->mask[class];
 	slot = __fls(mask);
-	/* This one is no hit when a run was made for it. */
+	/* If the run is new, this slot counts as a miss and not as a hit. */
 	cpu->given -= made;
 	cpu->frees += made;
 	WRITE_ONCE(cpu->mask[class], mask ^ BIT(slot));

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOVA domains: their life, and the API that works on the tree directly.
+ * IOVA domains: their life, and the API that works on the tree.
  *
  * Theory of operation
  * ===================
  *
- * 1. A domain is an address space of pfns, each a granule long.  The functions
- *    here hand out ranges from the top down, at the highest hole where they
- *    fit: the answer depends on what is in the tree, not on the order in which
- *    it got there.
+ * 1. A domain is an address space of pfns of one granule each.  The functions
+ *    of this file allocate at the highest place where a range fits.  The result
+ *    depends on what is allocated, not on the order in which that was done.
  *
- * 2. init_iova_domain() gives a domain a tree; that is enough for
- *    alloc_iova() and all else in this file.  iova_domain_init_rcaches()
- *    (rcache.c) adds caches for alloc_iova_fast().  Both can be called again
- *    after a failure, the first also after put_iova_domain().
+ * 2. init_iova_domain() gives a domain a tree, which is enough for alloc_iova()
+ *    and the other functions of this file.  iova_domain_init_rcaches() (rcache.c)
+ *    adds the caches for alloc_iova_fast().  Both may be repeated after a failure,
+ *    and init_iova_domain() after put_iova_domain().
  *
- * 3. iova_cache_get() and iova_cache_put() count who needs the slab cache the
- *    ranges come from and the CPU hotplug callback.
+ * 3. iova_cache_get() and iova_cache_put() count the users of the slab caches and
+ *    of the CPU hotplug callback.
  */
 
 #include <linux/cpuhotplug.h>
@@ -33,13 +32,13 @@ static DEFINE_MUTEX(iova_cache_mutex);
 static unsigned int iova_cache_users;
 
 /**
- * init_iova_domain - make a domain empty
+ * init_iova_domain - initialise a domain without ranges
  * @iovad: the domain
  * @granule: bytes per pfn: a power of two, at most PAGE_SIZE
- * @start_pfn: lowest pfn to hand out
+ * @start_pfn: lowest pfn to allocate
  *
- * Other granules are refused with a warning: nothing can then be allocated
- * from the domain, and iova_domain_init_rcaches() fails.
+ * If the granule is wrong, this warns; then all allocations from the domain
+ * fail, and so does iova_domain_init_rcaches().
  *
  * Context: any.
  */
@@ -71,7 +70,7 @@ EXPORT_SYMBOL_GPL(init_iova_domain);
 
 /**
  * put_iova_domain - free all ranges and caches of a domain
- * @iovad: a domain that nobody uses any more
+ * @iovad: the domain, which nobody uses any more
  *
  * Context: process; may sleep.
  */
@@ -92,44 +91,44 @@ void put_iova_domain(struct iova_domain *iovad)
 EXPORT_SYMBOL_GPL(put_iova_domain);
 
 /**
- * alloc_iova - allocate a range from the tree
+ * alloc_iova - allocate a range with a node of its own
  * @iovad: the domain
  * @size: its size in granules
  * @limit_pfn: highest pfn it may cover
  * @size_aligned: align it to roundup_pow_of_two(@size)
  *
+ * Takes the highest place in the tree.  If there is none, takes free ranges of
+ * the caches.
+ *
  * Context: any.
- * Return: the range, in the highest hole that takes it; where there is none, in
- * what is cached; %NULL when nothing fits or without memory.  Free it with
- * __free_iova() or free_iova().
+ * Return: the range, to be freed with __free_iova() or free_iova(); %NULL if
+ * nothing fits, or without memory.
  */
 struct iova *alloc_iova(struct iova_domain *iovad, unsigned long size,
 			unsigned long limit_pfn, bool size_aligned)
 {
-	struct iova *iova, *unused;
+	struct iova *iova;
 
 	if (WARN_ONCE(!size, "iova: allocation of no pages\n"))
 		return NULL;
-	unused = iova_mem_alloc();
-	if (!unused)
+	iova = iova_mem_alloc();
+	if (!iova)
 		return NULL;
-	iova = iova_tree_alloc(iovad, size, limit_pfn, size_aligned, 0, unused);
-	if (!iova && iovad->rcache) {
+	if (!iova_tree_alloc(iovad, size, limit_pfn, size_aligned, 0, iova)) {
 		iova_magazines_sort(iovad);
-		if (iova_search(iovad, size, limit_pfn, size_aligned, unused))
-			iova = unused;
-	}
-	if (!iova) {
-		iova_mem_free(unused);
-		trace_iova_alloc_failed(iovad, limit_pfn, size);
-		return NULL;
+		if (!iovad->rcache ||
+		    !iova_search(iovad, size, limit_pfn, size_aligned, iova)) {
+			iova_mem_free(iova);
+			trace_iova_alloc_failed(iovad, limit_pfn, size);
+			return NULL;
+		}
 	}
 	trace_iova_alloc(iovad, iova->pfn_lo, size);
 	return iova;
 }
 EXPORT_SYMBOL_GPL(alloc_iova);
 
-/* A range of a run has no struct iova: *cut says that it can have one. */
+/* Locked.  Return NULL with *cut set if the range is a slot of a run. */
 static struct iova *find_locked(struct iova_domain *iovad, unsigned long pfn,
 				bool *cut)
 {
@@ -150,12 +149,12 @@ static struct iova *find_locked(struct iova_domain *iovad, unsigned long pfn,
  * @iovad: the domain
  * @pfn: any of its pfns
  *
- * The caller keeps the range from being freed while it uses it.  It is dear
- * where alloc_iova_fast() allocated the range.
+ * The caller makes sure that nobody frees the range meanwhile.  If the range is
+ * one of alloc_iova_fast(), the call is slow, because the run has to be cut.
  *
  * Context: any.
- * Return: the range; %NULL when there is none, or without memory for one that
- * alloc_iova_fast() allocated.
+ * Return: the range; %NULL if the pfn is not allocated, or without memory to cut
+ * the run.
  */
 struct iova *find_iova(struct iova_domain *iovad, unsigned long pfn)
 {
@@ -226,25 +225,25 @@ static int iova_cpuhp_dead(unsigned int cpu, struct hlist_node *node)
 	struct iova_cpu **slot = per_cpu_ptr(rcache->cpus, cpu), *cache;
 	unsigned long flags;
 
-	/* With the pointer it has what the reaper did not take away. */
+	/* The reaper frees the cache if it was first to take the pointer. */
 	raw_spin_lock_irqsave(&rcache->iovad->lock, flags);
 	cache = *slot;
 	WRITE_ONCE(*slot, &iova_no_cache);
 	raw_spin_unlock_irqrestore(&rcache->iovad->lock, flags);
+	/* No grace period: a dead CPU is in no fast path. */
 	if (cache != &iova_no_cache)
 		iova_cpu_retire(rcache, cache);
 	return 0;
 }
 
 /**
- * iova_cache_get - get hold of what all domains share
+ * iova_cache_get - set up what all domains share
  *
- * Call it before the first domain is used, and iova_cache_put() after the
- * last.
+ * Call it before using any domain.
  *
  * Context: process; may sleep.
- * Return: 0, -ENOMEM, or what cpuhp_setup_state_multi() returns; after an
- * error the call may be repeated.
+ * Return: 0; -ENOMEM, or an error of cpuhp_setup_state_multi(): then the call
+ * may be repeated.
  */
 int iova_cache_get(void)
 {
@@ -273,7 +272,9 @@ unlock:
 EXPORT_SYMBOL_GPL(iova_cache_get);
 
 /**
- * iova_cache_put - let go of what all domains share
+ * iova_cache_put - undo one iova_cache_get()
+ *
+ * Call it when the caller has no domain left.
  *
  * Context: process; may sleep.
  */

@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The map of this folder: what its files share.
+ * What the files of this folder share.
  *
  *	domain.c	life of a domain, and the API that works on its tree
- *	debugfs.c	counters for people
- *	place.c		ranges whose place the caller has a say in
- *	rcache.c	alloc_iova_fast(), free_iova_fast(): the cache of a CPU
- *	reaper.c	returns what is cached and not needed
- *	stats.c		what a domain has done, and where its ranges are
- *	search.c	a place for a request where the tree has none
- *	magazine.c	freed ranges, on their way back
- *	depot.c		runs that no CPU has
- *	run.c		a stretch of adjacent ranges of one size
- *	tree.c		memory, and what is no part of a run
+ *	debugfs.c	files in debugfs
+ *	place.c		ranges whose place the caller chooses
+ *	rcache.c	alloc_iova_fast(), free_iova_fast(): the per-CPU caches
+ *	reaper.c	gives back what is cached and not needed
+ *	stats.c		counters of a domain, and a walk over its ranges
+ *	search.c	finds a place for a request when the tree has none
+ *	magazine.c	freed ranges on their way back to the runs
+ *	depot.c		runs that belong to no CPU
+ *	run.c		a run: adjacent ranges of one size
+ *	tree.c		memory, and ranges with a node of their own
  *
- * Calls go from a file to those below it in this list; run.c alone also calls
- * depot.c, which lists the runs.
+ * A file calls only those below it in this list, except that run.c calls
+ * depot.c to list a run.
  *
  * Locks, outermost first:
  *
- *	iova_cache_mutex	domain.c, users of the slab caches; sleeps
- *	iova_domain.lock	the tree, the runs, the depot; raw, interrupts
- *				disabled, for at most %IOVA_BATCH tree operations
+ *	iova_cache_mutex	domain.c: users of the slab caches; sleeps
+ *	iova_domain.lock	the tree, the runs and the depot; raw, interrupts
+ *				disabled, at most %IOVA_BATCH tree operations
  *
- * Memory is not allocated or freed under the second.  The fast path has no
- * lock; see rcache.c.
+ * "Locked" below means that the caller holds iova_domain.lock.  Memory is
+ * neither allocated nor freed under it.  The fast path takes no lock (rcache.c).
  */
 #ifndef _IOVA_INTERNAL_H
 #define _IOVA_INTERNAL_H
@@ -42,21 +42,18 @@
 #define IOVA_CACHED_MAX		max(32UL, SZ_4M / PAGE_SIZE)
 #define IOVA_CLASSES		11U
 
-/* Runs are at least as long as this, and so aligned. */
+/* Length and alignment of the shortest runs, in granules. */
 #define IOVA_RUN_SHIFT		9U
 #define IOVA_RUN_PAGES		BIT(IOVA_RUN_SHIFT)
 
-/* What one hold of the lock may do, in tree operations; slots cut off in one. */
+/* Tree operations in one hold of the lock; a cut erases and inserts the run. */
 #define IOVA_BATCH		16U
 #define IOVA_CUT		(IOVA_BATCH - 2)
 
-/* Ranges that a CPU frees before they go back to their runs. */
+/* Ranges that a CPU frees before they are sorted back. */
 #define IOVA_MAGAZINE		64U
 
-/**
- * iova_size_class - the class that serves a size
- * @size: size of a range in granules, 1 to %IOVA_CACHED_MAX
- */
+/* log2 of the slots that serve ranges of @size granules, 1 to IOVA_CACHED_MAX. */
 static __always_inline unsigned int iova_size_class(unsigned long size)
 {
 	return __fls(2 * size - 1);
@@ -67,28 +64,22 @@ static __always_inline bool iova_size_is_cached(unsigned long size)
 	return size - 1 < IOVA_CACHED_MAX;
 }
 
-/* What the fast path mostly allocates for @size. */
-static inline unsigned long iova_round_size(unsigned long size)
-{
-	return iova_size_is_cached(size) ? 1UL << iova_size_class(size) : size;
-}
-
 /**
- * struct iova_run - a stretch of adjacent ranges of one class
- * @nr_slots: its ranges
- * @nr_free: those that are free, and with no CPU
- * @relist_at: value of @nr_free with which it belongs on another list
- * @class: class of the ranges
- * @shift: log2 of its length when it was made
- * @list_no: which list of the depot it is on, if it is on one
- * @zone: iova_zone() of it
- * @gap: the stretch in the gap tree of its domain
- * @list: link on a list of the depot, or of runs to be freed
- * @owner: the cache of the CPU that it belongs to; %NULL for none
- * @next_word: word of @free that goes to a CPU next
- * @free: free slots, those that a CPU has left out
+ * struct iova_run - a stretch of adjacent ranges (slots) of one class
+ * @nr_slots: number of its slots
+ * @nr_free: free slots, without those that its CPU has to hand out
+ * @relist_at: when @nr_free reaches this, the run belongs on another list
+ * @class: class of the slots
+ * @list_no: its list in the depot, or %IOVA_NO_LIST
+ * @shift: log2 of its length in granules when it was made
+ * @zone: iova_zone() of its highest pfn
+ * @gap: its node in the gap tree of the domain
+ * @list: link in a list of the depot, or in iova_gone.runs
+ * @owner: the cache that has slots of it; %NULL for none
+ * @next_word: the word of @free that a CPU gets next
+ * @free: a bit for each slot, set when it counts in @nr_free
  *
- * Its place in memory tells a run from a struct iova: see iova_is_run().
+ * The domain is locked for all of it.
  */
 struct iova_run {
 	u16 nr_slots;
@@ -105,7 +96,11 @@ struct iova_run {
 	DECLARE_BITMAP(free, IOVA_RUN_PAGES);
 };
 
-/* Both kinds of nodes are aligned to this; a run's node is off by one u64. */
+/*
+ * struct iova and struct iova_run are aligned to this.  The node is the first
+ * member of a struct iova and one u64 inside a run, so its address tells which
+ * of the two it belongs to.
+ */
 #define IOVA_NODE_ALIGN		64
 
 static_assert(offsetof(struct iova_run, gap) % IOVA_NODE_ALIGN == sizeof(u64));
@@ -128,21 +123,20 @@ static inline struct iova *iova_to_iova(struct gap_node *node)
 
 /**
  * struct iova_cpu - the cache of a CPU
- * @nr: ranges in the magazine; only the CPU writes it, with interrupts disabled
- * @nr_sorted: how many of them, the first, are back in their runs; when all are
- *	the CPU begins anew; iova_domain.lock
- * @given: slots that it got
- * @mask: of each class the slots that it has to hand out.  The CPU takes one
- *	by compare-and-exchange, others take all by exchange, under the lock
- * @base: pfn of the slot of bit 0; changes while the mask is 0, under the lock
- * @last: highest pfn of their run; likewise
- * @run: the run that they are of, which belongs to the CPU; likewise
- * @seen: allocations and frees when the reaper last looked
- * @frees: what went through the magazine and is overwritten
- * @cpu: the CPU
- * @list: link on iova_rcache.caches
- * @next_idle: the next that the reaper takes away
- * @freed: the magazine: ranges freed, pfn and class
+ * @nr: entries in the magazine; only its CPU changes it, interrupts disabled
+ * @nr_sorted: of these, the oldest that are sorted back; locked
+ * @given: slots that the CPU got, less those that were taken back; locked
+ * @mask: for each class the slots to hand out.  The CPU takes one by
+ *	compare-and-exchange; others take all by exchange, locked
+ * @base: pfn of the slot of bit 0; changes only while the mask is 0, locked
+ * @last: highest pfn of their run; as @base
+ * @run: their run, whose owner this is; as @base
+ * @seen: activity when the reaper last looked, see is_idle(); locked
+ * @frees: entries that left the magazine; locked
+ * @cpu: number of the CPU
+ * @list: link in iova_rcache.caches
+ * @next_idle: link in the reaper's list of caches to be freed
+ * @freed: the magazine: iova_entry() of each freed range
  */
 struct iova_cpu {
 	unsigned int nr;
@@ -163,18 +157,18 @@ struct iova_cpu {
 static_assert(sizeof(struct iova_cpu) <= 1024);
 
 /*
- * An entry of a magazine is a pfn, and in its highest bits, which are clear
- * with granules of 16 bytes or more, the class.
+ * An entry of a magazine is a pfn with the class in its four highest bits.
+ * With granules of 16 bytes or more, no 64-bit address has a pfn that needs
+ * them.
  */
 #define IOVA_CLASS_SHIFT	60
 #define IOVA_GRANULE_MIN	16UL
 
-/* No address has a higher pfn then; such a limit is as good as this one. */
+/* The highest pfn that fits an entry. */
 #define IOVA_FAST_MAX	(BITS_PER_LONG == 64 ? ~0UL >> 4 : ~0UL)
 
 static __always_inline u64 iova_entry(unsigned int class, unsigned long pfn)
 {
-	/* A pfn with high bits gets another class, and is mostly refused. */
 	return pfn ^ ((u64)class << IOVA_CLASS_SHIFT);
 }
 
@@ -189,22 +183,22 @@ static inline unsigned int iova_entry_class(u64 entry)
 }
 
 /*
- * The lists of the depot, by how much of a run is free: less than an eighth,
- * an eighth, a quarter, a half, all.
+ * The lists of a shelf, by how much of a run is free: less than an eighth, less
+ * than a quarter, less than a half, less than all, all.
  */
 #define IOVA_LISTS		5U
 #define IOVA_LIST_ALL		4U
 #define IOVA_NO_LIST		15U
 #define IOVA_NO_RELIST		0xffffU
 
-/* Runs below 4 GiB are for requests that are limited to that. */
+/* Zone 0 is below 4 GiB, for requests that are limited to it; 1 is the rest. */
 #define IOVA_ZONES		2U
 
 /**
- * struct iova_shelf - runs of one class in one zone that no CPU has
- * @runs: the lists
- * @nr_all: length of the last of them
- * @least_all: shortest that was, in the window of the reaper that runs
+ * struct iova_shelf - runs of one class in one zone that belong to no CPU
+ * @runs: the lists; a run without free slots is on none
+ * @nr_all: length of the last list
+ * @least_all: minimum of @nr_all in the current window of the reaper
  */
 struct iova_shelf {
 	struct list_head runs[IOVA_LISTS];
@@ -213,15 +207,15 @@ struct iova_shelf {
 };
 
 /**
- * struct iova_depot - all runs that no CPU has
+ * struct iova_depot - all runs that belong to no CPU
  * @shelves: the runs
- * @free: free slots of all runs, those that CPUs have left out, by zone and
- *	class
- * @nr_runs: runs of a class
- * @blocks: length of all runs, in shortest runs
- * @hints: where runs were found last, by the lowest bits of the block; %NULL
- *	for none
+ * @free: sum of nr_free of all runs, also those of CPUs, by zone and class
+ * @nr_runs: number of all runs, by class
+ * @blocks: length of all runs, in %IOVA_RUN_PAGES
  * @nr_hints: length of @hints, a power of two
+ * @hints: runs found last, see iova_hint()
+ *
+ * The domain is locked for all of it.
  */
 struct iova_depot {
 	struct iova_shelf shelves[IOVA_CLASSES][IOVA_ZONES];
@@ -233,8 +227,8 @@ struct iova_depot {
 };
 
 /*
- * Where the run of a pfn was found last.  Frees come in any order, and a search
- * of the tree is a branch in the dark at each level.
+ * Where the run of @pfn was found last; %NULL for none.  Frees come in any order,
+ * and a search of the tree mispredicts a branch at each level.
  */
 static inline struct iova_run **iova_hint(struct iova_depot *depot,
 					  unsigned long pfn)
@@ -245,18 +239,17 @@ static inline struct iova_run **iova_hint(struct iova_depot *depot,
 /**
  * struct iova_rcache - the caches of a domain
  * @iovad: the domain
- * @cpus: cache of each CPU, iova_no_cache before its first allocation
- * @depot: made at the first use; iova_domain.lock
- * @caches: all caches of CPUs, and those that the reaper takes away
- * @nr_caches: length of @caches
- * @wanting: a CPU that frees and has no cache, plus one; 0 for none
- * @nr_cutting: callers that cut runs, so that no run is made meanwhile;
- *	iova_domain.lock
- * @hits: of caches that are gone
+ * @cpus: cache of each CPU, &iova_no_cache if it has none; changed locked
+ * @depot: %NULL until a CPU needs it; changed locked
+ * @caches: all caches, also those that the reaper is freeing; locked
+ * @nr_caches: length of @caches; changed locked
+ * @wanting: 1 + number of a CPU that frees and has no cache; 0 for none; locked
+ * @nr_cutting: callers that cut runs: while there are any, no run is made; locked
+ * @hits: hits of caches that were freed; locked
  * @reaper: see reaper.c
  * @cpuhp_dead: link for the CPU hotplug callback
- * @list: all domains with caches, for debugfs
- * @id: name of the domain in debugfs
+ * @list: link in the list of domains in debugfs.c
+ * @id: number of the domain in debugfs
  */
 struct iova_rcache {
 	struct iova_domain *iovad;
@@ -274,12 +267,12 @@ struct iova_rcache {
 };
 
 /**
- * struct iova_stats - one look at a domain
+ * struct iova_stats - counters of a domain
  * @counts: see &struct iova_counts
- * @hits: fast allocations that a cache served
- * @runs: runs by class
+ * @hits: allocations that a CPU served from its cache
+ * @runs: number of runs, by class
  * @cached: free ranges in runs, with CPUs and in magazines, by class
- * @all_cached: their sum; counts.ranges less this are live or reserved
+ * @all_cached: their sum; the rest of counts.ranges is live or reserved
  */
 struct iova_stats {
 	struct iova_counts counts;
@@ -290,10 +283,10 @@ struct iova_stats {
 };
 
 /**
- * struct iova_span - where a range was when it was looked at
- * @first: its lowest pfn
- * @last: its highest pfn, inclusive
- * @cached: it is free in a run, or free ranges of one are
+ * struct iova_span - a range, or adjacent free ranges of one run
+ * @first: lowest pfn
+ * @last: highest pfn, inclusive
+ * @cached: it is free
  */
 struct iova_span {
 	unsigned long first;
@@ -302,10 +295,10 @@ struct iova_span {
 };
 
 /**
- * struct iova_bad - a free that was refused
- * @pfn: its pfn
- * @size: its size, as far as known
- * @why: the reason, %NULL for none
+ * struct iova_bad - a refused free
+ * @pfn: the pfn
+ * @size: the size in granules; 0 if the caller named none
+ * @why: the reason
  */
 struct iova_bad {
 	unsigned long pfn;
@@ -316,10 +309,10 @@ struct iova_bad {
 #define IOVA_BAD_MAX		4U
 
 /**
- * struct iova_gone - what is left to do once iova_domain.lock is released
+ * struct iova_gone - work for iova_gone_finish(), once the lock is released
  * @iovas: ranges to be freed
  * @runs: runs to be freed
- * @bad: frees to be reported
+ * @bad: refused frees to be reported
  * @nr_bad: how many
  */
 struct iova_gone {
@@ -337,7 +330,6 @@ void iova_mem_free(struct iova *iova);
 struct iova_run *iova_run_mem_alloc(void);
 void iova_run_mem_free(struct iova_run *run);
 void iova_gone_init(struct iova_gone *gone);
-void iova_gone_iova(struct iova_gone *gone, struct iova *iova);
 void iova_gone_finish(struct iova_domain *iovad, struct iova_gone *gone);
 void iova_refuse(struct iova_domain *iovad, struct iova_gone *gone,
 		 unsigned long pfn, unsigned long size, const char *why);
@@ -347,10 +339,9 @@ void iova_tree_erase(struct iova_domain *iovad, struct iova *iova,
 bool iova_tree_take(struct iova_domain *iovad, unsigned long size,
 		    unsigned long limit_pfn, bool size_aligned,
 		    unsigned long least_pfn, struct iova *iova);
-struct iova *iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
-			     unsigned long limit_pfn, bool size_aligned,
-			     unsigned long least_pfn, struct iova *iova);
-struct gap_node *iova_node_below(struct iova_domain *iovad, unsigned long pfn);
+bool iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
+		     unsigned long limit_pfn, bool size_aligned,
+		     unsigned long least_pfn, struct iova *iova);
 
 /* run.c */
 bool iova_run_make(struct iova_domain *iovad, struct iova_run *run,
@@ -363,7 +354,6 @@ unsigned int iova_run_cut(struct iova_domain *iovad, struct iova_run *run,
 void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
 		   struct iova_cpu *cpu);
 unsigned long iova_run_give_one(struct iova_domain *iovad, struct iova_run *run);
-struct iova_run *iova_run_search(struct iova_domain *iovad, unsigned long pfn);
 unsigned int iova_run_owner_word(const struct iova_run *run);
 bool iova_run_next(const struct iova_run *run, unsigned long pfn,
 		   unsigned long *first, unsigned long *last);
@@ -389,7 +379,7 @@ unsigned long iova_depot_alloc(struct iova_domain *iovad, unsigned int class,
 			       bool last_try);
 
 /* magazine.c */
-bool iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
+void iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
 	      struct iova_gone *gone);
 bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 			struct iova_gone *gone);
@@ -436,10 +426,7 @@ static inline void iova_debugfs_add(struct iova_rcache *rcache) { }
 static inline void iova_debugfs_del(struct iova_rcache *rcache) { }
 #endif
 
-/*
- * Something is free now, from @pfn on: requests that failed may succeed.  The
- * domain is locked.
- */
+/* Locked.  The lowest pfn of what was freed is @pfn: forget a failed request. */
 static inline void iova_note_free(struct iova_domain *iovad, unsigned long pfn)
 {
 	if (likely(pfn > iovad->failed_limit))

@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Freed ranges, on their way back.
+ * Freed ranges on their way back to the runs.
  *
  * Theory of operation
  * ===================
  *
- * 1. What a CPU frees it appends to its magazine, an array of pfns and classes.
- *    Nothing is handed out from there.  When the magazine is full its entries
- *    are sorted back: a slot is marked free in its run, a range that is no part
- *    of a run leaves the tree.  Here a free of what is not allocated comes to
- *    light.  The oldest are first; when all are sorted the CPU begins anew.
+ * 1. A CPU appends what it frees to its magazine, an array of pfns and classes.
+ *    Nothing is handed out from a magazine.  A full magazine is sorted back, the
+ *    oldest entries first: a slot of a run is marked free, a range with a node of
+ *    its own leaves the tree.  A wrong free is found and refused here.
  *
- * 2. Entries mostly belong to one run, or to few.  The run found for one entry
- *    takes those that follow, as far as they are its own.
+ * 2. Most entries belong to one run or to a few.  So the run of an entry is asked
+ *    to take the entries after it, too, up to the first that is not its own.
  *
- * 3. Anybody who holds the lock may sort back what another CPU freed: that CPU
- *    only appends, an entry is written before the number that covers it, and
- *    both the number of sorted ones and the new beginning change under the
- *    lock.  So a free range is in reach of a request on any CPU, and no CPU has
- *    to be asked.
+ * 3. Any CPU that holds the lock may sort back the magazine of another CPU.  The
+ *    owner appends without the lock: it writes the entry, then the number of
+ *    entries.  Only the owner makes that number smaller, and it takes the lock to
+ *    do so.  So a request on any CPU can reach every free range, and does not
+ *    have to ask another CPU for it.
  */
 
 #include <linux/iova.h>
@@ -27,25 +26,23 @@
 #include "internal.h"
 
 /*
- * What one hold of the lock may do, in entries; what a search and an erasure
- * add.  A free that finds the magazine full does that much.
+ * Work in one hold of the lock: an entry counts 1, the search of a run and the
+ * erasure of a node count so much more.
  */
 #define BUDGET		64
 #define SEARCH_COST	3
 #define ERASE_COST	BUDGET
-/* How far ahead the run of an entry is fetched into the cache. */
+/* The run of the entry so far ahead is prefetched. */
 #define AHEAD		4
 
 /**
  * iova_put - free a range
  * @iovad: the domain, locked
- * @pfn: its lowest pfn; with @size 0 any of its pfns
- * @size: its size; any of its class will do; 0 when not known
- * @gone: what is left to do once the lock is released
- *
- * Return: true; false when the free is refused.
+ * @pfn: its lowest pfn; any of its pfns if @size is 0
+ * @size: granules, rounded to its class or not; 0 if not known
+ * @gone: for iova_gone_finish(); has room for one more refused free
  */
-bool iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
+void iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
 	      struct iova_gone *gone)
 {
 	struct gap_node *node = gap_tree_find(&iovad->tree, pfn);
@@ -69,15 +66,17 @@ bool iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
 	}
 	if (why)
 		iova_refuse(iovad, gone, pfn, size, why);
-	return !why;
 }
 
-/* Mark entries free, as far as they are right and of one run. */
+/* Mark entries free up to the first that is no taken slot of the run. */
 static __always_inline unsigned int
 mark_free(unsigned long *free, u64 begin, unsigned int shift,
 	  u64 nr_slots, const u64 *freed, const u64 *end)
 {
-	/* Another class leaves high bits, and what is no slot's begin low ones. */
+	/*
+	 * Too large for a slot if the class is another, because of high bits,
+	 * or if no slot begins at the pfn: its low bits are rotated to the top.
+	 */
 	u64 slot = ror64(*freed - begin, shift), base, room;
 	unsigned long *word, bits, bit;
 	const u64 *at = freed;
@@ -113,7 +112,7 @@ static __always_inline unsigned int put_in_run(struct iova_domain *iovad,
 	unsigned long waiting = 0, *word = NULL;
 	unsigned int nr;
 
-	/* What waits with a CPU to be handed out is free meanwhile. */
+	/* Slots that a CPU still has to hand out are free: refuse them. */
 	if (run->owner) {
 		waiting = READ_ONCE(run->owner->mask[run->class]);
 		word = &run->free[iova_run_owner_word(run)];
@@ -132,6 +131,18 @@ static __always_inline unsigned int put_in_run(struct iova_domain *iovad,
 	return nr;
 }
 
+/* Search the tree for the run that holds @pfn, and set the hint. */
+static noinline struct iova_run *search_run(struct iova_domain *iovad,
+					    unsigned long pfn)
+{
+	struct gap_node *node = gap_tree_find(&iovad->tree, pfn);
+
+	if (!node || !iova_is_run(node))
+		return NULL;
+	*iova_hint(iovad->rcache->depot, pfn) = iova_to_run(node);
+	return iova_to_run(node);
+}
+
 static __always_inline struct iova_run *find_run(struct iova_domain *iovad,
 						 struct iova_depot *depot,
 						 unsigned long pfn)
@@ -141,10 +152,9 @@ static __always_inline struct iova_run *find_run(struct iova_domain *iovad,
 	if (likely(run) && likely(pfn - run->gap.first <=
 				  run->gap.last - run->gap.first))
 		return run;
-	return iova_run_search(iovad, pfn);
+	return search_run(iovad, pfn);
 }
 
-/* Fetch the run of an entry into the cache, which is needed soon. */
 static __always_inline void fetch(struct iova_depot *depot, const u64 *at)
 {
 	struct iova_run *run = *iova_hint(depot, iova_entry_pfn(*at));
@@ -157,7 +167,7 @@ static unsigned int sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 			 struct iova_gone *gone, int *budget)
 {
 	const u64 *at = cpu->freed + cpu->nr_sorted, *begin = at;
-	/* Pairs with append(): what the number covers is written. */
+	/* Pairs with the release in append(): entries below nr are written. */
 	const u64 *end = cpu->freed + smp_load_acquire(&cpu->nr);
 	struct iova_depot *depot = iovad->rcache->depot;
 	int left = *budget;
@@ -188,15 +198,9 @@ static unsigned int sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 	return at - begin;
 }
 
-/**
- * iova_magazine_sort - free the oldest ranges of a magazine
- * @iovad: the domain, locked
- * @cpu: the cache with the magazine
- * @gone: what is left to do once the lock is released
- *
- * As many as one hold of the lock may free, but one at least.
- *
- * Return: true when more are left.
+/*
+ * Locked: sort back the oldest entries of a magazine, as many as one hold of the
+ * lock may, but at least one.  Return whether some are left.
  */
 bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 			struct iova_gone *gone)
@@ -207,13 +211,8 @@ bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 	return READ_ONCE(cpu->nr) != cpu->nr_sorted;
 }
 
-/**
- * iova_magazine_pick - sort a range back that was freed
- * @iovad: the domain, locked
- * @pfn: lowest pfn of the range
- * @gone: what is left to do once the lock is released
- *
- * Return: true; false when it is in no magazine.
+/*
+ * Locked: free the range at @pfn if it is in a magazine.  Return whether it was.
  */
 bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
 			struct iova_gone *gone)
@@ -225,7 +224,7 @@ bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
 	if (!iovad->rcache || gone->nr_bad == IOVA_BAD_MAX)
 		return false;
 	list_for_each_entry(cpu, &iovad->rcache->caches, list) {
-		/* Pairs with append(): what the number covers is written. */
+		/* Pairs with the release in append(), as in sort(). */
 		nr = smp_load_acquire(&cpu->nr);
 		for (at = cpu->nr_sorted; at < nr; at++) {
 			entry = cpu->freed[at];
@@ -241,23 +240,22 @@ bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
 }
 
 /**
- * iova_magazines_sort - free what is in all magazines of a domain
- * @iovad: the domain, not locked; it has caches
+ * iova_magazines_sort - sort back all magazines of a domain
+ * @iovad: the domain, not locked; it may have no caches
  *
- * What is freed meanwhile may stay in them.
+ * Ranges that are freed during the call may stay in their magazine.
  *
  * Context: any.
- * Return: the number of ranges.
+ * Return: the number of entries.
  */
 unsigned long iova_magazines_sort(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	unsigned int left = READ_ONCE(rcache->nr_caches);
+	unsigned int left = rcache ? READ_ONCE(rcache->nr_caches) : 0, done = 0;
 	unsigned int holds = left * IOVA_MAGAZINE;
+	struct iova_cpu *cpu, *was = NULL;
 	unsigned long flags, ranges = 0, nr;
 	struct iova_gone gone;
-	struct iova_cpu *cpu;
-	unsigned int done = 0;
 	int budget;
 
 	iova_gone_init(&gone);
@@ -272,15 +270,18 @@ unsigned long iova_magazines_sort(struct iova_domain *iovad)
 				left = 0;
 				break;
 			}
+			/* Another caller may have moved the one before. */
+			if (cpu != was)
+				done = 0;
+			was = cpu;
 			nr = sort(iovad, cpu, &gone, &budget);
 			ranges += nr;
 			done += nr;
 			budget--;
 			if (done < IOVA_MAGAZINE &&
-			    (budget <= 0 || gone.nr_bad == IOVA_BAD_MAX - 1))
+			    cpu->nr_sorted != READ_ONCE(cpu->nr))
 				break;
-			done = 0;
-			/* Its turn comes again after all others. */
+			was = NULL;
 			list_move_tail(&cpu->list, &rcache->caches);
 			left--;
 		}

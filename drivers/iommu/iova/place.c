@@ -1,27 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ranges whose place the caller has a say in.
+ * Ranges whose place the caller chooses.
  *
  * Theory of operation
  * ===================
  *
- * 1. alloc_iova() aligns a range to its size, rounded up to a power of two,
- *    or not at all.  A mapping of a large buffer wants something in between:
- *    an address that agrees with the physical one in the low bits, so that
- *    large pages can be used, aligned no further than that.
+ * 1. alloc_iova() aligns a range to its size, rounded up to a power of two, or
+ *    not at all.  A mapping of a large buffer needs less alignment: the low bits
+ *    of the address must equal those of the physical address, so that large
+ *    pages can be used.
  *
- * 2. iova_alloc_placed() looks for the highest hole that is longer than the
- *    range by what the alignment can take at most.  That is one search,
- *    exact for the longer hole.  A hole that would only just do for the range
- *    is not found: the caller falls back to an aligned range, whose search is
- *    exact again.  Mappings as large as that are rare, and so are holes that
- *    only just do.
+ * 2. iova_alloc_placed() searches for a hole that is longer than the range by as
+ *    much as the alignment can cost.  It does not find a hole that is just long
+ *    enough; then the caller asks for a naturally aligned range instead.
  *
- * 3. Reservations.  reserve_iova() lets what is in the way grow until there is
- *    no hole left, as drivers that reserve before they allocate expect.
- *    iova_reserve_free() is for a domain that is in use: it does not touch what
- *    is there.  Both have magazines sorted back and runs in their way cut
- *    first, so what is cached is free to them.
+ * 3. reserve_iova() extends the ranges that it meets until no hole is left,
+ *    because drivers reserve before they allocate and expect it to succeed.
+ *    iova_reserve_free() is for a domain in use and changes no range that is
+ *    there.  Both first sort back all magazines and cut the runs in their way,
+ *    because what is only cached counts as free.
  */
 
 #include <linux/err.h>
@@ -31,7 +28,7 @@
 #include "internal.h"
 #include "trace.h"
 
-/* The highest first pfn of @size granules at its place in the hole [lo, hi]. */
+/* The highest place in the hole [lo, hi]; *first is its lowest pfn. */
 static bool choose(unsigned long lo, unsigned long hi, unsigned long size,
 		   const struct iova_place *place, unsigned long *first)
 {
@@ -54,17 +51,17 @@ static bool choose(unsigned long lo, unsigned long hi, unsigned long size,
 }
 
 /**
- * iova_alloc_placed - allocate a range that begins at a certain place
+ * iova_alloc_placed - allocate a range at a place that the caller describes
  * @iovad: the domain
  * @size: its size in granules
  * @limit_pfn: highest pfn it may cover
- * @place: where it should begin; @size is at most its boundary_mask + 1
+ * @place: what its first pfn must be like; @size is at most boundary_mask + 1
  *
- * May fail though there is a hole that just does. Free the range with
- * free_iova_fast(), as others.
+ * May fail though a hole is just long enough.  Free the range as one of
+ * alloc_iova_fast().
  *
  * Context: any.
- * Return: the lowest pfn, 0 when there is no such place or no memory.
+ * Return: the lowest pfn; 0 if no place was found, or without memory.
  */
 unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 				unsigned long limit_pfn,
@@ -73,7 +70,7 @@ unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 	unsigned long room = size + place->align_mask, lo, pfn = 0, flags;
 	struct iova *iova;
 
-	/* What is above could not be freed with free_iova_fast(). */
+	/* free_iova_fast() could not free a higher pfn. */
 	limit_pfn = min(limit_pfn, IOVA_FAST_MAX);
 
 	if (!size || room < size || size - 1 > place->boundary_mask)
@@ -103,16 +100,15 @@ unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 EXPORT_SYMBOL_GPL(iova_alloc_placed);
 
 /*
- * One hold of the lock: let ranges that overlap [*lo, hi] take in the hole
- * below them, the lowest first, and move *lo past each.  What is left becomes
- * *spare.  No run is in the way.  Return the range that holds @hi, %NULL when
- * there is more to do.
+ * Locked: extend ranges that overlap [*lo, hi] down to *lo, the lowest first, and
+ * move *lo past each.  *spare becomes what is left above them.  No run is there.
+ * Return the range that holds hi; NULL if the batch is used up.
  */
 static struct iova *reserve_on(struct iova_domain *iovad, unsigned long *lo,
 			       unsigned long hi, struct iova **spare,
 			       struct iova_gone *gone)
 {
-	/* Two operations are for the search, and for what becomes of a hole. */
+	/* The last search and the insertion are the other two. */
 	unsigned int left = IOVA_BATCH - 2;
 	struct gap_node *node;
 	struct iova *iova;
@@ -122,7 +118,7 @@ static struct iova *reserve_on(struct iova_domain *iovad, unsigned long *lo,
 		if (!left--)
 			return NULL;
 		if (*lo < node->first) {
-			/* One that was freed is to go, not to grow. */
+			/* A range that has been freed is removed instead. */
 			if (iova_magazine_pick(iovad, node->first, gone))
 				continue;
 			gap_tree_grow_down(&iovad->tree, node, *lo);
@@ -145,18 +141,17 @@ static struct iova *reserve_on(struct iova_domain *iovad, unsigned long *lo,
  * @pfn_lo: its lowest pfn
  * @pfn_hi: its highest pfn, inclusive
  *
- * Ranges may overlap what is reserved or allocated already: each such range
- * grows downwards to fill the hole below it, and what is left above the last
- * becomes a range of its own.  Afterwards every pfn asked for is taken.  A
- * range that grew is freed by free_iova(), not with its old size.
+ * The range may overlap ranges that are reserved or allocated.  Each of them is
+ * extended downwards over the hole below it, and the rest above the last becomes
+ * a range of its own.  Then no pfn in between is free.  A range that was extended
+ * has another size now: free it with free_iova().
  *
- * Where many overlap, the lock is let go of now and then.  What is allocated
- * meanwhile, above the pfns reached, overlaps like what was allocated before;
- * nothing can be below them.
+ * The lock is released between batches.  A range that is allocated meanwhile is
+ * treated as those before.
  *
  * Context: any.
- * Return: the range that holds @pfn_hi; %NULL, with nothing reserved, without
- * memory, or with a warning when the pfns are no range of the address space.
+ * Return: the range that holds @pfn_hi; %NULL with nothing reserved, without
+ * memory, or with a warning if the pfns are not a range of the address space.
  */
 struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 			  unsigned long pfn_hi)
@@ -172,8 +167,7 @@ struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 	spare = iova_mem_alloc();
 	if (!spare)
 		return NULL;
-	if (iovad->rcache)
-		iova_magazines_sort(iovad);
+	iova_magazines_sort(iovad);
 
 	iova_gone_init(&gone);
 	iova_cutting(iovad, 1);
@@ -193,27 +187,20 @@ done:
 EXPORT_SYMBOL_GPL(reserve_iova);
 
 /*
- * One hold of the lock of iova_reserve_free().  Return 0, -EBUSY, or -EAGAIN
- * when a run is to be cut first, up to *cut_last.
+ * Locked.  Return 0, -EBUSY, or -EAGAIN if the run up to *cut_last has to be cut
+ * first.
  */
 static int reserve_free(struct iova_domain *iovad, struct iova *iova,
 			unsigned long *pfn, unsigned long last,
-			struct iova_gone *gone, unsigned long *cut_last)
+			unsigned long *cut_last)
 {
 	struct gap_node *used = gap_tree_find_from(&iovad->tree, *pfn);
-	struct iova_run *run;
 
-	while (used && used->first <= *pfn && iova_is_run(used)) {
-		run = iova_to_run(used);
-		iova_run_release(iovad, run);
-		if (run->nr_free < run->nr_slots) {
+	if (used && used->first <= *pfn) {
+		if (iova_is_run(used)) {
 			*cut_last = min(used->last, last);
 			return -EAGAIN;
 		}
-		iova_run_remove(iovad, run, gone);
-		used = gap_tree_find_from(&iovad->tree, *pfn);
-	}
-	if (used && used->first <= *pfn) {
 		*pfn = used->last + 1;
 		return -EBUSY;
 	}
@@ -224,24 +211,22 @@ static int reserve_free(struct iova_domain *iovad, struct iova *iova,
 }
 
 /**
- * iova_reserve_free - keep pfns from being handed out, as far as they are free
+ * iova_reserve_free - reserve pfns that are free
  * @iovad: the domain
  * @pfn: the lowest pfn; moved past what was reserved or is in use
  * @last: the highest pfn, inclusive
  *
- * Reserves the free pfns from *@pfn on, up to the next range or run.  To be
- * called again with *@pfn until that is above @last, or 0 behind the highest
- * pfn.
+ * Reserves the free pfns from *@pfn up to the next range or run.  Call it again
+ * until *@pfn is above @last, or 0 if it passed the highest pfn of all.
  *
  * Context: process; may sleep.
- * Return: the range, to be freed with __free_iova(); ERR_PTR(-EBUSY) when *@pfn
- * is in use, ERR_PTR(-ENOMEM), or ERR_PTR(-EINVAL) when @last is below *@pfn.
+ * Return: the range, to be freed with __free_iova(); ERR_PTR(-EBUSY) if *@pfn was
+ * in use, ERR_PTR(-ENOMEM), or ERR_PTR(-EINVAL) if @last is below *@pfn.
  */
 struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 			       unsigned long last)
 {
 	unsigned long flags, cut_last = 0;
-	struct iova_gone gone;
 	struct iova *iova;
 	int ret;
 
@@ -250,16 +235,13 @@ struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 	iova = iova_mem_alloc();
 	if (!iova)
 		return ERR_PTR(-ENOMEM);
-	if (iovad->rcache)
-		iova_magazines_sort(iovad);
+	iova_magazines_sort(iovad);
 
-	iova_gone_init(&gone);
 	iova_cutting(iovad, 1);
 	do {
 		raw_spin_lock_irqsave(&iovad->lock, flags);
-		ret = reserve_free(iovad, iova, pfn, last, &gone, &cut_last);
+		ret = reserve_free(iovad, iova, pfn, last, &cut_last);
 		raw_spin_unlock_irqrestore(&iovad->lock, flags);
-		iova_gone_finish(iovad, &gone);
 		if (ret == -EAGAIN && iova_cut_runs(iovad, *pfn, cut_last))
 			ret = -ENOMEM;
 	} while (ret == -EAGAIN);
@@ -272,10 +254,10 @@ struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 EXPORT_SYMBOL_GPL(iova_reserve_free);
 
 /**
- * iova_drain - free what is cached, and what waits above the allocator
+ * iova_drain - free all ranges that wait to be freed, and empty the caches
  * @iovad: the domain
  *
- * Others may fill the caches again at once.
+ * Other CPUs may fill the caches again at once.
  *
  * Context: process; may sleep.
  */

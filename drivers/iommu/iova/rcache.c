@@ -1,37 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fast allocation and free: the cache of a CPU.
+ * Fast allocation and free: the per-CPU caches.
  *
  * Theory of operation
  * ===================
  *
- * 1. A CPU hands out slots that it got from runs (run.c), and frees into a
- *    magazine (magazine.c) from which ranges go back to their runs.  What it
- *    frees is not handed out again at once, so what is mapped in a row lies in
- *    a row, and an address comes again late.
+ * 1. A CPU hands out slots that it got from a run (run.c), and frees into a
+ *    magazine (magazine.c).  From there the ranges go back to their runs.  So
+ *    consecutive allocations are adjacent, and it takes long until an address is
+ *    reused.
  *
- * 2. The fast path disables interrupts and touches the cache of its own CPU
- *    only.  It allocates by a compare-and-exchange, because others may take
- *    slots back (search.c), and frees without an atomic operation: others only
- *    read the magazine.
+ * 2. The fast path disables interrupts and uses the cache of its own CPU only.
+ *    An allocation is a compare-and-exchange, because other CPUs can take the
+ *    slots back (search.c).  A free has no atomic operation, because other CPUs
+ *    only read the magazine.
  *
- * 3. A CPU gets its cache with its first allocation.  One that only frees asks
- *    for one, and the next allocation on any CPU makes it; until then it frees
- *    to the runs.  A free needs no memory.
+ * 3. A CPU gets a cache with its first allocation.  A CPU that only frees asks
+ *    for a cache, and the next slow allocation of any CPU provides it; until then
+ *    its frees go directly to the runs.  So a free allocates no memory.
  *
- * 4. iova_domain.fast is what the fast path looks at.  Before a domain has
- *    caches it names a variable of which each CPU's copy points to one that has
- *    nothing to hand out and no room, and so do the pointers of CPUs without a
- *    cache.  So these states add no test to the fast path.
+ * 4. A CPU without a cache uses iova_no_cache, which has no slots and a full
+ *    magazine.  A domain without caches uses iova_no_cpu, a per-CPU pointer to
+ *    it.  So the fast path does not test for either.
  *
- * 5. A cache goes when its CPU does, or does nothing with it (reaper.c).  The
- *    pointer to it goes first, and the memory after an RCU grace period, which
- *    waits for code with interrupts disabled.  It stays on the list of caches,
- *    in reach of requests that fail, until it is empty.
+ * 5. The cache of a CPU that goes offline or is idle is freed (reaper.c).  First
+ *    the pointer is replaced, then, after an RCU grace period, the memory is
+ *    freed: the fast path disables interrupts, so it is an RCU reader.
  *
- * 6. Where no run can be had, a range comes from the tree as long as it was
- *    asked for.  A request that finds nothing there has all magazines sorted
- *    back and tries again, and if it may flush, searches for what else is free
+ * 6. If no run can be had, a range comes from the tree, with the size that was
+ *    asked for.  If that fails, all magazines are sorted back and both are tried
+ *    again.  At last a request with @flush_rcache searches all that is free
  *    (search.c).
  */
 
@@ -45,14 +43,14 @@
 #include "internal.h"
 #include "trace.h"
 
-/* What stands for no cache: nothing to hand out, and a magazine that is full. */
+/* The cache of a CPU without one: no slots, and a full magazine. */
 struct iova_cpu iova_no_cache = { .nr = IOVA_MAGAZINE };
 DEFINE_PER_CPU(struct iova_cpu *, iova_no_cpu) = &iova_no_cache;
 
 /**
- * iova_rcache_range - largest size the caches serve
+ * iova_rcache_range - the largest size that the caches serve
  *
- * Return: that size in bytes.
+ * Return: the size in bytes.
  */
 unsigned long iova_rcache_range(void)
 {
@@ -61,12 +59,12 @@ unsigned long iova_rcache_range(void)
 EXPORT_SYMBOL_GPL(iova_rcache_range);
 
 /**
- * struct supply - memory that a refill turned out to need
+ * struct supply - memory for a refill
  * @want_depot: the domain has no depot
- * @want_cpu: a CPU has no cache
- * @nr_hints: hints that the depot should have, 0 when it has enough
- * @depot: for the domain
- * @cpu: for a CPU
+ * @want_cpu: this CPU or rcache->wanting has no cache
+ * @nr_hints: length that the hints should get; 0 if they are enough
+ * @depot: for the domain; the pointers are %NULL without memory, and after use
+ * @cpu: for this CPU, or for rcache->wanting
  * @run: for a new run
  * @hints: for the depot
  */
@@ -80,7 +78,7 @@ struct supply {
 	struct iova_run **hints;
 };
 
-/* The cache of this CPU, %NULL for none.  The domain is locked, or who asks guesses. */
+/* Locked: the cache of this CPU, or NULL. */
 static struct iova_cpu *this_cache(struct iova_rcache *rcache)
 {
 	struct iova_cpu *cpu = raw_cpu_read(*rcache->cpus);
@@ -110,7 +108,7 @@ static void supply_put(struct supply *supply)
 	iova_run_mem_free(supply->run);
 }
 
-/* Give a CPU its cache.  The domain is locked. */
+/* Locked: give a CPU a cache, if it has none. */
 static void equip(struct iova_rcache *rcache, unsigned int cpu,
 		  struct supply *supply)
 {
@@ -123,11 +121,11 @@ static void equip(struct iova_rcache *rcache, unsigned int cpu,
 	cache->seen = ~0UL;
 	list_add_tail(&cache->list, &rcache->caches);
 	WRITE_ONCE(rcache->nr_caches, rcache->nr_caches + 1);
-	/* The CPU that sees the pointer sees an empty cache. */
+	/* Pairs with the address dependency on the pointer in the fast path. */
 	smp_store_release(per_cpu_ptr(rcache->cpus, cpu), cache);
 }
 
-/* Put to use what there is.  The domain is locked. */
+/* Locked: use the memory. */
 static void supply_use(struct iova_rcache *rcache, struct supply *supply)
 {
 	if (!rcache->depot) {
@@ -144,7 +142,7 @@ static void supply_use(struct iova_rcache *rcache, struct supply *supply)
 		equip(rcache, rcache->wanting - 1, supply);
 }
 
-/* Note what is missing.  The domain is locked. */
+/* Locked: see what memory is missing. */
 static void supply_plan(struct iova_rcache *rcache, struct supply *supply)
 {
 	supply->want_depot = !rcache->depot;
@@ -158,14 +156,11 @@ static unsigned long refill_locked(struct iova_rcache *rcache,
 				   struct iova_gone *gone, bool last_try)
 {
 	struct iova_cpu *cpu = this_cache(rcache);
-	unsigned long pfn = 0;
 
 	if (rcache->depot && (last_try || (cpu && !rcache->wanting)))
-		pfn = iova_depot_alloc(rcache->iovad, class, limit_pfn, cpu,
-				       &supply->run, gone, last_try);
-	if (!pfn && !last_try)
-		supply_plan(rcache, supply);
-	return pfn;
+		return iova_depot_alloc(rcache->iovad, class, limit_pfn, cpu,
+					&supply->run, gone, last_try);
+	return 0;
 }
 
 static unsigned long refill(struct iova_domain *iovad, unsigned int class,
@@ -178,6 +173,8 @@ static unsigned long refill(struct iova_domain *iovad, unsigned int class,
 
 	raw_spin_lock_irqsave(&iovad->lock, flags);
 	pfn = refill_locked(rcache, class, limit_pfn, &supply, NULL, false);
+	if (!pfn)
+		supply_plan(rcache, &supply);
 	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	if (likely(pfn))
 		return pfn;
@@ -195,44 +192,60 @@ static unsigned long refill(struct iova_domain *iovad, unsigned int class,
 	return pfn;
 }
 
-/* pfn 0 says failure. */
-static unsigned long tree_alloc(struct iova_domain *iovad, unsigned long size,
-				unsigned long limit_pfn, struct iova **iova)
-{
-	struct iova *taken;
-
-	if (!*iova)
-		return 0;
-	taken = iova_tree_alloc(iovad, size, limit_pfn, true, 1, *iova);
-	if (!taken)
-		return 0;
-	*iova = NULL;
-	return taken->pfn_lo;
-}
-
-/* No run of the class can be had, or there is no such class. */
+/* Theory 6: the request cannot be served from a run. */
 static unsigned long alloc_exact(struct iova_domain *iovad, unsigned long size,
 				 unsigned long limit_pfn, bool flush_rcache)
 {
 	struct iova *iova = iova_mem_alloc();
-	unsigned long pfn = tree_alloc(iovad, size, limit_pfn, &iova);
+	unsigned long pfn = 0;
 
-	if (pfn || !iovad->rcache)
-		goto out;
+	if (iova && iova_tree_alloc(iovad, size, limit_pfn, true, 1, iova))
+		return iova->pfn_lo;
 	if (iova_magazines_sort(iovad)) {
 		if (iova_size_is_cached(size))
 			pfn = refill(iovad, iova_size_class(size), limit_pfn);
-		if (!pfn)
-			pfn = tree_alloc(iovad, size, limit_pfn, &iova);
+		if (!pfn && iova &&
+		    iova_tree_alloc(iovad, size, limit_pfn, true, 1, iova))
+			return iova->pfn_lo;
 	}
-	if (!pfn && flush_rcache && iova) {
+	if (!pfn && iova && iovad->rcache && flush_rcache) {
 		pfn = iova_search(iovad, size, limit_pfn, true, iova);
 		if (pfn)
-			iova = NULL;
+			return pfn;
 	}
-out:
 	iova_mem_free(iova);
 	return pfn;
+}
+
+/* A multiplication by the size saves a register: on x86 a shift needs %cl. */
+static const unsigned long class_size[IOVA_CLASSES] = {
+	1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024,
+};
+
+static __always_inline bool fast_alloc(struct iova_domain *iovad,
+				       unsigned int class,
+				       unsigned long limit_pfn,
+				       unsigned long *pfn)
+{
+	unsigned long flags, mask, bit;
+	struct iova_cpu *cpu;
+
+	local_irq_save(flags);
+	cpu = raw_cpu_read(*READ_ONCE(iovad->fast));
+	mask = READ_ONCE(cpu->mask[class]);
+	if (likely(mask) && likely(cpu->last[class] <= limit_pfn)) {
+		bit = __fls(mask);
+		*pfn = cpu->base[class] + bit * class_size[class];
+		/* Compute it here: one register is live across the exchange. */
+		OPTIMIZER_HIDE_VAR(*pfn);
+		if (likely(try_cmpxchg(&cpu->mask[class], &mask,
+				       mask ^ BIT(bit)))) {
+			local_irq_restore(flags);
+			return true;
+		}
+	}
+	local_irq_restore(flags);
+	return false;
 }
 
 static noinline unsigned long alloc_slow(struct iova_domain *iovad,
@@ -257,38 +270,7 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 	return pfn;
 }
 
-/* The size of each class: a multiplication needs no register for a shift. */
-static const unsigned long class_size[IOVA_CLASSES] = {
-	1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024,
-};
-
-static __always_inline bool fast_alloc(struct iova_domain *iovad,
-				       unsigned int class,
-				       unsigned long limit_pfn,
-				       unsigned long *pfn)
-{
-	unsigned long flags, mask, bit;
-	struct iova_cpu *cpu;
-
-	local_irq_save(flags);
-	cpu = raw_cpu_read(*READ_ONCE(iovad->fast));
-	mask = READ_ONCE(cpu->mask[class]);
-	if (likely(mask) && likely(cpu->last[class] <= limit_pfn)) {
-		bit = __fls(mask);
-		*pfn = cpu->base[class] + bit * class_size[class];
-		/* One register is in use across the exchange, not three. */
-		OPTIMIZER_HIDE_VAR(*pfn);
-		if (likely(try_cmpxchg(&cpu->mask[class], &mask,
-				       mask ^ BIT(bit)))) {
-			local_irq_restore(flags);
-			return true;
-		}
-	}
-	local_irq_restore(flags);
-	return false;
-}
-
-/* Apart, so that the fast path keeps nothing for a trace event. */
+/* Out of line, so that the fast path saves no registers for the event. */
 static noinline unsigned long alloc_traced(struct iova_domain *iovad,
 					   unsigned long size,
 					   unsigned long limit_pfn,
@@ -303,18 +285,17 @@ static noinline unsigned long alloc_traced(struct iova_domain *iovad,
 }
 
 /**
- * alloc_iova_fast - allocate a range through the caches
+ * alloc_iova_fast - allocate a range from the caches
  * @iovad: the domain
  * @size: its size in granules
  * @limit_pfn: highest pfn it may cover
- * @flush_rcache: search in all that caches hold before failing
+ * @flush_rcache: search the free ranges of all CPUs before failing
  *
- * The range is aligned to roundup_pow_of_two(@size) and may be longer than
- * asked for; free it with free_iova_fast() and the same @size, or with
- * free_iova().
+ * The range is aligned to roundup_pow_of_two(@size), and may be as long.  Free it
+ * with free_iova_fast() and the same @size, or with free_iova().
  *
  * Context: any.
- * Return: its lowest pfn; 0 when nothing fits or without memory.
+ * Return: its lowest pfn; 0 if nothing fits, or without memory.
  */
 unsigned long alloc_iova_fast(struct iova_domain *iovad, unsigned long size,
 			      unsigned long limit_pfn, bool flush_rcache)
@@ -337,13 +318,13 @@ static __always_inline void append(struct iova_cpu *cpu, unsigned int nr,
 				   unsigned int class, unsigned long pfn)
 {
 	cpu->freed[nr] = iova_entry(class, pfn);
-	/* Whoever sees the number sees the entry. */
+	/* Pairs with the acquire of nr in magazine.c and stats.c. */
 	smp_store_release(&cpu->nr, nr + 1);
 }
 
 /*
- * When the magazine is full sort back what one hold of the lock may, and let
- * the rest begin the magazine.
+ * Append to the magazine of this CPU.  If it is full, sort back as much as one hold
+ * of the lock may, and move the rest to the front.
  */
 static void append_locked(struct iova_domain *iovad, struct iova_cpu *cpu,
 			  unsigned int class, unsigned long pfn,
@@ -377,7 +358,7 @@ static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 	if (rcache && iova_size_is_cached(size) && pfn >= iovad->start_pfn) {
 		cpu = this_cache(rcache);
 		if (!cpu)
-			WRITE_ONCE(rcache->wanting, raw_smp_processor_id() + 1);
+			rcache->wanting = raw_smp_processor_id() + 1;
 	}
 	if (cpu)
 		append_locked(iovad, cpu, iova_size_class(size), pfn, &gone);
@@ -417,12 +398,12 @@ static __always_inline bool fast_free(struct iova_domain *iovad,
  * @pfn: its lowest pfn
  * @size: the size it was allocated with, in granules; not 0
  *
- * It is not handed out again before the magazine is sorted back.  A range that
- * is not allocated by then, or not with a size of that class, is refused with a
- * warning.  Of two frees of a range, the second frees it from its next owner
- * when there is one by then.
+ * The range is not handed out before the magazine is sorted back.  If it is not
+ * allocated then, or not with a size of this class, the free is refused with a
+ * warning.  A second free of a range that has been allocated again with a size of
+ * this class is not noticed and frees it.
  *
- * Context: any.  Needs no memory.
+ * Context: any.  Allocates no memory.
  */
 void free_iova_fast(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size)
@@ -439,10 +420,11 @@ EXPORT_SYMBOL_GPL(free_iova_fast);
  * iova_domain_init_rcaches - set up the caches of a domain
  * @iovad: a domain that init_iova_domain() has initialised
  *
+ * After an error the domain is as before, and the call may be repeated.
+ *
  * Context: process; may sleep.
- * Return: 0; -ENOMEM, -EINVAL when init_iova_domain() refused its arguments,
- * -EBUSY when the caches exist.  After an error the domain is as it was and
- * the call may be repeated.
+ * Return: 0; -ENOMEM; -EINVAL if init_iova_domain() refused its arguments; -EBUSY
+ * if the domain has caches.
  */
 int iova_domain_init_rcaches(struct iova_domain *iovad)
 {
@@ -454,7 +436,7 @@ int iova_domain_init_rcaches(struct iova_domain *iovad)
 		return -EINVAL;
 	if (WARN_ON(iovad->rcache))
 		return -EBUSY;
-	/* A magazine has no room for such pfns; nobody has such granules. */
+	/* Pfns of such small granules do not fit a magazine: do without caches. */
 	if (iovad->granule < IOVA_GRANULE_MIN)
 		return 0;
 
@@ -474,7 +456,7 @@ int iova_domain_init_rcaches(struct iova_domain *iovad)
 
 		*slot = &iova_no_cache;
 	}
-	/* The callback may come as soon as the instance is known. */
+	/* The callback may run at once. */
 	iovad->rcache = rcache;
 	ret = cpuhp_state_add_instance_nocalls(CPUHP_IOMMU_IOVA_DEAD,
 					       &rcache->cpuhp_dead);
@@ -494,14 +476,9 @@ free_rcache:
 }
 EXPORT_SYMBOL_GPL(iova_domain_init_rcaches);
 
-/**
- * iova_rcache_destroy - free the caches of a domain
- * @iovad: a domain that nobody allocates from or frees to any more
- *
- * What is in magazines is sorted back before, so a free that is to be refused
- * is.
- *
- * Context: process; may sleep.
+/*
+ * Free the caches of a domain that nobody uses any more.  Magazines are sorted back
+ * first, so that wrong frees are reported.  May sleep.
  */
 void iova_rcache_destroy(struct iova_domain *iovad)
 {

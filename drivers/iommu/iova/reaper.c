@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reaper: returns what is cached and not needed.
+ * The reaper: gives back what is cached and not needed.
  *
  * Theory of operation
  * ===================
  *
- * 1. Caches of CPUs.  A CPU that neither allocates nor frees for a window loses
- *    its cache: the pointer is set to the empty one that all domains share, an
- *    RCU grace period waits for the fast path that may still use it, the
- *    magazine is sorted back, the slots go back to their runs, and the memory
- *    is freed.  The CPU is not woken for that.
+ * 1. Caches.  A CPU that neither allocates nor frees for a window loses its cache.
+ *    The reaper replaces the pointer by &iova_no_cache and waits for an RCU grace
+ *    period, because the fast path may still use the cache.  Then it sorts back
+ *    the magazine, releases the runs and frees the cache.  The CPU is not woken.
  *
- * 2. Runs that are all free.  Of these the depot keeps what it needed: each
- *    shelf notes the smallest number it had in a window, and so many go back
- *    to the tree at its end.  This is the working set of Bonwick and Adams,
- *    "Magazines and Vmem" (USENIX 2001), section 3.6.
+ * 2. Runs that are all free.  Each shelf records the minimum of their number in a
+ *    window; so many were not needed, and are removed at its end.  This is the
+ *    working set of Bonwick and Adams, "Magazines and Vmem" (USENIX 2001), 3.6.
  *
- * 3. The clock.  The work is armed when a CPU gets a cache, a run is made, or a
- *    range is freed past the magazines.  It goes on while there are caches or
- *    runs that are all free.  In an idle domain there are none after three
- *    windows, and nobody looks any more.  The work is not bound to a CPU, so
- *    isolated CPUs do not run it.
+ * 3. The work is armed when a CPU gets a cache, when a run is made and when a
+ *    range is freed past the magazines.  It runs once a window while there are
+ *    caches or runs that are all free.  An idle domain has none after three
+ *    windows, and its reaper stops.  The work queue is unbound, so the work does
+ *    not run on isolated CPUs.
  */
 
 #include <linux/iova.h>
@@ -34,29 +32,21 @@
 /* A window, in jiffies. */
 #define WINDOW	HZ
 
-/**
- * iova_reaper_arm - let the reaper run at the end of a window
- * @rcache: caches of a domain
- *
- * Context: any.
- */
+/* Have the reaper run after a window.  Context: any. */
 void iova_reaper_arm(struct iova_rcache *rcache)
 {
-	/* Spare who asks again and again the atomic operation. */
+	/* This saves an atomic operation in most calls. */
 	if (!delayed_work_pending(&rcache->reaper))
 		queue_delayed_work(system_unbound_wq, &rcache->reaper, WINDOW);
-}
-
-static void release(struct iova_domain *iovad, struct iova_run *run)
-{
-	if (run)
-		iova_run_release(iovad, run);
 }
 
 /**
  * iova_cpu_retire - free the cache of a CPU
  * @rcache: caches of a domain
- * @cpu: the cache; its CPU does not use it any more
+ * @cpu: the cache; its CPU has no pointer to it any more
+ *
+ * The cache stays in the list until its magazine is empty, so that requests that
+ * fail reach what is in it.
  *
  * Context: process; may sleep.
  */
@@ -75,7 +65,7 @@ void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu)
 		if (!more) {
 			rcache->hits += iova_cpu_hits(cpu);
 			for (class = 0; class < IOVA_CLASSES; class++)
-				release(iovad, cpu->run[class]);
+				iova_run_release(iovad, cpu->run[class]);
 			list_del(&cpu->list);
 			WRITE_ONCE(rcache->nr_caches, rcache->nr_caches - 1);
 		}
@@ -85,7 +75,7 @@ void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu)
 	kfree(cpu);
 }
 
-/* Whether a CPU did nothing since the last look.  The domain is locked. */
+/* Locked: whether the CPU did nothing since the last call. */
 static bool is_idle(struct iova_cpu *cpu)
 {
 	unsigned long seen = iova_cpu_hits(cpu) + cpu->frees +
@@ -97,35 +87,34 @@ static bool is_idle(struct iova_cpu *cpu)
 	return false;
 }
 
-/* Take the caches of idle CPUs from them, and put them on a list. */
-static void unpublish_idle(struct iova_rcache *rcache, struct iova_cpu **idle)
+/* Take the caches of idle CPUs from them.  Return a list of these caches. */
+static struct iova_cpu *unpublish_idle(struct iova_rcache *rcache)
 {
 	struct iova_domain *iovad = rcache->iovad;
-	struct iova_cpu *cpu;
+	struct iova_cpu *cpu, *idle = NULL;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&iovad->lock, flags);
 	list_for_each_entry(cpu, &rcache->caches, list) {
 		struct iova_cpu **slot = per_cpu_ptr(rcache->cpus, cpu->cpu);
 
-		/* One that has no pointer any more is being freed already. */
+		/* Without the pointer, somebody is freeing it already. */
 		if (!is_idle(cpu) || *slot != cpu)
 			continue;
 		WRITE_ONCE(*slot, &iova_no_cache);
-		cpu->next_idle = *idle;
-		*idle = cpu;
+		cpu->next_idle = idle;
+		idle = cpu;
 	}
 	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	return idle;
 }
 
 static void retire_idle(struct iova_rcache *rcache)
 {
-	struct iova_cpu *idle = NULL, *cpu;
+	struct iova_cpu *idle = unpublish_idle(rcache), *cpu;
 
-	unpublish_idle(rcache, &idle);
-	if (!idle)
-		return;
-	synchronize_rcu();
+	if (idle)
+		synchronize_rcu();
 	while ((cpu = idle)) {
 		idle = cpu->next_idle;
 		iova_cpu_retire(rcache, cpu);
@@ -133,77 +122,59 @@ static void retire_idle(struct iova_rcache *rcache)
 	}
 }
 
-/* How many runs of a shelf are to go: what was not needed, or all. */
-static unsigned int plan(struct iova_rcache *rcache, unsigned int class,
-			 unsigned int zone, bool all)
+/* Remove up to a batch of runs that are all free; the first time, see how many. */
+static unsigned int trim_batch(struct iova_domain *iovad, unsigned int class,
+			       unsigned int zone, bool all, unsigned int *left)
 {
+	struct iova_depot *depot;
 	struct iova_shelf *shelf;
-	unsigned int nr = 0;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&rcache->iovad->lock, flags);
-	if (rcache->depot) {
-		shelf = &rcache->depot->shelves[class][zone];
-		nr = all ? shelf->nr_all : shelf->least_all;
-		shelf->least_all = shelf->nr_all - nr;
-	}
-	raw_spin_unlock_irqrestore(&rcache->iovad->lock, flags);
-	return nr;
-}
-
-/* Up to a batch of runs that are all free leave the tree; return how many. */
-static unsigned int return_runs(struct iova_rcache *rcache, unsigned int class,
-				unsigned int zone, unsigned int most)
-{
-	struct iova_domain *iovad = rcache->iovad;
 	struct iova_gone gone;
-	struct iova_run *run;
 	unsigned long flags;
 	unsigned int nr = 0;
 
 	iova_gone_init(&gone);
 	raw_spin_lock_irqsave(&iovad->lock, flags);
-	while (rcache->depot && nr < min(most, IOVA_BATCH)) {
-		struct iova_shelf *shelf = &rcache->depot->shelves[class][zone];
-
-		run = list_first_entry_or_null(&shelf->runs[IOVA_LIST_ALL],
-					       struct iova_run, list);
-		if (!run)
-			break;
-		iova_run_remove(iovad, run, &gone);
-		nr++;
+	depot = iovad->rcache->depot;
+	if (depot) {
+		shelf = &depot->shelves[class][zone];
+		if (*left == ~0U) {
+			*left = all ? shelf->nr_all : shelf->least_all;
+			shelf->least_all = shelf->nr_all - *left;
+		}
+		while (nr < IOVA_BATCH && *left && shelf->nr_all) {
+			iova_run_remove(iovad,
+					list_first_entry(&shelf->runs[IOVA_LIST_ALL],
+							 struct iova_run, list),
+					&gone);
+			--*left;
+			nr++;
+		}
 	}
 	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	iova_gone_finish(iovad, &gone);
 	return nr;
 }
 
-static unsigned int trim_shelf(struct iova_rcache *rcache, unsigned int class,
-			       unsigned int zone, bool all)
-{
-	unsigned int most = plan(rcache, class, zone, all), left = most, nr;
-
-	while (left && (nr = return_runs(rcache, class, zone, left))) {
-		left -= nr;
-		cond_resched();
-	}
-	return most - left;
-}
-
-/* Return what the depot did not need; with @all, whatever is all free. */
+/* Remove the runs that the depot did not need, or all that are all free. */
 static void trim_depot(struct iova_rcache *rcache, bool all)
 {
-	unsigned int class, zone, runs;
+	unsigned int class, zone, runs, left, nr;
 
 	for (class = 0; class < IOVA_CLASSES; class++) {
-		for (zone = 0, runs = 0; zone < IOVA_ZONES; zone++)
-			runs += trim_shelf(rcache, class, zone, all);
+		for (zone = 0, runs = 0; zone < IOVA_ZONES; zone++) {
+			left = ~0U;
+			while ((nr = trim_batch(rcache->iovad, class, zone, all,
+						&left))) {
+				runs += nr;
+				cond_resched();
+			}
+		}
 		if (runs)
 			trace_iova_reap(rcache->iovad, 1UL << class, runs);
 	}
 }
 
-/* Free the depot of an idle domain.  Return whether there is more to do. */
+/* Free the depot if there are no runs.  Return whether the reaper is to go on. */
 static bool drop_depot(struct iova_rcache *rcache)
 {
 	struct iova_domain *iovad = rcache->iovad;
@@ -239,20 +210,16 @@ static void reaper_work(struct work_struct *work)
 		queue_delayed_work(system_unbound_wq, &rcache->reaper, WINDOW);
 }
 
-/**
- * iova_reaper_init - prepare the reaper of a domain
- * @rcache: its caches
- */
 void iova_reaper_init(struct iova_rcache *rcache)
 {
 	INIT_DELAYED_WORK(&rcache->reaper, reaper_work);
 }
 
 /**
- * iova_caches_drain - give all that caches hold back to the tree
+ * iova_caches_drain - give back all that is cached and free
  * @iovad: the domain
  *
- * Runs with live ranges stay.
+ * Runs with taken slots stay.
  *
  * Context: process; may sleep.
  */
@@ -269,7 +236,7 @@ void iova_caches_drain(struct iova_domain *iovad)
 	for (class = 0; class < IOVA_CLASSES; class++) {
 		raw_spin_lock_irqsave(&iovad->lock, flags);
 		list_for_each_entry(cpu, &rcache->caches, list)
-			release(iovad, cpu->run[class]);
+			iova_run_release(iovad, cpu->run[class]);
 		raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	}
 	trim_depot(rcache, true);

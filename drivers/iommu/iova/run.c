@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A run: a stretch of adjacent ranges of one size.
+ * A run: adjacent ranges (slots) of one size.
  *
  * Theory of operation
  * ===================
  *
- * 1. A run has one node in the tree of its domain and a bit for each of its
- *    slots, set when the slot is free.  All slots are as long as a class.  A
- *    run of short ranges is as long as a leaf page table of 4 KiB pages maps,
- *    512 granules; others have 128 slots, so that an address comes again late
- *    and a CPU rarely needs more.  Below 4 GiB they have fewer, as far as 4096
- *    granules allow, but at least 16; and fewer than that with many CPUs.
+ * 1. A run has one node in the tree of its domain, and a bitmap with a bit for
+ *    each slot that is set while the slot is free.  All slots have the size of
+ *    the class.  Runs of small classes are as long as a leaf page table of 4 KiB
+ *    pages maps, 512 granules.  Others have 128 slots, so that it takes long
+ *    until an address is reused, and a CPU seldom needs a new run.  Below 4 GiB
+ *    there is less space: runs have at least 16 slots, and up to 128 if that is
+ *    at most 4096 granules; with many CPUs fewer than 16.
  *
- * 2. A CPU that allocates gets all free slots of one word of the bitmap at
- *    once (iova_cpu.mask) and hands them out without a lock, from the top
- *    down.  To the run they are taken, whether handed out or not.  The run
- *    belongs to the CPU until another gives the CPU slots.
+ * 2. A CPU gets all free slots of one word of the bitmap (iova_cpu.mask) and
+ *    hands them out without a lock, from the top down.  In the bitmap they are
+ *    not free.  The CPU owns the run until it gets slots of another.
  *
- * 3. A slot that is freed must be taken, and must not wait with the CPU to be
- *    handed out.  That finds a second free, also of a range that was handed
- *    out, freed and not handed out again.
+ * 3. Only a slot that is neither free in the bitmap nor in a mask can be freed.
+ *    This finds a second free of a range, unless it has been allocated again.
  *
- * 4. Where space is short a run is cut from the top: a slot that is cut off
- *    becomes a hole of the tree when it is free, else a struct iova.  In the
- *    end each range has a node of its own, and whatever is free is a hole.
+ * 4. If space is short, slots are cut off the top of a run.  A free slot becomes
+ *    a hole of the tree, a taken one a struct iova.  In the extreme, each range
+ *    has its own node and all free space is in holes.
  */
 
 #include <linux/iova.h>
@@ -56,7 +55,7 @@ static unsigned int *free_count(struct iova_domain *iovad,
 	return &iovad->rcache->depot->free[run->zone][run->class];
 }
 
-/* Slots become part of a run, or with @by -1 are no more; @free of them free. */
+/* A run gets (@by 1) or loses (@by -1) slots, of which @free are free. */
 static void account(struct iova_domain *iovad, const struct iova_run *run,
 		    int by, unsigned int slots, unsigned int free)
 {
@@ -71,7 +70,7 @@ static unsigned int new_shift(struct iova_domain *iovad, unsigned int class,
 	unsigned int shift = class + 7;
 	unsigned long share;
 
-	/* A run of a class for each CPU shall take an eighth of the space. */
+	/* With a run for each CPU, a class takes about an eighth of the space. */
 	if (!iova_zone(iovad, limit_pfn)) {
 		share = limit_pfn / 8 / num_possible_cpus();
 		shift = min(shift, max(12U, class + 4));
@@ -81,13 +80,13 @@ static unsigned int new_shift(struct iova_domain *iovad, unsigned int class,
 }
 
 /**
- * iova_run_make - put a run into the tree, at the highest place
+ * iova_run_make - put a new run into the tree, at the highest place
  * @iovad: the domain, locked; it has a depot
- * @run: the run
- * @class: class of its ranges
+ * @run: memory for the run
+ * @class: class of its slots
  * @limit_pfn: highest pfn it may cover
  *
- * Return: true; false when there is no place.
+ * Return: true; false if there is no place.
  */
 bool iova_run_make(struct iova_domain *iovad, struct iova_run *run,
 		   unsigned int class, unsigned long limit_pfn)
@@ -102,7 +101,7 @@ bool iova_run_make(struct iova_domain *iovad, struct iova_run *run,
 			return false;
 		shift = least;
 	}
-	/* pfn 0 says failure to callers of alloc_iova_fast(). */
+	/* alloc_iova_fast() returns 0 for failure. */
 	if (!run->gap.first) {
 		gap_tree_erase(&iovad->tree, &run->gap);
 		return false;
@@ -123,16 +122,13 @@ bool iova_run_make(struct iova_domain *iovad, struct iova_run *run,
 	return true;
 }
 
-/**
- * iova_run_owner_word - which word of a run its CPU has slots of
- * @run: a run that belongs to a CPU; its domain is locked
- */
+/* Locked: the word of the bitmap that the owner has slots of. */
 unsigned int iova_run_owner_word(const struct iova_run *run)
 {
 	return slot_at(run, run->owner->base[run->class]) / BITS_PER_LONG;
 }
 
-/* Take a run from its CPU, with the slots that are left, and off its list. */
+/* Take a run off its list, and from its CPU with the slots that are left. */
 static void detach(struct iova_domain *iovad, struct iova_run *run)
 {
 	unsigned long mask;
@@ -149,41 +145,39 @@ static void detach(struct iova_domain *iovad, struct iova_run *run)
 	run->owner = NULL;
 }
 
-/**
- * iova_run_release - take a run from its CPU
- * @iovad: the domain, locked
- * @run: the run
- */
+/* Locked: take a run, or NULL, from its CPU. */
 void iova_run_release(struct iova_domain *iovad, struct iova_run *run)
 {
+	if (!run)
+		return;
 	detach(iovad, run);
 	iova_depot_list(iovad, run);
 }
 
+/* A run has left the tree. */
 static void drop(struct iova_domain *iovad, struct iova_run *run,
 		 struct iova_gone *gone)
 {
 	struct iova_depot *depot = iovad->rcache->depot;
-	unsigned long block = run->gap.first >> IOVA_RUN_SHIFT, i;
+	unsigned int i;
 
-	for (i = block; i < block + nr_blocks(run); i++)
-		if (depot->hints[i % depot->nr_hints] == run)
-			depot->hints[i % depot->nr_hints] = NULL;
+	for (i = 0; i < nr_blocks(run); i++) {
+		struct iova_run **hint = iova_hint(depot, run->gap.first +
+						   i * IOVA_RUN_PAGES);
+
+		if (*hint == run)
+			*hint = NULL;
+	}
 	depot->nr_runs[run->class]--;
 	depot->blocks -= nr_blocks(run);
 	list_add(&run->list, &gone->runs);
 }
 
-/**
- * iova_run_remove - take a run that is all free out of the tree
- * @iovad: the domain, locked
- * @run: the run, of no CPU: a CPU takes slots without the lock
- * @gone: frees it once the lock is released
- */
+/* Locked: take a run out of the tree that is all free and belongs to no CPU. */
 void iova_run_remove(struct iova_domain *iovad, struct iova_run *run,
 		     struct iova_gone *gone)
 {
-	detach(iovad, run);
+	iova_depot_unlist(iovad, run);
 	account(iovad, run, -1, run->nr_slots, run->nr_slots);
 	iovad->counts.returned += run->nr_slots;
 	gap_tree_erase(&iovad->tree, &run->gap);
@@ -194,11 +188,12 @@ void iova_run_remove(struct iova_domain *iovad, struct iova_run *run,
 /**
  * iova_run_cut - cut slots off the top of a run
  * @iovad: the domain, locked
- * @run: the run; what a CPU has of it is taken back
- * @spares: a list of %IOVA_CUT struct iova or more, for ranges that are live
- * @gone: frees the run when nothing of it is left
+ * @run: the run; belongs to no CPU afterwards
+ * @spares: list of at least %IOVA_CUT struct iova, for taken slots
+ * @gone: for iova_gone_finish()
  *
- * Up to %IOVA_CUT slots, so at most %IOVA_BATCH tree operations.
+ * Cuts up to %IOVA_CUT slots, in at most %IOVA_BATCH tree operations.  If no slot
+ * is left, the run is freed.
  *
  * Return: how many spares were used.
  */
@@ -238,11 +233,9 @@ unsigned int iova_run_cut(struct iova_domain *iovad, struct iova_run *run,
 	return nr - free;
 }
 
-/**
- * iova_run_give - give a CPU free slots of a run
- * @iovad: the domain, locked
- * @run: a run with free slots, of no other CPU
- * @cpu: the CPU's cache; it has no slots of the class left
+/*
+ * Locked: give a CPU the free slots of one word.  The run has some, and no other
+ * owner; the CPU has no slots of the class left.
  */
 void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
 		   struct iova_cpu *cpu)
@@ -260,7 +253,7 @@ void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
 	run->nr_free -= nr;
 	*free_count(iovad, run) -= nr;
 
-	/* It is on no list while it is the CPU's. */
+	/* A run with an owner is on no list. */
 	run->relist_at = IOVA_NO_RELIST;
 	run->owner = cpu;
 	cpu->run[run->class] = run;
@@ -270,13 +263,7 @@ void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
 	WRITE_ONCE(cpu->mask[run->class], mask);
 }
 
-/**
- * iova_run_give_one - take one free slot of a run
- * @iovad: the domain, locked
- * @run: a run with free slots
- *
- * Return: its lowest pfn.
- */
+/* Locked: take one slot of a run without owner that has some; return its pfn. */
 unsigned long iova_run_give_one(struct iova_domain *iovad, struct iova_run *run)
 {
 	unsigned long slot = find_last_bit(run->free, run->nr_slots);
@@ -288,24 +275,7 @@ unsigned long iova_run_give_one(struct iova_domain *iovad, struct iova_run *run)
 	return slot_pfn(run, slot);
 }
 
-/**
- * iova_run_search - find the run that holds a pfn, and note where it is
- * @iovad: the domain, locked
- * @pfn: the pfn
- *
- * Return: the run, %NULL when there is none.
- */
-struct iova_run *iova_run_search(struct iova_domain *iovad, unsigned long pfn)
-{
-	struct gap_node *node = gap_tree_find(&iovad->tree, pfn);
-
-	if (!node || !iova_is_run(node))
-		return NULL;
-	*iova_hint(iovad->rcache->depot, pfn) = iova_to_run(node);
-	return iova_to_run(node);
-}
-
-/* Free slots, those that a CPU has among them. */
+/* Copy the free slots, with those that a CPU has to hand out. */
 static void free_slots(const struct iova_run *run, unsigned long *slots)
 {
 	bitmap_copy(slots, run->free, IOVA_RUN_PAGES);
@@ -315,14 +285,14 @@ static void free_slots(const struct iova_run *run, unsigned long *slots)
 }
 
 /**
- * iova_run_next - what a pfn of a run belongs to
+ * iova_run_next - the slot that holds a pfn
  * @run: the run; its domain is locked
  * @pfn: the pfn
- * @first: where its lowest pfn goes
- * @last: where the highest pfn goes, of the range or of all free ranges up to
- *	the next that is not
+ * @first: set to the lowest pfn of the slot
+ * @last: set to its highest pfn; if it is free, to that of the last free slot
+ *	in a row
  *
- * Return: whether it is free; what a CPU has to hand out is.
+ * Return: whether it is free; a slot that a CPU has to hand out is.
  */
 bool iova_run_next(const struct iova_run *run, unsigned long pfn,
 		   unsigned long *first, unsigned long *last)
@@ -340,14 +310,7 @@ bool iova_run_next(const struct iova_run *run, unsigned long pfn,
 	return free;
 }
 
-/**
- * iova_run_ends - find the outermost ranges of a run
- * @run: the run; its domain is locked
- * @first: where the lowest pfn goes that is taken
- * @last: where the highest pfn goes that is taken
- *
- * Return: true; false when all of it is free.
- */
+/* Locked: lowest and highest pfn that is taken; return false if there is none. */
 bool iova_run_ends(const struct iova_run *run,
 		   unsigned long *first, unsigned long *last)
 {
@@ -367,14 +330,14 @@ bool iova_run_ends(const struct iova_run *run,
 }
 
 /**
- * iova_run_room - find the highest place for a range in a run
+ * iova_run_room - find the highest place for a range in the free slots of a run
  * @run: the run; its domain is locked
- * @size: size of the range
- * @align_mask: low bits of its first pfn that are to be clear, 2^n - 1
+ * @size: size of the range in granules
+ * @align_mask: 0, or gap_align_mask() of @size
  * @limit_pfn: highest pfn it may cover
- * @first: where its lowest pfn goes, that of a slot
+ * @first: set to its lowest pfn, which is that of a slot
  *
- * Return: true; false when there is no place.
+ * Return: true; false if there is no place.
  */
 bool iova_run_room(const struct iova_run *run, unsigned long size,
 		   unsigned long align_mask, unsigned long limit_pfn,
@@ -391,10 +354,7 @@ bool iova_run_room(const struct iova_run *run, unsigned long size,
 	free_slots(run, slots);
 	at = min(run->nr_slots - nr,
 		 (limit_pfn - run->gap.first - (size - 1)) >> run->class);
-	/* The run is aligned to what is asked for, or no slot of it is. */
-	if (run->gap.first & align_mask & ~((1UL << run->class) - 1) &&
-	    step > run->nr_slots)
-		return false;
+	/* The run is aligned to more than any range that fits. */
 	at &= ~(step - 1);
 	while (find_next_zero_bit(slots, at + nr, at) < at + nr) {
 		if (at < step)
@@ -406,13 +366,13 @@ bool iova_run_room(const struct iova_run *run, unsigned long size,
 }
 
 /**
- * iova_run_put - free a range of a run
+ * iova_run_put - free a slot of a run
  * @iovad: the domain, locked
  * @run: the run
- * @pfn: lowest pfn of the range; with @size 0 any of its pfns
- * @size: its size; any of its class will do; 0 when not known
+ * @pfn: lowest pfn of the slot; any of its pfns if @size is 0
+ * @size: granules, rounded to its class or not; 0 if not known
  *
- * Return: %NULL; the reason when the free is to be refused.
+ * Return: %NULL; why the free is refused.
  */
 const char *iova_run_put(struct iova_domain *iovad, struct iova_run *run,
 			 unsigned long pfn, unsigned long size)

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A place for a request where the tree has none.
+ * Finds a place for a request when the tree has none.
  *
  * Theory of operation
  * ===================
  *
- * 1. The tree knows the holes between its nodes.  There is more that is free:
- *    runs of which nothing is taken, and free slots of others, with a CPU or
- *    not.  A request that finds no hole looks here before it fails.
+ * 1. The tree knows the holes between its nodes.  More is free: runs without
+ *    taken slots, and free slots of other runs, which may be with a CPU.  A
+ *    request that finds no hole searches these before it fails.
  *
- * 2. The look goes from the top down over all nodes below the limit.  It keeps
- *    the stretch of free pfns that it is in: a run that is all free makes it
- *    longer, anything taken ends it.  Each stretch is tried, and each run with
- *    enough free slots in a row.  Nothing is changed before a place is found;
- *    then only the runs there are cut (run.c, 4).  So a request never takes
- *    what does not help it.
+ * 2. The search goes down from the limit over all nodes, and tracks the stretch
+ *    of free pfns above the current node.  A taken range ends the stretch; a run
+ *    that is all free does not.  Each stretch is tried, and so are the free slots
+ *    of each run.  Nothing changes until a place is found, and then only the runs
+ *    there are cut (run.c, 4).  So a request that fails has no effect on others.
  *
- * 3. It is exact: a place is a stretch of pfns that are free, and lies between
- *    two taken ranges of the tree or of runs.
+ * 3. The search is exact: a place is a stretch of free pfns, whatever nodes it
+ *    spans.
  *
- * 4. The lock is released between steps, so others may change what was seen.
- *    When the place is gone by the time it is taken, or something was freed
- *    behind a look that found nothing, the look begins again, some times.
+ * 4. The lock is released between steps.  If somebody else took the place that
+ *    was found, or freed something while a search found nothing, the search is
+ *    repeated, up to %LOOKS times.
  *
- * 5. A request that found nothing is remembered in the domain.  One that is as
- *    large, and limited as low, fails at once, until something is freed.
- *    Magazines are sorted back before, so a free counts as soon as it is made.
+ * 5. The domain remembers a request that found nothing.  Until something is
+ *    freed, a request that is at least as large, with a limit that is not higher,
+ *    fails at once.  Callers sort back the magazines first, so that every free
+ *    before the request counts.
  */
 
 #include <linux/errno.h>
@@ -34,20 +34,20 @@
 
 #include "internal.h"
 
-/* Nodes looked at in one hold of the lock. */
+/* Nodes that are tried in one hold of the lock. */
 #define NODES		64U
-/* What a run counts for, whose bitmap is looked at. */
+/* A run counts as so many, because of its bitmap. */
 #define RUN_COST	4U
-/* Looks, when others take what was found. */
+/* Searches for one request. */
 #define LOOKS		8U
 
 /**
- * struct request - what is looked for
- * @size: its size
- * @align_mask: low bits of its first pfn that are to be clear
- * @limit_pfn: highest pfn it may cover
- * @turn: see iova_domain.failed_turn
- * @first: where it is found
+ * struct request - what is searched for
+ * @size: size in granules
+ * @align_mask: low bits of the first pfn that must be clear
+ * @limit_pfn: highest pfn that it may cover
+ * @turn: iova_domain.failed_turn when the search began
+ * @first: lowest pfn of the place that was found
  */
 struct request {
 	unsigned long size;
@@ -57,19 +57,32 @@ struct request {
 	unsigned long first;
 };
 
-/* Whether the request fits the stretch [lo, hi]. */
+/* Try the free pfns [lo, hi]. */
 static bool try_stretch(struct request *req, unsigned long lo, unsigned long hi)
 {
-	/* Nothing is above the highest pfn there is. */
+	/* lo is 0 if it is the pfn above ~0UL. */
 	if (!lo || hi < lo || hi - lo < req->size - 1)
 		return false;
 	req->first = (hi - (req->size - 1)) & ~req->align_mask;
 	return req->first >= lo;
 }
 
+/* Locked: the highest node that begins at or below @pfn; NULL for none. */
+static struct gap_node *node_below(struct iova_domain *iovad,
+				   unsigned long pfn)
+{
+	struct gap_node *node = gap_tree_find_from(&iovad->tree, pfn);
+	struct rb_node *rb;
+
+	if (node && node->first <= pfn)
+		return node;
+	rb = node ? rb_prev(&node->rb) : rb_last(&iovad->tree.root);
+	return rb_entry_safe(rb, struct gap_node, rb);
+}
+
 /*
- * Look at one node; the stretch above it ends at *hi.  Afterwards it ends
- * below what is taken of the node.
+ * Locked: try a node, and the stretch above it, which ends at *hi.  Afterwards
+ * *hi is below what is taken of the node.
  */
 static bool try_node(struct request *req, struct gap_node *node,
 		     unsigned long *hi)
@@ -91,11 +104,11 @@ static bool try_node(struct request *req, struct gap_node *node,
 	return false;
 }
 
-/* Look at nodes from the one below *pos on; *more when the look is not over. */
+/* Locked: try nodes from *pos downwards; *more remains set if some are left. */
 static bool look_on(struct iova_domain *iovad, struct request *req,
 		    unsigned long *pos, unsigned long *hi, bool *more)
 {
-	struct gap_node *node = iova_node_below(iovad, *pos);
+	struct gap_node *node = node_below(iovad, *pos);
 	unsigned int left;
 
 	for (left = NODES; node && node->last >= iovad->tree.start; ) {
@@ -141,11 +154,11 @@ static bool get_spares(struct iova **spares, unsigned int nr)
 }
 
 /**
- * struct cutting - runs that are being cut
- * @first: lowest pfn of the place that was not looked at
- * @last: highest pfn of the place
- * @spares: for ranges that get a node
- * @nr: how many
+ * struct cutting - a stretch where runs are being cut
+ * @first: lowest pfn that may still be in a run
+ * @last: highest pfn
+ * @spares: preallocated, for ranges that get a node of their own
+ * @nr: length of @spares
  */
 struct cutting {
 	unsigned long first;
@@ -154,7 +167,7 @@ struct cutting {
 	unsigned int nr;
 };
 
-/* A run at or above @first; NULL when there is none up to where that is now. */
+/* Locked: the next run.  Return NULL with *more set if the batch is used up. */
 static struct iova_run *next_run(struct iova_domain *iovad,
 				 struct cutting *cutting, bool *more)
 {
@@ -175,7 +188,7 @@ static struct iova_run *next_run(struct iova_domain *iovad,
 	return NULL;
 }
 
-/* One hold of the lock.  Return whether there may be more to do. */
+/* Cut or remove one run.  Return whether there may be more to do. */
 static bool cut_step(struct iova_domain *iovad, struct cutting *cutting,
 		     bool *need_spares)
 {
@@ -188,31 +201,22 @@ static bool cut_step(struct iova_domain *iovad, struct cutting *cutting,
 	iova_gone_init(&gone);
 	raw_spin_lock_irqsave(&iovad->lock, flags);
 	run = next_run(iovad, cutting, &more);
-	/* While a CPU has slots of it, they may be taken at any time. */
-	if (run)
-		iova_run_release(iovad, run);
-	if (run && run->nr_free == run->nr_slots) {
-		/* Go on above: a run that is made here again is another's. */
-		more = run->gap.last < cutting->last;
-		cutting->first = run->gap.last + 1;
+	/* The CPU could hand out its slots at any time. */
+	iova_run_release(iovad, run);
+	if (run && run->nr_free == run->nr_slots)
 		iova_run_remove(iovad, run, &gone);
-	} else if (run && cutting->nr < IOVA_CUT) {
+	else if (run && cutting->nr < IOVA_CUT)
 		*need_spares = true;
-	} else if (run) {
+	else if (run)
 		cutting->nr -= iova_run_cut(iovad, run, &cutting->spares, &gone);
-	}
 	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	iova_gone_finish(iovad, &gone);
 	return more;
 }
 
-/**
- * iova_cutting - begin to cut runs, or end it
- * @iovad: the domain, not locked
- * @by: 1 or -1
- *
- * No run is made meanwhile, or another CPU could make one again and again where
- * it is in the way.  Requests get ranges with a node of their own.
+/*
+ * Begin (@by 1) or end (@by -1) to cut runs.  No run is made meanwhile: otherwise
+ * another CPU could make one in the same place again and again.
  */
 void iova_cutting(struct iova_domain *iovad, int by)
 {
@@ -226,13 +230,15 @@ void iova_cutting(struct iova_domain *iovad, int by)
 }
 
 /**
- * iova_cut_runs - have no run where something else is to be
+ * iova_cut_runs - remove or cut all runs that overlap a stretch of pfns
  * @iovad: the domain, not locked
- * @first: lowest pfn of the place
- * @last: highest pfn of the place
+ * @first: lowest pfn
+ * @last: highest pfn, inclusive
+ *
+ * Between iova_cutting() calls of the caller, no run is made there afterwards.
  *
  * Context: any.
- * Return: 0, or -ENOMEM.  Others may make a run there again at once.
+ * Return: 0, or -ENOMEM with some of the runs cut.
  */
 int iova_cut_runs(struct iova_domain *iovad, unsigned long first,
 		  unsigned long last)
@@ -258,12 +264,12 @@ int iova_cut_runs(struct iova_domain *iovad, unsigned long first,
 		cutting.spares = iova->next;
 		iova_mem_free(iova);
 	}
-	/* What is left of a run may be all free soon. */
+	/* The rest of a run may be all free already. */
 	iova_reaper_arm(iovad->rcache);
 	return ret;
 }
 
-/* Take the place that was found, if it is still free. */
+/* Take the place that was found.  Return 0, -ENOMEM, or -EEXIST if it is gone. */
 static int take(struct iova_domain *iovad, const struct request *req,
 		struct iova *iova)
 {
@@ -280,7 +286,7 @@ static int take(struct iova_domain *iovad, const struct request *req,
 	return ret;
 }
 
-/* Whether the request failed before; if not, prepare to remember that it does. */
+/* Whether this request is known to fail; if not, be ready to remember it. */
 static bool fails_again(struct iova_domain *iovad, struct request *req)
 {
 	unsigned long flags;
@@ -290,7 +296,7 @@ static bool fails_again(struct iova_domain *iovad, struct request *req)
 	again = req->size >= iovad->failed_size &&
 		req->limit_pfn <= iovad->failed_limit;
 	if (!again) {
-		/* What is freed from here on clears failed_limit. */
+		/* From here on, a free clears failed_limit. */
 		iovad->failed_size = ~0UL;
 		iovad->failed_limit = req->limit_pfn;
 		req->turn = ++iovad->failed_turn;
@@ -299,7 +305,7 @@ static bool fails_again(struct iova_domain *iovad, struct request *req)
 	return again;
 }
 
-/* Remember a failure.  Return false when something was freed meanwhile. */
+/* Remember a failure.  Return false if something was freed meanwhile. */
 static bool remember_failure(struct iova_domain *iovad,
 			     const struct request *req)
 {
@@ -307,7 +313,7 @@ static bool remember_failure(struct iova_domain *iovad,
 	bool sure;
 
 	raw_spin_lock_irqsave(&iovad->lock, flags);
-	/* Another that looks since does not know what was freed before. */
+	/* A later search may have set failed_limit again after that free. */
 	sure = iovad->failed_turn == req->turn &&
 	       iovad->failed_limit == req->limit_pfn;
 	if (sure)
@@ -316,7 +322,7 @@ static bool remember_failure(struct iova_domain *iovad,
 	return sure;
 }
 
-/* Whether a run in reach of a limit has anything free.  The domain is locked. */
+/* Locked: whether any run below the limit may have free slots. */
 static bool anything_free(struct iova_domain *iovad, unsigned long limit_pfn)
 {
 	unsigned int zone = iova_zone(iovad, limit_pfn) + 1, class;
@@ -337,8 +343,8 @@ static bool anything_free(struct iova_domain *iovad, unsigned long limit_pfn)
 }
 
 /*
- * Search the tree, and see whether there is a reason to look further.  In one
- * hold of the lock: what leaves a run is in the tree.
+ * Search the tree and check the runs in one hold of the lock, because slots can
+ * move from one to the other.
  */
 static bool try_tree(struct iova_domain *iovad, const struct request *req,
 		     bool size_aligned, struct iova *iova, bool *look_further)
@@ -355,15 +361,15 @@ static bool try_tree(struct iova_domain *iovad, const struct request *req,
 }
 
 /**
- * iova_search - allocate a range where the tree has no hole for it
+ * iova_search - allocate a range from all that is free
  * @iovad: the domain, not locked; it has caches
- * @size: its size
+ * @size: size in granules
  * @limit_pfn: highest pfn it may cover
  * @size_aligned: align it to roundup_pow_of_two(@size)
- * @iova: what it is to be in the tree
+ * @iova: the range; in the tree afterwards if the call succeeds
  *
  * Context: any.
- * Return: its lowest pfn, 0 when there is no place or no memory.
+ * Return: its lowest pfn; 0 if there is no place, or without memory to cut runs.
  */
 unsigned long iova_search(struct iova_domain *iovad, unsigned long size,
 			  unsigned long limit_pfn, bool size_aligned,
@@ -389,7 +395,7 @@ unsigned long iova_search(struct iova_domain *iovad, unsigned long size,
 		}
 		if (!size_aligned || remember_failure(iovad, &req))
 			return 0;
-		/* Others free and allocate all the time: not for long. */
+		/* Once more, but not for as long as others go on freeing. */
 		left -= min(left, LOOKS / 2);
 		iova_magazines_sort(iovad);
 	}
@@ -397,17 +403,14 @@ unsigned long iova_search(struct iova_domain *iovad, unsigned long size,
 }
 
 /**
- * iova_has_room - whether a request may find a place
+ * iova_has_room - tell want of memory from want of space
  * @iovad: the domain
- * @size: size of the request, aligned to itself
- * @limit_pfn: highest pfn it may cover
- *
- * To tell a request that failed for want of space from one that failed for
- * want of memory.
+ * @size: size of a request that failed, in granules; aligned to its size
+ * @limit_pfn: highest pfn it was allowed to cover
  *
  * Context: any.
- * Return: false when such a request found no place, and nothing that could
- * have changed that has come back from a magazine since.
+ * Return: false if such a request found no place, and nothing that was freed
+ * since has been sorted back; otherwise true.
  */
 bool iova_has_room(struct iova_domain *iovad, unsigned long size,
 		   unsigned long limit_pfn)

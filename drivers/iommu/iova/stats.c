@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a domain has done, and what its caches hold.
+ * Counters of a domain, and a walk over its ranges.
  *
- * Theory of operation
- * ===================
- *
- * 1. The depot counts free slots by class as they come and go; what CPUs have
- *    is added up from their caches, under the lock that keeps these alive.
- *    CPUs allocate and free meanwhile, so the sums are of about one moment.
- *
- * 2. A walk over the ranges copies a few at a time and goes on by pfn.
+ * CPUs allocate and free while their caches are added up, so the sums are those
+ * of no single moment.  A walk copies a few ranges at a time.
  */
 
 #include <linux/export.h>
@@ -17,10 +11,7 @@
 
 #include "internal.h"
 
-/**
- * iova_cpu_hits - allocations that the cache of a CPU served
- * @cpu: the cache; its domain is locked
- */
+/* Locked: the number of allocations that the CPU served from its cache. */
 unsigned long iova_cpu_hits(const struct iova_cpu *cpu)
 {
 	unsigned long hits = cpu->given;
@@ -33,7 +24,7 @@ unsigned long iova_cpu_hits(const struct iova_cpu *cpu)
 
 static void add_cpu(const struct iova_cpu *cpu, struct iova_stats *stats)
 {
-	/* Pairs with append(): what the number covers is written. */
+	/* Pairs with the release in append(): entries below nr are written. */
 	unsigned int class, at, nr = smp_load_acquire(&cpu->nr);
 
 	stats->hits += iova_cpu_hits(cpu);
@@ -46,9 +37,9 @@ static void add_cpu(const struct iova_cpu *cpu, struct iova_stats *stats)
 }
 
 /**
- * iova_domain_stats - look at a domain
+ * iova_domain_stats - read the counters of a domain
  * @iovad: the domain
- * @stats: where the counts go
+ * @stats: the counters
  *
  * Context: any.
  */
@@ -78,25 +69,14 @@ void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats)
 }
 EXPORT_SYMBOL_GPL(iova_domain_stats);
 
-static struct iova_span next_span(const struct iova_run *run, unsigned long pfn)
-{
-	struct iova_span span;
-
-	span.cached = iova_run_next(run, pfn, &span.first, &span.last);
-	return span;
-}
-
 /**
- * iova_look - copy where the next ranges are
+ * iova_look - copy the next ranges of a domain
  * @iovad: the domain
- * @pfn: where to begin
- * @spans: room for %IOVA_BATCH of them
- *
- * One hold of the lock.  Adjacent free ranges of a run are one.  To walk a
- * domain, go on right behind the last one.
+ * @pfn: where to begin; to go on, the last pfn of the last span plus one
+ * @spans: room for %IOVA_BATCH spans
  *
  * Context: any.
- * Return: how many there are; 0 when none ends at or above @pfn.
+ * Return: the number of spans; 0 if no range ends at or above @pfn.
  */
 unsigned int iova_look(struct iova_domain *iovad, unsigned long pfn,
 		       struct iova_span *spans)
@@ -108,11 +88,14 @@ unsigned int iova_look(struct iova_domain *iovad, unsigned long pfn,
 	raw_spin_lock_irqsave(&iovad->lock, flags);
 	node = gap_tree_find_from(&iovad->tree, pfn);
 	while (node && nr < IOVA_BATCH) {
+		struct iova_span *span = &spans[nr++];
+
 		pfn = max(pfn, node->first);
-		spans[nr] = iova_is_run(node) ?
-			    next_span(iova_to_run(node), pfn) :
-			    (struct iova_span){ node->first, node->last };
-		pfn = spans[nr++].last + 1;
+		*span = (struct iova_span){ node->first, node->last };
+		if (iova_is_run(node))
+			span->cached = iova_run_next(iova_to_run(node), pfn,
+						     &span->first, &span->last);
+		pfn = span->last + 1;
 		if (pfn > node->last || !pfn) {
 			node = gap_tree_next(node);
 			pfn = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Trace events of the IOVA allocator.  A domain goes by its number in debugfs,
- * which dmamap-stat shows, too: 0 if it has no caches, or without debugfs.  Pfns
- * and sizes are in granules of the domain.
+ * Trace events of the IOVA allocator.  "domain" is its number in debugfs, which
+ * dmamap-stat shows, too: 0 if it has no caches, or without debugfs.  Pfns and
+ * sizes are in granules of the domain.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM iova
@@ -32,35 +32,18 @@ DECLARE_EVENT_CLASS(iova_range,
 		  __entry->domain, __entry->pfn, __entry->size)
 );
 
-/* An allocation that succeeded. */
-DEFINE_EVENT(iova_range, iova_alloc,
-	TP_PROTO(const struct iova_domain *iovad, unsigned long pfn,
-		 unsigned long size),
-	TP_ARGS(iovad, pfn, size)
-);
+#define DEFINE_IOVA_EVENT(name)						\
+DEFINE_EVENT(iova_range, name,						\
+	TP_PROTO(const struct iova_domain *iovad, unsigned long pfn,	\
+		 unsigned long size),					\
+	TP_ARGS(iovad, pfn, size))
 
-/* An allocation that failed; pfn is the limit. */
-DEFINE_EVENT(iova_range, iova_alloc_failed,
-	TP_PROTO(const struct iova_domain *iovad, unsigned long pfn,
-		 unsigned long size),
-	TP_ARGS(iovad, pfn, size)
-);
+DEFINE_IOVA_EVENT(iova_alloc);
+DEFINE_IOVA_EVENT(iova_alloc_failed);	/* pfn is the limit */
+DEFINE_IOVA_EVENT(iova_free);		/* not checked yet; size 0: not known */
+DEFINE_IOVA_EVENT(iova_refused);
 
-/* A free as its caller asked for it. */
-DEFINE_EVENT(iova_range, iova_free,
-	TP_PROTO(const struct iova_domain *iovad, unsigned long pfn,
-		 unsigned long size),
-	TP_ARGS(iovad, pfn, size)
-);
-
-/* A free that was refused. */
-DEFINE_EVENT(iova_range, iova_refused,
-	TP_PROTO(const struct iova_domain *iovad, unsigned long pfn,
-		 unsigned long size),
-	TP_ARGS(iovad, pfn, size)
-);
-
-/* Runs of ranges of a size, all free, that went back to the tree. */
+/* Runs with slots of this size that the reaper removed. */
 TRACE_EVENT(iova_reap,
 	TP_PROTO(const struct iova_domain *iovad, unsigned long size,
 		 unsigned long runs),

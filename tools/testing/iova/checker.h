@@ -154,6 +154,12 @@ static unsigned long end_of(unsigned long pfn)
 	return spans[0].last;
 }
 
+/* What the caches allocate for a size. */
+static unsigned long round_size(unsigned long size)
+{
+	return iova_size_is_cached(size) ? 1UL << iova_size_class(size) : size;
+}
+
 static bool is_in_bounds(unsigned long pfn, unsigned long size,
 			 unsigned long limit, bool aligned)
 {
@@ -250,7 +256,7 @@ static void check_alloc_fast(unsigned long size, unsigned long limit, bool flush
 	if (!is_in_bounds(pfn, size, limit, true))
 		return;
 	len = end_of(pfn) - pfn + 1;
-	expect(len == size || len == iova_round_size(size),
+	expect(len == size || len == round_size(size),
 	       "%#lx is %lu long, asked for %lu", pfn, len, size);
 	list_add_range(pfn, pfn + len - 1, size, LIVE);
 }
@@ -301,7 +307,7 @@ static void check_free_fast(unsigned int at, unsigned long other)
 	size = range.size;
 	/* Any size of its class will do. */
 	if (iova_size_is_cached(size) && size > 2)
-		size = iova_round_size(size) - other % (iova_round_size(size) / 2);
+		size = round_size(size) - other % (round_size(size) / 2);
 	free_iova_fast(m.iovad, range.lo, size);
 }
 

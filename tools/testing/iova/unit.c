@@ -7,6 +7,8 @@
  * twice is noticed by the first test that sees it.
  */
 
+#include <pthread.h>
+
 #include <linux/iova.h>
 
 #include "internal.h"
@@ -1679,6 +1681,76 @@ static void what_is_free_can_be_had_between_any_two_steps(void)
 	all_can_be_had_during("a CPU that goes", take_a_cpu_down);
 }
 
+/* Ranges that neither the tree nor a run has as free. */
+static unsigned long nr_live(void)
+{
+	struct iova_span spans[IOVA_BATCH];
+	unsigned long pfn = 0, live = 0;
+	unsigned int nr, i;
+
+	while ((nr = iova_look(iovad, pfn, spans))) {
+		for (i = 0; i < nr; i++)
+			live += !spans[i].cached;
+		pfn = spans[nr - 1].last + 1;
+	}
+	return live;
+}
+
+static pthread_barrier_t meet;
+static pthread_t other_sort;
+
+/* On CPU 3: finishes the magazine of CPU 0, begins that of CPU 1, and waits. */
+static void *sort_on_cpu_3(void *unused)
+{
+	shim_set_cpu(3);
+	iova_magazines_sort(iovad);
+	return NULL;
+}
+
+static void when_a_hold_ends(void)
+{
+	static __thread bool met;
+
+	if (met)
+		return;
+	met = true;
+	if (shim_this_cpu->id != 3)
+		pthread_create(&other_sort, NULL, sort_on_cpu_3, NULL);
+	pthread_barrier_wait(&meet);
+	if (shim_this_cpu->id == 3)
+		pthread_barrier_wait(&meet);
+}
+
+static void free_in_turn(unsigned int cpu, unsigned long nr)
+{
+	unsigned long pfns[2][32], i;
+
+	shim_set_cpu(cpu);
+	for (i = 0; i < nr; i++)
+		pfns[i % 2][i / 2] = alloc_iova_fast(iovad, 1 + i % 2, TOP, true);
+	/* No two in a row are of one run: 16 of them are a hold of the lock. */
+	for (i = 0; i < nr; i++)
+		free_iova_fast(iovad, pfns[i % 2][i / 2], 1 + i % 2);
+}
+
+/* Two sort back at a time: that one helps the other ends no turn. */
+static void a_magazine_is_sorted_back_whole_though_another_helps(void)
+{
+	begin(true);
+	free_in_turn(0, 20);
+	free_in_turn(1, 64);
+	shim_set_cpu(2);
+	pthread_barrier_init(&meet, NULL, 2);
+	shim_interrupt = when_a_hold_ends;
+	iova_magazines_sort(iovad);
+	expect(!nr_live(), "%lu free ranges are in a magazine", nr_live());
+	pthread_barrier_wait(&meet);
+	pthread_join(other_sort, NULL);
+	shim_interrupt = NULL;
+	pthread_barrier_destroy(&meet);
+	end();
+}
+
 static void run_the_reaper_once(void)
 {
 	unsigned int cpu = shim_this_cpu->id;
@@ -2441,6 +2513,7 @@ int main(int argc, char **argv)
 	run_test(a_full_magazine_of_any_ranges_is_in_reach);
 	run_test(a_flush_reaches_all_that_is_free);
 	run_test(what_is_free_can_be_had_between_any_two_steps);
+	run_test(a_magazine_is_sorted_back_whole_though_another_helps);
 	run_test(the_cache_of_a_cpu_that_goes_is_freed_once);
 	run_test(runs_that_are_all_free_make_way_for_other_sizes);
 	run_test(what_is_freed_first_is_sorted_back_first);

@@ -95,7 +95,7 @@ static inline void use_cache(struct fixture *f)
 static inline void expect_no_pfn_twice(struct kunit *test, unsigned long size)
 {
 	struct fixture *f = test->priv;
-	unsigned long pfn, taken = iova_round_size(size);
+	unsigned long pfn, taken = roundup_pow_of_two(size);
 	DECLARE_BITMAP(seen, WINDOW) = { };
 
 	f->nr = 0;
