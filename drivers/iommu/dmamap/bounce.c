@@ -29,6 +29,8 @@ static void clear_margins(struct device *dev, phys_addr_t slot, size_t size)
 
 	memset(first, 0, before);
 	memset(first + before + size, 0, whole - before - size);
+	/* Memory may have old data. Overwrite it, despite DMA_ATTR_SKIP_CPU_SYNC. */
+	dmamap_cache(dev, slot - before, whole, DMA_TO_DEVICE, false);
 }
 
 /**

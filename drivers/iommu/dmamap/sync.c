@@ -10,6 +10,7 @@
  *    single buffer. Otherwise the entries of the list name the memory.
  */
 
+#include <kunit/static_stub.h>
 #include <linux/memremap.h>
 #include "dmamap.h"
 
@@ -29,6 +30,7 @@ void dmamap_cache(struct device *dev, phys_addr_t phys, size_t size,
 {
 	unsigned long pfn = PHYS_PFN(phys);
 
+	KUNIT_STATIC_STUB_REDIRECT(dmamap_cache, dev, phys, size, dir, for_cpu);
 	if (dev_is_dma_coherent(dev) || !pfn_valid(pfn) ||
 	    is_pci_p2pdma_page(pfn_to_page(pfn)))
 		return;
