@@ -36,7 +36,7 @@ struct dmamap_noncontiguous {
 	struct page **pages;
 };
 
-static unsigned int pages_of(size_t size)
+static unsigned long pages_of(size_t size)
 {
 	return PAGE_ALIGN(size) >> PAGE_SHIFT;
 }
@@ -56,7 +56,8 @@ static struct page **collect_pages(struct device *dev, unsigned long count,
 	struct page **pages, *page;
 	unsigned int order;
 
-	pages = kvcalloc(count, sizeof(*pages), GFP_KERNEL);
+	/* Fails above INT_MAX bytes, so @count fits an unsigned int. */
+	pages = kvcalloc(count, sizeof(*pages), GFP_KERNEL | __GFP_NOWARN);
 	if (!pages)
 		return NULL;
 	gfp |= __GFP_NOWARN | __GFP_HIGHMEM;
