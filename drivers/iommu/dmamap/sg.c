@@ -544,9 +544,10 @@ walk_segments(struct device *dev, struct scatterlist *sgl, int nents,
 			range.gaps = true;
 			if (removal) {
 				clear_part(removal, start, end);
-				/* Is the segment shorter than it was? */
-				removal->stuck |= dmamap_phys(removal->domain, end) ==
-						  dmamap_phys(removal->domain, end - 1) + 1;
+				/* The driver may have changed a segment. */
+				removal->stuck |=
+					dmamap_phys(removal->domain, end) != PHYS_ADDR_MAX ||
+					dmamap_phys(removal->domain, at - 1) != PHYS_ADDR_MAX;
 			}
 			start = at;
 		}
