@@ -461,10 +461,10 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	/* It is large. lay_out() or lay_out_plain() set the members in use. */
 	struct layout layout __uninitialized;
 	dma_addr_t addr = 0;
-	int ret;
+	int ret = -EINVAL;
 
 	if (unlikely(dmamap_check_device(dev, domain)))
-		return -EINVAL;
+		goto clear;
 	if (unlikely(dmamap_sg_bounces(dev, sgl, nents, dir)))
 		return map_bounced(dev, sgl, nents, dir, attrs);
 
