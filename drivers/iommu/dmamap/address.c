@@ -1,37 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Theory of operation: which address range a mapping gets.
+ * Theory of operation: how an IOVA range is chosen.
  *
- * 1. Limits are the mask of the device, the bus between it and the IOMMU, and
- *    the aperture of the domain.  On 32 bits, unsigned long is another one.
+ * 1. The DMA mask of the device, the bus between it and the IOMMU, and the
+ *    aperture of the domain limit the range.  On 32 bits it must also fit an
+ *    unsigned long.
  *
- * 2. PCI devices get addresses below 4 GiB first, because many devices claim 64
- *    bits without support.  If no such address is left, the device gets
- *    addresses of its whole range from then on (iommu.forcedac=1: from the
- *    start).  The allocator keeps freed low addresses for requests that are
- *    limited to them.  A request that failed for want of memory is no reason.
+ * 2. PCI devices get IOVAs below 4 GiB first, because many devices claim 64 bits
+ *    without support.  If no such IOVA is left, the device gets IOVAs of its
+ *    whole range from then on (with iommu.forcedac=1: from the start).  A request
+ *    that failed because memory ran out does not have this effect.  The allocator
+ *    keeps freed low IOVAs for requests that are limited to them.
  *
  * 3. Ranges up to iova_rcache_range() come from the allocator's caches, aligned
  *    to their size rounded up to a power of two.  For larger ones this would
- *    waste up to half of the space, so they are placed:
+ *    waste up to half of the space, so a place is searched for them:
  *
- *    - congruent to the physical address modulo the largest page size of the
- *      IOMMU of which the buffer contains a whole, aligned page.  Page sizes
- *      below 1 MiB gain too little;
- *    - inside one segment boundary of the device.
+ *    - It is congruent to the physical address modulo a page size of the IOMMU.
+ *      The buffer must contain an aligned page of that size.  The largest size is
+ *      tried first.  Page sizes below 1 MiB are not tried, because they gain too
+ *      little.
+ *    - It does not cross a segment boundary of the device.
  *
- *    If there is no such place below the limit, smaller page sizes are tried,
- *    and at last natural alignment.  A naturally aligned range stays inside one
- *    boundary, too, or starts at one if it is longer.
+ *    Without such a place below the limit the range is aligned to its size.  Then
+ *    it does not cross a segment boundary, or begins at one if it is longer.
  */
 
 #include <linux/sizes.h>
 #include "dmamap.h"
 
-/* The smallest page size worth a search: a section of the Arm short format. */
+/* Smallest page size that is tried: a section of the Arm short format */
 #define PLACED_PAGE	SZ_1M
 
-/* A place as in theory 3, or 0. */
+/* Search a place, see theory 3. Returns 0 if there is none. */
 static noinline unsigned long alloc_placed(struct iommu_domain *domain,
 					   size_t size, unsigned long limit_pfn,
 					   const struct dmamap_target *target)
@@ -46,7 +47,7 @@ static noinline unsigned long alloc_placed(struct iommu_domain *domain,
 	    size <= iova_rcache_range())
 		return 0;
 
-	/* The smallest page size accepts a place at each granule. */
+	/* At last try the granule, which any place suits. */
 	pages &= (GENMASK(__fls(target->piece), 0) & ~(PLACED_PAGE - 1)) |
 		 iovad->granule;
 	do {
@@ -55,7 +56,7 @@ static noinline unsigned long alloc_placed(struct iommu_domain *domain,
 		page = 1UL << __fls(pages);
 		pages &= ~page;
 		if (pages && ALIGN(phys, page) + page > end)
-			continue; /* no whole page of this size */
+			continue; /* the buffer has no such page */
 		place.align_mask = (page - 1) >> shift;
 		place.colour = (phys & (page - 1)) >> shift;
 		place.boundary_mask = dmamap_boundary(target->boundary) >>
@@ -73,26 +74,23 @@ static __always_inline unsigned long
 alloc_pfn(struct iommu_domain *domain, size_t size, unsigned int shift,
 	  unsigned long limit_pfn, const struct dmamap_target *target)
 {
-	unsigned long pfn;
+	unsigned long pfn = 0;
 
-	if (unlikely(size > SZ_4M)) {
+	if (unlikely(size > SZ_4M))
 		pfn = alloc_placed(domain, size, limit_pfn, target);
-		if (pfn)
-			return pfn;
-	}
-	return alloc_iova_fast(&domain->iova_cookie->iovad, size >> shift,
-			       limit_pfn, true);
+	return pfn ?: alloc_iova_fast(&domain->iova_cookie->iovad,
+				      size >> shift, limit_pfn, true);
 }
 
 /**
- * dmamap_address_alloc - get an address range
+ * dmamap_address_alloc - allocate an IOVA range
  * @domain: domain of @dev
  * @dev: the device
  * @size: bytes, a multiple of the granule, not 0
  * @limit: highest address that the device can use
- * @target: the memory that it will be mapped to
+ * @target: the memory that the range will be mapped to
  * Context: any.
- * Return: the lowest address, or 0.
+ * Return: the lowest IOVA, or 0.
  */
 dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 				size_t size, u64 limit,
@@ -110,7 +108,7 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 	if (!IS_ENABLED(CONFIG_64BIT))
 		limit = min_t(u64, limit, ULONG_MAX - PAGE_SIZE);
 
-	/* There is no address: the device was removed. */
+	/* A device that was removed has no addresses. */
 	if (unlikely(!limit))
 		return 0;
 	if (limit > DMA_BIT_MASK(32) && dev->iommu->pci_32bit_workaround) {
@@ -128,9 +126,9 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 }
 
 /**
- * dmamap_address_free - free an address range that is not mapped, and flushed
- * @cookie: the cookie of its domain
- * @addr: its lowest address
+ * dmamap_address_free - free an IOVA range that is unmapped and flushed
+ * @cookie: the cookie of the domain
+ * @addr: lowest IOVA of the range
  * @size: its bytes, as allocated
  * Context: any.
  */

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Theory of operation: bounce slots, which a device sees instead of the buffer.
+ * Theory of operation: bounce slots, which a device accesses instead of a buffer.
  *
- * 1. A mapping opens whole granules to the device. If a buffer of an untrusted
- *    device does not fill its granules, the device gets a slot that has them to
- *    itself. A device that is not coherent gets a slot for a kmalloc() buffer
- *    that may share a cache line with others.
- * 2. The slot begins at the same offset in its granule as the buffer, and gets
- *    a copy of it in both directions: bytes that the device does not write must
- *    come back unchanged. The rest of the granules is zeroed for untrusted
- *    devices, because others have used the slot before.
- * 3. A slot is copied back and freed after the IOTLB flush, so the device can
+ * 1. A mapping gives the device access to whole granules. A buffer of an
+ *    untrusted device is bounced unless it fills its granules. If a device does
+ *    not snoop CPU caches, kmalloc() buffers that may share a cache line with
+ *    other data are bounced, too. No two slots share a granule.
+ * 2. swiotlb.c copies the buffer to its slot for both directions, because bytes
+ *    that the device does not write must come back unchanged. It keeps the bits
+ *    of the address that are in min_align_mask of the device.
+ * 3. For untrusted devices the rest of the granules is zeroed, because the slot
+ *    contains data of earlier users.
+ * 4. A slot is copied back and freed after the IOTLB flush, so the device can
  *    change neither the copy nor the data of the next user.
  */
 
@@ -19,20 +20,21 @@
 #include "trace.h"
 
 /* Zero the rest of the granules of a slot. */
-static void clear_margins(struct iova_domain *iovad, phys_addr_t slot,
-			  size_t size)
+static void clear_margins(struct device *dev, phys_addr_t slot, size_t size)
 {
-	void *first = phys_to_virt(slot), *end = first + size;
+	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
 	size_t before = iova_offset(iovad, slot);
-	size_t behind = iova_offset(iovad, slot + size);
+	size_t whole = iova_align(iovad, before + size);
+	void *first = phys_to_virt(slot - before);
 
-	memset(first - before, 0, before);
-	if (behind)
-		memset(end, 0, iovad->granule - behind);
+	memset(first, 0, before);
+	memset(first + before + size, 0, whole - before - size);
+	/* Memory may have old data. Overwrite it, despite DMA_ATTR_SKIP_CPU_SYNC. */
+	dmamap_cache(dev, slot - before, whole, DMA_TO_DEVICE, false);
 }
 
 /**
- * dmamap_bounce - get a slot for a buffer
+ * dmamap_bounce - copy a buffer to a slot
  * @dev: the device
  * @phys: physical address of the buffer
  * @size: its bytes
@@ -45,7 +47,7 @@ static void clear_margins(struct iova_domain *iovad, phys_addr_t slot,
 phys_addr_t dmamap_bounce(struct device *dev, phys_addr_t phys, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs)
 {
-	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
+	unsigned int mask = iova_mask(&dmamap_cookie(dev)->iovad);
 	phys_addr_t slot;
 
 	if (!size)
@@ -55,27 +57,26 @@ phys_addr_t dmamap_bounce(struct device *dev, phys_addr_t phys, size_t size,
 		return (phys_addr_t)DMA_MAPPING_ERROR;
 	}
 	trace_swiotlb_bounced(dev, phys, size);
-	slot = swiotlb_tbl_map_single(dev, phys, size, iova_mask(iovad), dir,
-				      attrs);
+	slot = swiotlb_tbl_map_single(dev, phys, size, mask, dir, attrs);
 	if (slot == (phys_addr_t)DMA_MAPPING_ERROR)
 		return slot;
 
 	if (dmamap_untrusted(dev))
-		clear_margins(iovad, slot, size);
+		clear_margins(dev, slot, size);
 	dmamap_count(bounces, 1);
 	dmamap_count(bounced_bytes, size);
-	trace_dmamap_bounce(dev, phys, slot, size);
+	trace_dmamap_bounce(dev, slot, phys, size);
 	return slot;
 }
 
 /**
- * dmamap_sg_bounces - must a list be mapped entry by entry?
+ * dmamap_sg_bounces - may an entry of a list bounce?
  * @dev: the device
  * @sgl: the list
  * @nents: its entries
  * @dir: direction of the transfer
  * Context: any.
- * Return: true if an entry may bounce, because a slot has a range of its own.
+ * Return: true if so. Then each entry is mapped to a range of its own.
  */
 bool dmamap_sg_bounces(struct device *dev, struct scatterlist *sgl, int nents,
 		       enum dma_data_direction dir)

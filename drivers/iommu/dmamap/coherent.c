@@ -2,18 +2,20 @@
 /*
  * Theory of operation: memory allocated for DMA, and its other mappings.
  *
- * 1. If the caller can sleep, pages as large as possible are collected, and
- *    mapped to one range for the device and, if needed, another one for the
- *    kernel. Otherwise, or with DMA_ATTR_FORCE_CONTIGUOUS, it is one piece,
- *    from the uncached pool if the caller cannot sleep and the device is not
- *    coherent. IOVA ranges are aligned to their size.
+ * 1. If the caller can sleep, pages are collected, as large as possible. They
+ *    are mapped to one IOVA range and, if needed, to a vmalloc area. If the
+ *    caller cannot sleep, or with DMA_ATTR_FORCE_CONTIGUOUS, the memory is
+ *    physically contiguous. It is from the uncached pool if the caller cannot
+ *    sleep and the device does not snoop CPU caches. IOVA ranges are aligned to
+ *    their size.
  *
- * 2. At free, @cpu_addr and the attributes tell apart, except for pool memory:
+ * 2. A free asks the pool first. For other memory @cpu_addr and the attributes
+ *    say how it was allocated:
  *
  *	struct page	DMA_ATTR_NO_KERNEL_MAPPING: the first page. Its private
- *			field points to the array of collected pages
- *	vmalloc area	with pages: collected; without: one piece, remapped
- *	direct mapping	one piece, or a single page
+ *			field points to the array of collected pages, or is 0
+ *	vmalloc area	with an array of pages: collected; without: contiguous
+ *	direct mapping	contiguous, or a single page
  *
  * 3. Coherent memory, and noncontiguous memory of untrusted devices, is zeroed
  *    in whole pages. Other noncontiguous memory is zeroed with __GFP_ZERO.
@@ -25,7 +27,7 @@
 #include "dmamap.h"
 #include "trace.h"
 
-/* Flags for memory that do not apply to page tables and structures. */
+/* Allocation flags that do not apply to page tables and structures. */
 #define GFP_PLACE	(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_COMP)
 
 /* Noncontiguous memory; callers see @sgt. */
@@ -34,26 +36,28 @@ struct dmamap_noncontiguous {
 	struct page **pages;
 };
 
-static unsigned int pages_of(size_t size)
+static unsigned long pages_of(size_t size)
 {
 	return PAGE_ALIGN(size) >> PAGE_SHIFT;
 }
 
-static void free_pages_array(struct page **pages, unsigned int count)
+static void free_pages_array(struct page **pages, unsigned long count)
 {
 	while (count)
 		__free_page(pages[--count]);
 	kvfree(pages);
 }
 
-/* Collect @count pages, in pieces of one of @orders, which has order 0. */
-static struct page **collect_pages(struct device *dev, unsigned int count,
+/* Collect @count pages, in blocks of @orders, a mask that includes order 0. */
+static struct page **collect_pages(struct device *dev, unsigned long count,
 				   unsigned long orders, gfp_t gfp)
 {
-	struct page **pages = kvcalloc(count, sizeof(*pages), GFP_KERNEL), *page;
-	unsigned int have = 0, order, i;
-	unsigned long smaller;
+	unsigned long have = 0, smaller, i;
+	struct page **pages, *page;
+	unsigned int order;
 
+	/* Fails above INT_MAX bytes, so @count fits an unsigned int. */
+	pages = kvcalloc(count, sizeof(*pages), GFP_KERNEL | __GFP_NOWARN);
 	if (!pages)
 		return NULL;
 	gfp |= __GFP_NOWARN | __GFP_HIGHMEM;
@@ -66,7 +70,7 @@ static struct page **collect_pages(struct device *dev, unsigned int count,
 			}
 			order = __fls(smaller);
 			smaller &= ~BIT(order);
-			/* Do not try hard for more than the smallest order. */
+			/* Reclaim little for more than the smallest order. */
 			page = alloc_pages_node(dev_to_node(dev), smaller ?
 						gfp | __GFP_NORETRY : gfp, order);
 		} while (!page);
@@ -78,32 +82,29 @@ static struct page **collect_pages(struct device *dev, unsigned int count,
 	return pages;
 }
 
-/* Map @pages, or one piece from @page. Returns the address, 0 on failure. */
-static dma_addr_t map_memory(struct device *dev, size_t size,
-			     struct page **pages, struct page *page, int prot,
+/* Map @count pieces of @piece bytes each. Returns the IOVA, or 0. */
+static dma_addr_t map_memory(struct device *dev, struct page **pages,
+			     unsigned long count, size_t piece, int prot,
 			     gfp_t gfp)
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	struct dmamap_target aligned = { .boundary = ~0UL };
 	struct dmamap_runs runs __uninitialized;
-	unsigned int count = pages_of(size), done = 0;
+	size_t size = count * piece;
+	unsigned long i;
 	dma_addr_t addr;
 	int ret = 0;
 
 	if (dmamap_check_device(dev, domain))
 		return 0;
-	size = PAGE_ALIGN(size);
 	addr = dmamap_address_alloc(domain, dev, size, dev->coherent_dma_mask,
 				    &aligned);
 	if (!addr)
 		return 0;
 	dmamap_runs_start(&runs, domain, addr, prot, gfp & ~GFP_PLACE);
 	runs.count = 0;
-	if (!pages)
-		ret = dmamap_runs_add(&runs, page_to_phys(page), size);
-	for (; pages && !ret && done < count; done++)
-		ret = dmamap_runs_add(&runs, page_to_phys(pages[done]),
-				      PAGE_SIZE);
+	for (i = 0; !ret && i < count; i++)
+		ret = dmamap_runs_add(&runs, page_to_phys(pages[i]), piece);
 	if (!ret)
 		ret = dmamap_runs_flush(&runs, true);
 	if (!ret)
@@ -112,8 +113,7 @@ static dma_addr_t map_memory(struct device *dev, size_t size,
 		ret = -ENOMEM;
 	if (!ret) {
 		dmamap_count(maps, 1);
-		trace_dmamap_map(dev, addr,
-				 page_to_phys(pages ? *pages : page), size);
+		trace_dmamap_map(dev, addr, page_to_phys(*pages), size);
 		return addr;
 	}
 	if (runs.addr != addr)
@@ -122,13 +122,13 @@ static dma_addr_t map_memory(struct device *dev, size_t size,
 	return 0;
 }
 
-/* Collect memory and map it. Fills @sgt if there is one; returns the pages. */
+/* Collect pages and map them. Fills @sgt if it is not %NULL. */
 static struct page **alloc_mapped(struct device *dev, size_t size,
 				  dma_addr_t *addr, int prot, gfp_t gfp,
 				  unsigned long attrs, struct sg_table *sgt)
 {
 	unsigned long sizes = iommu_get_dma_domain(dev)->pgsize_bitmap;
-	unsigned int count = pages_of(size), i;
+	unsigned long count = pages_of(size), i;
 	struct page **pages;
 
 	if (!count)
@@ -142,14 +142,14 @@ static struct page **alloc_mapped(struct device *dev, size_t size,
 	if (!pages)
 		return NULL;
 
-	/* A device that bypasses the caches must find the data in memory. */
+	/* If the device does not snoop, write the zeros back to memory. */
 	for (i = 0; !(prot & IOMMU_CACHE) && i < count; i++)
 		arch_dma_prep_coherent(pages[i], PAGE_SIZE);
 	if (sgt && sg_alloc_table_from_pages(sgt, pages, count, 0,
 					     count * PAGE_SIZE,
 					     gfp & ~GFP_PLACE))
 		goto free_pages;
-	*addr = map_memory(dev, size, pages, NULL, prot, gfp);
+	*addr = map_memory(dev, pages, count, PAGE_SIZE, prot, gfp);
 	if (*addr)
 		return pages;
 
@@ -160,11 +160,11 @@ free_pages:
 	return NULL;
 }
 
-/* Allocate pages, map them for the device and, if needed, for the kernel. */
+/* Collect pages, and map them for the device and, if needed, for the kernel. */
 static void *alloc_collected(struct device *dev, size_t size, dma_addr_t *addr,
 			     int prot, gfp_t gfp, unsigned long attrs)
 {
-	unsigned int count = pages_of(size);
+	unsigned long count = pages_of(size);
 	struct page **pages, *page;
 	void *cpu_addr;
 
@@ -177,7 +177,7 @@ static void *alloc_collected(struct device *dev, size_t size, dma_addr_t *addr,
 		set_page_private(page, (unsigned long)pages);
 		return page;
 	}
-	/* The direct mapping of a single page may do. */
+	/* A single page may need no mapping of its own. */
 	if (count == 1 && dev_is_dma_coherent(dev) && !PageHighMem(page)) {
 		kvfree(pages);
 		return page_address(page);
@@ -192,15 +192,15 @@ static void *alloc_collected(struct device *dev, size_t size, dma_addr_t *addr,
 	return NULL;
 }
 
-/* Allocate memory in one piece. Sets @cpu_addr. */
-static struct page *alloc_piece(struct device *dev, size_t size,
-				void **cpu_addr, gfp_t gfp, unsigned long attrs)
+/* Allocate contiguous memory. Sets @cpu_addr. */
+static struct page *alloc_contiguous(struct device *dev, size_t size,
+				     void **cpu_addr, gfp_t gfp,
+				     unsigned long attrs)
 {
 	pgprot_t prot = dma_pgprot(dev, PAGE_KERNEL, attrs);
-	void *caller = __builtin_return_address(0);
 	bool coherent = dev_is_dma_coherent(dev);
 	struct page *page;
-	unsigned int i;
+	unsigned long i;
 
 	if (attrs & DMA_ATTR_NO_WARN)
 		gfp |= __GFP_NOWARN;
@@ -221,7 +221,8 @@ static struct page *alloc_piece(struct device *dev, size_t size,
 	} else if (coherent && !PageHighMem(page)) {
 		*cpu_addr = page_address(page);
 	} else {
-		*cpu_addr = dma_common_contiguous_remap(page, size, prot, caller);
+		*cpu_addr = dma_common_contiguous_remap(page, size, prot,
+							__builtin_return_address(0));
 	}
 	if (*cpu_addr)
 		return page;
@@ -229,8 +230,8 @@ static struct page *alloc_piece(struct device *dev, size_t size,
 	return NULL;
 }
 
-/* The array of pages, or %NULL for one piece from *@page. @area: vmalloc. */
-static struct page **find_pages(void *cpu_addr, bool area, unsigned long attrs,
+/* Returns the array of collected pages. %NULL: contiguous memory from *@page. */
+static struct page **find_pages(void *cpu_addr, unsigned long attrs,
 				struct page **page)
 {
 	struct page **pages;
@@ -239,7 +240,7 @@ static struct page **find_pages(void *cpu_addr, bool area, unsigned long attrs,
 		*page = cpu_addr;
 		return (struct page **)page_private(*page);
 	}
-	if (!area) {
+	if (!is_vmalloc_addr(cpu_addr)) {
 		*page = virt_to_page(cpu_addr);
 		return NULL;
 	}
@@ -249,12 +250,12 @@ static struct page **find_pages(void *cpu_addr, bool area, unsigned long attrs,
 	return pages;
 }
 
-static void free_now(struct device *dev, size_t size, void *cpu_addr, bool area,
+static void free_now(struct device *dev, size_t size, void *cpu_addr,
 		     unsigned long attrs)
 {
-	struct page *page, **pages = find_pages(cpu_addr, area, attrs, &page);
+	struct page *page, **pages = find_pages(cpu_addr, attrs, &page);
 
-	if (area)
+	if (is_vmalloc_addr(cpu_addr))
 		dma_common_free_remap(cpu_addr, size);
 	if (pages)
 		free_pages_array(pages, pages_of(size));
@@ -262,7 +263,7 @@ static void free_now(struct device *dev, size_t size, void *cpu_addr, bool area,
 		dma_free_contiguous(dev, page, size);
 }
 
-/* Memory in a vmalloc area that is freed from a work item: vunmap() sleeps. */
+/* Memory in a vmalloc area that a work item frees, because vunmap() sleeps. */
 struct late_free {
 	struct work_struct work;
 	struct device *dev;
@@ -274,12 +275,12 @@ static void free_late(struct work_struct *work)
 {
 	struct late_free *late = container_of(work, struct late_free, work);
 
-	free_now(late->dev, late->size, late->cpu_addr, true, 0);
+	free_now(late->dev, late->size, late->cpu_addr, 0);
 	put_device(late->dev);
 	kfree(late);
 }
 
-/* The DMA core warns by itself if interrupts are disabled. */
+/* With interrupts disabled, the DMA core has warned. */
 static void free_later(struct device *dev, size_t size, void *cpu_addr)
 {
 	struct late_free *late = kmalloc(sizeof(*late), GFP_ATOMIC);
@@ -300,21 +301,21 @@ static void free_later(struct device *dev, size_t size, void *cpu_addr)
 static void free_memory(struct device *dev, size_t size, void *cpu_addr,
 			unsigned long attrs)
 {
-	bool area = is_vmalloc_addr(cpu_addr);
-
 	size = PAGE_ALIGN(size);
 	if (IS_ENABLED(CONFIG_DMA_DIRECT_REMAP) &&
 	    dma_free_from_pool(dev, cpu_addr, size))
 		return;
 	/*
-	 * Without CONFIG_PREEMPT_COUNT, a spinlock alone is not seen.  With
-	 * CONFIG_PREEMPT_RT, a spinlock is a read-side section of RCU.
+	 * Without CONFIG_PREEMPT_COUNT this does not detect a spinlock that
+	 * leaves interrupts enabled.  With CONFIG_PREEMPT_RT a spinlock is an
+	 * RCU read-side critical section.
 	 */
-	if (area && (preempt_count() || in_interrupt() || irqs_disabled() ||
-		     rcu_preempt_depth()))
+	if (is_vmalloc_addr(cpu_addr) &&
+	    (preempt_count() || in_interrupt() || irqs_disabled() ||
+	     rcu_preempt_depth()))
 		free_later(dev, size, cpu_addr);
 	else
-		free_now(dev, size, cpu_addr, area, attrs);
+		free_now(dev, size, cpu_addr, attrs);
 }
 
 void *iommu_dma_alloc(struct device *dev, size_t size, dma_addr_t *addr,
@@ -337,11 +338,11 @@ void *iommu_dma_alloc(struct device *dev, size_t size, dma_addr_t *addr,
 	    !(attrs & DMA_ATTR_NO_KERNEL_MAPPING))
 		page = dma_alloc_from_pool(dev, size, &cpu_addr, gfp, NULL);
 	else
-		page = alloc_piece(dev, size, &cpu_addr, gfp, attrs);
+		page = alloc_contiguous(dev, size, &cpu_addr, gfp, attrs);
 	if (!page)
 		return NULL;
 
-	*addr = map_memory(dev, size, NULL, page, prot, gfp);
+	*addr = map_memory(dev, &page, 1, size, prot, gfp);
 	if (*addr)
 		return cpu_addr;
 	free_memory(dev, size, cpu_addr, attrs);
@@ -351,7 +352,7 @@ void *iommu_dma_alloc(struct device *dev, size_t size, dma_addr_t *addr,
 void iommu_dma_free(struct device *dev, size_t size, void *cpu_addr,
 		    dma_addr_t addr, unsigned long attrs)
 {
-	/* Leak the memory if the device may still reach it. */
+	/* If it is refused, the device may still access the memory: leak it. */
 	if (dmamap_range_unmap(dev, addr, PAGE_ALIGN(size), false))
 		free_memory(dev, size, cpu_addr, attrs);
 }
@@ -361,7 +362,6 @@ int iommu_dma_mmap(struct device *dev, struct vm_area_struct *vma,
 		   unsigned long attrs)
 {
 	unsigned long count = pages_of(size);
-	bool area = is_vmalloc_addr(cpu_addr);
 	struct page *page, **pages;
 	int ret;
 
@@ -371,9 +371,9 @@ int iommu_dma_mmap(struct device *dev, struct vm_area_struct *vma,
 	if (vma->vm_pgoff >= count || vma_pages(vma) > count - vma->vm_pgoff)
 		return -ENXIO;
 
-	pages = find_pages(cpu_addr, area, attrs, &page);
-	/* A page that is not from CMA can be mapped with a reference. */
-	if (!pages && count == 1 && !area &&
+	pages = find_pages(cpu_addr, attrs, &page);
+	/* Take a reference to a single page, unless it may be from CMA. */
+	if (!pages && count == 1 && !is_vmalloc_addr(cpu_addr) &&
 	    !(attrs & DMA_ATTR_FORCE_CONTIGUOUS))
 		pages = &page;
 	if (pages)
@@ -387,8 +387,7 @@ int iommu_dma_get_sgtable(struct device *dev, struct sg_table *sgt,
 			  void *cpu_addr, dma_addr_t addr, size_t size,
 			  unsigned long attrs)
 {
-	bool area = is_vmalloc_addr(cpu_addr);
-	struct page *page, **pages = find_pages(cpu_addr, area, attrs, &page);
+	struct page *page, **pages = find_pages(cpu_addr, attrs, &page);
 	int ret;
 
 	if (pages)

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Theory of operation: life of a domain's cookie, and of a device in it.
+ * Theory of operation: the cookie of a domain, and the devices that join it.
  *
  * 1. The IOMMU core creates a cookie for each domain of the DMA API. The first
  *    device that joins sets granule and lowest address; others must match. The
  *    lowest address is above 0, because 0 means that none was found.
- * 2. Each device that joins adds its reservations. A device that cannot join
- *    is blocked, and the DMA API refuses to map for it: it stays attached to
- *    the domain, so physical addresses would lead to memory of other devices.
- *    It leaves no reservations behind, except as dmamap_reserve_device() says,
- *    and can join later.
+ * 2. Each device that joins adds its reservations. A device that cannot join is
+ *    blocked: the DMA API refuses to map for it. Physical addresses instead
+ *    would lead to memory of other devices, because the device stays attached to
+ *    the domain. Its reservations are undone, except as dmamap_reserve_device()
+ *    says, and it can join later.
  * 3. In a lazy domain a device can access a buffer for a while after its unmap.
- *    So lazy mode is refused, also to sysfs, once an untrusted device has
- *    joined, or one behind an IOMMU that cannot defer, even if it is blocked.
+ *    So lazy mode is refused, also to sysfs, if an untrusted device has joined,
+ *    or a device behind an IOMMU that cannot defer. Blocked devices count, too.
  */
 
 #include <linux/crash_dump.h>
@@ -20,12 +20,11 @@
 #include <linux/export.h>
 #include <linux/slab.h>
 #include "../dma-iommu.h"
-#include "../io-pgtable/lengths.h"
 #include "dmamap.h"
 
 DEFINE_STATIC_KEY_FALSE(dmamap_may_refuse);
 
-/* An idle lazy domain may take 2 KiB + 256 bytes a CPU, allocator included. */
+/* An idle lazy domain takes at most 2 KiB, and 256 bytes for each CPU. */
 static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) || SMP_CACHE_BYTES > 64 ||
 	      !IS_ENABLED(CONFIG_IOVA_GAP_TREE) ||
 	      sizeof(struct iommu_dma_cookie) <= 512);
@@ -43,7 +42,7 @@ static int __init forcedac_setup(char *arg)
 }
 early_param("iommu.forcedac", forcedac_setup);
 
-/* The domain of devices that were removed; it has no addresses. */
+/* The domain of devices that were removed. It has no addresses. */
 struct iommu_domain iommu_dma_removed_domain = {
 	.type = IOMMU_DOMAIN_BLOCKED,
 	.pgsize_bitmap = PAGE_SIZE,
@@ -54,7 +53,7 @@ struct iommu_domain iommu_dma_removed_domain = {
  * iommu_get_dma_cookie - prepare a domain for the DMA API
  * @domain: the domain
  * Context: process; may sleep.
- * Return: 0; -EEXIST when the domain has a cookie, -ENOMEM.
+ * Return: 0; -EEXIST if the domain has a cookie; -ENOMEM.
  */
 int iommu_get_dma_cookie(struct iommu_domain *domain)
 {
@@ -70,7 +69,7 @@ int iommu_get_dma_cookie(struct iommu_domain *domain)
 	mutex_init(&cookie->msi_lock);
 	INIT_LIST_HEAD(&cookie->msi_pages);
 	INIT_LIST_HEAD(&cookie->reserved);
-	/* A granule, but no addresses. */
+	/* A granule is set, but there are no addresses yet. */
 	init_iova_domain(&cookie->iovad, PAGE_SIZE, 1);
 	domain->iova_cookie = cookie;
 	return 0;
@@ -78,11 +77,11 @@ int iommu_get_dma_cookie(struct iommu_domain *domain)
 
 /**
  * iommu_get_msi_cookie - prepare a domain for MSI pages only
- * @domain: a domain whose owner manages its addresses
- * @base: address of the first MSI page; others follow it
+ * @domain: a domain whose owner manages its IOVAs
+ * @base: IOVA of the first MSI page; others follow it
  * Context: process; may sleep.
- * Return: 0; -EINVAL for another type of domain, -EEXIST when it has a cookie,
- * -ENOMEM.
+ * Return: 0; -EINVAL if the type of the domain is not IOMMU_DOMAIN_UNMANAGED;
+ * -EEXIST if it has a cookie; -ENOMEM.
  */
 int iommu_get_msi_cookie(struct iommu_domain *domain, dma_addr_t base)
 {
@@ -104,10 +103,10 @@ EXPORT_SYMBOL(iommu_get_msi_cookie);
 /* Undo init_addresses() and the reservations of devices. */
 static void drop_addresses(struct iommu_dma_cookie *cookie)
 {
-	dmamap_fq_stop(cookie->queue);
+	if (cookie->queue)
+		dmamap_fq_destroy(cookie->queue);
 	dmamap_unreserve(cookie, &cookie->reserved);
 	put_iova_domain(&cookie->iovad);
-	dmamap_fq_destroy(cookie->queue);
 	if (cookie->lengths)
 		iommu_lengths_destroy(cookie->lengths);
 	cookie->lengths = NULL;
@@ -116,7 +115,7 @@ static void drop_addresses(struct iommu_dma_cookie *cookie)
 
 /**
  * iommu_put_dma_cookie - free the cookie of a domain
- * @domain: a domain that is not used any more; MSI pages stay in its page table
+ * @domain: a domain that is not in use; MSI pages stay in its page table
  * Context: process; may sleep.
  */
 void iommu_put_dma_cookie(struct iommu_domain *domain)
@@ -134,17 +133,6 @@ void iommu_put_dma_cookie(struct iommu_domain *domain)
 	kfree(cookie);
 }
 
-/* Free the ranges in the flush queue; for iova_domain.drain. */
-static void __maybe_unused drain_queue(struct iova_domain *iovad)
-{
-	struct dmamap_fq *queue =
-		READ_ONCE(container_of(iovad, struct iommu_dma_cookie,
-				       iovad)->queue);
-
-	if (queue)
-		dmamap_fq_drain(queue);
-}
-
 static int init_addresses(struct iommu_dma_cookie *cookie,
 			  unsigned long granule, unsigned long base_pfn)
 {
@@ -157,9 +145,6 @@ static int init_addresses(struct iommu_dma_cookie *cookie,
 	if (is_kdump_kernel())
 		cookie->second_page = granule;
 	init_iova_domain(iovad, granule, base_pfn);
-#ifdef CONFIG_IOVA_GAP_TREE
-	iovad->drain = drain_queue;
-#endif
 	ret = iova_domain_init_rcaches(iovad);
 	if (!ret && !cookie->domain->ops->unmap_exact) {
 		cookie->lengths = iommu_lengths_create();
@@ -171,7 +156,7 @@ static int init_addresses(struct iommu_dma_cookie *cookie,
 	return ret;
 }
 
-/* Defer IOTLB flushes, if the devices and their IOMMUs allow it. */
+/* Defer IOTLB flushes if all devices and their IOMMUs allow it. */
 static int make_lazy(struct iommu_dma_cookie *cookie)
 {
 	lockdep_assert_held(&cookie->lock);
@@ -185,13 +170,13 @@ static int make_lazy(struct iommu_dma_cookie *cookie)
 					    cookie->shadowed));
 	if (!cookie->queue)
 		return -ENOMEM;
-	/* Pairs with dmamap_removal_start(): the queue is complete. */
+	/* Pairs with READ_ONCE() in dmamap_removal_start(). */
 	smp_store_release(&cookie->fq, cookie->queue);
 	return 0;
 }
 
-/* Make the domain lazy or strict, as its type and its devices with @dev ask. */
-static void settle_laziness(struct iommu_dma_cookie *cookie, struct device *dev)
+/* Make the domain lazy or strict. @dev is a device that joins it. */
+static void choose_mode(struct iommu_dma_cookie *cookie, struct device *dev)
 {
 	struct iommu_domain *domain = cookie->domain;
 	int ret;
@@ -207,33 +192,28 @@ static void settle_laziness(struct iommu_dma_cookie *cookie, struct device *dev)
 	if (!ret)
 		return;
 	dev_info(dev, "lazy mode refused (%s), IOTLB is flushed at each unmap\n",
-		 ret == -EPERM ? "untrusted device or IOMMU cannot defer" :
+		 ret == -EPERM ? "untrusted device, or IOMMU cannot defer flushes" :
 				 "no flush queue");
 	domain->type = IOMMU_DOMAIN_DMA;
 	WRITE_ONCE(cookie->fq, NULL);
 }
 
 /**
- * iommu_dma_init_fq - make the unmaps of a domain in use lazy
+ * iommu_dma_init_fq - make a domain in use lazy
  * @domain: the domain; the lock of its group is held
  * Context: process; may sleep.
- * Return: 0, also if it is lazy; -EINVAL for a domain without devices, -EPERM
- * if one of its devices is untrusted or behind an IOMMU that cannot defer,
- * -ENOMEM.
+ * Return: 0, also if the domain is lazy already; -EINVAL if no device has joined;
+ * -EPERM if a device is untrusted or behind an IOMMU that cannot defer; -ENOMEM.
  */
 int iommu_dma_init_fq(struct iommu_domain *domain)
 {
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
-	unsigned int noio;
-	int ret;
 
-	noio = dmamap_lock(&cookie->lock);
-	ret = cookie->ready ? make_lazy(cookie) : -EINVAL;
-	dmamap_unlock(&cookie->lock, noio);
-	return ret;
+	guard(dmamap_noio)(&cookie->lock);
+	return cookie->ready ? make_lazy(cookie) : -EINVAL;
 }
 
-/* Can the device use the addresses of the domain? */
+/* Can the device use the IOVAs of the domain? */
 static int check_fit(struct iommu_dma_cookie *cookie, struct device *dev,
 		     unsigned long granule, unsigned long base_pfn)
 {
@@ -263,8 +243,6 @@ static int join_domain(struct iommu_domain *domain, struct device *dev)
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
 	unsigned long granule = 1UL << __ffs(domain->pgsize_bitmap);
 	unsigned long base_pfn;
-	unsigned int noio;
-	bool first;
 	int ret;
 
 	if (!cookie || cookie->msi_only)
@@ -272,36 +250,30 @@ static int join_domain(struct iommu_domain *domain, struct device *dev)
 	base_pfn = max_t(unsigned long, 1,
 			 domain->geometry.aperture_start / granule);
 
-	noio = dmamap_lock(&cookie->lock);
-	first = !cookie->ready;
+	guard(dmamap_noio)(&cookie->lock);
 	ret = check_fit(cookie, dev, granule, base_pfn);
-	if (!ret && first)
+	if (!ret && !cookie->ready)
 		ret = init_addresses(cookie, granule, base_pfn);
 	if (!ret) {
 		ret = dmamap_reserve_device(domain, dev);
-		if (ret && first)
+		if (ret && !cookie->ready)
 			drop_addresses(cookie);
 	}
-	if (!ret) {
-		/* Pairs with iommu_dma_prepare_msi(): IOVAs can be allocated. */
+	if (!ret && !cookie->ready) {
+		cookie->group = iommu_group_id(dev->iommu_group);
+		/* Pairs with smp_load_acquire() in iommu_dma_prepare_msi(). */
 		smp_store_release(&cookie->ready, true);
-		if (first)
-			cookie->group = iommu_group_id(dev->iommu_group);
 	}
-	/* Also for a device that is blocked: it is attached, too. */
+	/* Also if the device is blocked, because it is attached. */
 	if (cookie->ready)
-		settle_laziness(cookie, dev);
-	dmamap_unlock(&cookie->lock, noio);
-	/* Not under the lock, which nests inside the one of the list. */
-	if (first && !ret)
-		dmamap_debugfs_add(cookie);
+		choose_mode(cookie, dev);
 	return ret;
 }
 
 /**
- * iommu_setup_dma_ops - have this layer map for a device, if its domain asks so
- * @dev: a device in a group that has a default domain, attached or not; the
- *	lock of the group is held
+ * iommu_setup_dma_ops - let this layer map for a device of a DMA domain
+ * @dev: a device whose group has a default domain, attached or not; the lock of
+ *	the group is held
  * Context: process; may sleep.
  */
 void iommu_setup_dma_ops(struct device *dev)
@@ -317,8 +289,10 @@ void iommu_setup_dma_ops(struct device *dev)
 	if (!dev->dma_iommu)
 		return;
 	ret = join_domain(domain, dev);
-	if (!ret)
+	if (!ret) {
+		dmamap_debugfs_add(domain->iova_cookie);
 		return;
+	}
 	dev_err(dev, "failed to set up DMA through the IOMMU: %d; DMA mapping calls will fail\n",
 		ret);
 	dev->iommu->dma_blocked = true;

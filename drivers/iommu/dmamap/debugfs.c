@@ -4,12 +4,12 @@
  *
  * 1. "domains" has a line for each domain, with its IOMMU group, its number in
  *    /sys/kernel/debug/iova/, the state of its flush queue and counters of
- *    errors, which need no switch.  "reserved" lists the ranges that each
- *    domain reserves.  "misuses" has the last reports of wrong calls (misuse.c).
- * 2. "counters" sums what each CPU has counted while "counting" was 1, because
- *    these events are as frequent as mappings.
- * 3. A mutex protects the list of cookies while a file is read.  The lock of a
- *    cookie nests inside it.
+ *    errors.  "reserved" lists the reserved ranges of each domain.  "misuses"
+ *    lists the last reports of wrong calls (misuse.c).
+ * 2. "counters" has the sums over all CPUs.  CPUs count while "counting" is 1.
+ *    It is 0 after boot, because counting slows down each mapping.
+ * 3. @cookies_lock protects the list of cookies.  iommu_dma_cookie.lock nests
+ *    inside it.
  */
 
 #include <linux/debugfs.h>
@@ -25,28 +25,28 @@ static DEFINE_MUTEX(cookies_lock);
 static unsigned int last_id;
 
 /**
- * dmamap_debugfs_add - add a domain to the files
- * @cookie: its cookie, ready
+ * dmamap_debugfs_add - add a domain to the files, unless it is there
+ * @cookie: its cookie; a device has joined
  * Context: process; may sleep.
  */
 void dmamap_debugfs_add(struct iommu_dma_cookie *cookie)
 {
-	mutex_lock(&cookies_lock);
+	guard(mutex)(&cookies_lock);
+	if (cookie->id)
+		return;
 	cookie->id = ++last_id;
 	list_add_tail(&cookie->link, &cookies);
-	mutex_unlock(&cookies_lock);
 }
 
 /**
- * dmamap_debugfs_del - undo dmamap_debugfs_add()
+ * dmamap_debugfs_del - remove a domain from the files
  * @cookie: its cookie
  * Context: process; may sleep.
  */
 void dmamap_debugfs_del(struct iommu_dma_cookie *cookie)
 {
-	mutex_lock(&cookies_lock);
+	guard(mutex)(&cookies_lock);
 	list_del(&cookie->link);
-	mutex_unlock(&cookies_lock);
 }
 
 static int domains_show(struct seq_file *m, void *unused)
@@ -54,7 +54,7 @@ static int domains_show(struct seq_file *m, void *unused)
 	struct iommu_dma_cookie *cookie;
 
 	seq_puts(m, "domain iova group mode granule queued rings age_ms flushes bad_unmaps refused_lazy\n");
-	mutex_lock(&cookies_lock);
+	guard(mutex)(&cookies_lock);
 	list_for_each_entry(cookie, &cookies, link) {
 		struct dmamap_fq *queue = READ_ONCE(cookie->queue);
 		struct dmamap_fq_state state = { };
@@ -70,7 +70,6 @@ static int domains_show(struct seq_file *m, void *unused)
 			   atomic_read(&cookie->bad_unmaps),
 			   atomic_read(&cookie->refused_lazy));
 	}
-	mutex_unlock(&cookies_lock);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(domains);
@@ -80,19 +79,17 @@ static int reserved_show(struct seq_file *m, void *unused)
 	struct iommu_dma_cookie *cookie;
 
 	seq_puts(m, "domain first last\n");
-	mutex_lock(&cookies_lock);
+	guard(mutex)(&cookies_lock);
 	list_for_each_entry(cookie, &cookies, link) {
 		unsigned long shift = iova_shift(&cookie->iovad);
 		struct dmamap_reserved *reserved;
 
-		mutex_lock(&cookie->lock);
+		guard(mutex)(&cookie->lock);
 		list_for_each_entry(reserved, &cookie->reserved, link)
 			seq_printf(m, "%u %#llx %#llx\n", cookie->id,
 				   (u64)reserved->iova->pfn_lo << shift,
 				   (((u64)reserved->iova->pfn_hi + 1) << shift) - 1);
-		mutex_unlock(&cookie->lock);
 	}
-	mutex_unlock(&cookies_lock);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(reserved);

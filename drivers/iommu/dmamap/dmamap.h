@@ -3,55 +3,55 @@
  * Theory of operation: DMA mapping for devices behind an IOMMU.
  *
  * 1. kernel/dma calls the iommu_dma_*() functions of this folder for a device
- *    whose default domain the kernel manages.  They combine an address
+ *    whose default domain the kernel manages.  They combine an IOVA
  *    (drivers/iommu/iova/), a translation (IOMMU core and driver) and, if the
- *    device must not see the memory itself, a bounce slot (swiotlb.c).
+ *    device must not access the memory itself, a bounce slot (swiotlb.c).
  *
- * 2. The files, from the top down; a call goes from a file to one below it.
+ * 2. These are the files.  A file calls those below it.
  *
- *	cookie.c	life of a domain's state; devices join it
- *	reserve.c	addresses that devices are not given
+ *	cookie.c	state of a domain, and the devices that join it
+ *	reserve.c	IOVAs that devices are not given
  *	msi.c		MSI pages: interrupts written through the IOMMU
- *	coherent.c	memory allocated for DMA, and its mapping elsewhere
+ *	coherent.c	memory allocated for DMA, and its other mappings
  *	sg.c		scatterlists
  *	map.c		single buffers and resources
- *	sync.c		ownership of a buffer between CPU and device
  *	bounce.c	bounce slots
- *	range.c		an address range with its translations, made and undone
+ *	sync.c		cache maintenance, and copies from and to bounce slots
+ *	range.c		maps and unmaps an IOVA range
  *	misuse.c	reports of wrong calls
- *	address.c	which address range
- *	flush_queue.c	ranges that wait for an IOTLB flush
+ *	address.c	chooses an IOVA range
+ *	flush_queue.c	unmapped ranges that wait for an IOTLB flush
  *	debugfs.c	debugfs files and counters
  *
  * 3. A mapping covers the granules (smallest pages of the IOMMU) that a buffer
- *    touches; the offset in the granule is kept.  An unmap knows the address and
- *    the size.
+ *    touches.  The offset in the first granule is kept.  The caller of an unmap
+ *    passes address and size.
  *
- * 4. A strict unmap clears the translations and flushes the IOTLB.  Then it
- *    frees the address, detached page table pages and the bounce slot.  In lazy
- *    mode the address and the pages wait in a queue for a flush that began
- *    after the PTEs were cleared (flush_queue.c).  Bounced buffers are unmapped
- *    strictly in a lazy domain, too, because slots are reused at once.
+ * 4. A strict unmap clears the PTEs and flushes the IOTLB.  Then it frees the
+ *    IOVA, detached page table pages and the bounce slot.  In lazy mode the IOVA
+ *    and the page table pages wait in a queue for a flush that begins after the
+ *    PTEs were cleared (flush_queue.c).  Bounced buffers are unmapped strictly in
+ *    a lazy domain, too, because slots are reused at once.
  *
- * 5. An unmap undoes exactly one mapping or is refused (range.c).  A refused one
- *    is reported with device, address, size and what is there instead (misuse.c).
- *    What it was to unmap stays mapped: the driver leaks it.  The unmap of an
- *    address that was unmapped and is in use again with the same size is not
- *    noticed.
+ * 5. An unmap undoes exactly one mapping or is refused (range.c).  misuse.c
+ *    reports a refused one with device, address, size and what is mapped there.
+ *    The mapping stays, so the driver leaks it.  The layer does not detect the
+ *    unmap of an address that was unmapped before, and that is in use again with
+ *    the same size.
  *
  * 6. Locks, outermost first:
  *
- *	iommu_dma_cookie.lock	devices joining; sleeps; memory under it and the
- *				next one is allocated without I/O
+ *	iommu_dma_cookie.lock	devices that join
  *	iommu_dma_cookie.msi_lock
- *				MSI pages; sleeps.  Interrupts are set up under
- *				cpus_read_lock(): CPU hotplug is not used here
- *	dmamap_ring.lock	a flush queue; interrupts disabled; held neither
- *				for a flush nor to free memory
+ *				MSI pages.  Callers may hold cpus_read_lock(),
+ *				so do not take it under this lock
+ *	dmamap_ring.lock	a flush queue, with interrupts disabled.  It is
+ *				not held to flush or to free memory
  *
- *    Mapping, unmapping and syncing of buffers and lists take no other lock of
- *    this folder and work in hard interrupts (not with PREEMPT_RT).  The caller
- *    that destroys a domain ensures that it is not in use.
+ *    The first two are mutexes.  Memory under them is allocated without I/O,
+ *    because that I/O may wait for them.  To map, unmap or sync a buffer or list
+ *    takes only the third, and works in hard interrupts (not with PREEMPT_RT).
+ *    The caller that destroys a domain ensures that it is not in use.
  */
 #ifndef _DMAMAP_H
 #define _DMAMAP_H
@@ -60,56 +60,51 @@
 #include <linux/iommu.h>
 #include <linux/iommu-dma.h>
 #include <linux/iova.h>
+#include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/sched/mm.h>
 #include <linux/swiotlb.h>
+#include "../io-pgtable/lengths.h"
 
 struct dmamap_fq;
 struct dmamap_ring;
 struct seq_file;
 
-/* What this layer keeps for a domain. */
+/* The state of a domain. */
 struct iommu_dma_cookie {
-	struct dmamap_fq *fq;	/* %NULL: strict. Valid until the domain goes */
-	struct io_pgtable *lengths; /* of mappings; %NULL if the page table has them */
+	struct dmamap_fq *fq;	/* @queue if lazy, %NULL if strict */
+	struct io_pgtable *lengths; /* mapping sizes; %NULL: the page table has them */
 	unsigned long second_page; /* second smallest page size, or ULONG_MAX */
-	struct iova_domain iovad; /* addresses; granule valid from the start */
+	struct iova_domain iovad; /* granule valid from the start */
 	bool msi_only;		/* the owner manages all IOVAs but MSI pages */
 	bool ready;		/* a device has joined; written under @lock */
 	bool may_defer;		/* lazy mode is allowed; under @lock */
 	bool shadowed;		/* an IOMMU shadows the table; under @lock */
 	dma_addr_t msi_next;	/* next IOVA, if @msi_only; under @msi_lock */
-	struct mutex lock;	/* devices joining */
+	struct mutex lock;	/* devices that join */
 	struct mutex msi_lock;	/* MSI pages */
 	struct list_head msi_pages; /* of struct dmamap_msi; under @msi_lock */
 	struct list_head reserved; /* of struct dmamap_reserved; under @lock */
-	struct dmamap_fq *queue; /* kept if @fq is set back to %NULL */
+	struct dmamap_fq *queue; /* stays until the domain is destroyed */
 	struct iommu_domain *domain;
 	struct list_head link;	/* in the list for debugfs */
 	unsigned int id;	/* number of the domain in debugfs */
-	int group;		/* number of the IOMMU group that has joined */
+	int group;		/* number of the IOMMU group */
 	atomic_t bad_unmaps;	/* unmaps and syncs that were refused */
 	atomic_t refused_lazy;	/* requests for lazy mode that were refused */
 };
 
-/* Allocations under these locks do no I/O, because I/O may wait for them. */
-static inline unsigned int dmamap_lock(struct mutex *lock)
-{
-	mutex_lock(lock);
-	return memalloc_noio_save();
-}
-
-static inline void dmamap_unlock(struct mutex *lock, unsigned int noio)
-{
-	memalloc_noio_restore(noio);
-	mutex_unlock(lock);
-}
+/* Hold a mutex of a cookie, and allocate without I/O. */
+DEFINE_LOCK_GUARD_1(dmamap_noio, struct mutex,
+		    (mutex_lock(_T->lock), _T->noio = memalloc_noio_save()),
+		    (memalloc_noio_restore(_T->noio), mutex_unlock(_T->lock)),
+		    unsigned int noio)
 
 /* cookie.c */
 extern bool iommu_dma_forcedac;
 DECLARE_STATIC_KEY_FALSE(dmamap_may_refuse);
 
-/* A reserved range, in iommu_dma_cookie.reserved, the youngest first. */
+/* A reserved range, in iommu_dma_cookie.reserved. The youngest is the first. */
 struct dmamap_reserved {
 	struct list_head link;
 	struct iova *iova;
@@ -123,8 +118,8 @@ int dmamap_msi_identity(struct iommu_dma_cookie *cookie, phys_addr_t start,
 			phys_addr_t last);
 void dmamap_msi_forget(struct iommu_dma_cookie *cookie, struct list_head *mark);
 /* sync.c */
-void dmamap_cache_for_cpu(struct device *dev, phys_addr_t phys, size_t size,
-			  enum dma_data_direction dir);
+void dmamap_cache(struct device *dev, phys_addr_t phys, size_t size,
+		  enum dma_data_direction dir, bool for_cpu);
 /* bounce.c */
 bool dmamap_sg_bounces(struct device *dev, struct scatterlist *sgl, int nents,
 		       enum dma_data_direction dir);
@@ -134,20 +129,20 @@ phys_addr_t dmamap_bounce(struct device *dev, phys_addr_t phys, size_t size,
 /* An unmap in progress. */
 struct dmamap_removal {
 	struct iommu_domain *domain;
-	struct dmamap_ring *ring;	/* %NULL to flush at once */
+	struct dmamap_ring *ring;	/* %NULL: flush at once */
 	struct iommu_iotlb_gather gather; /* IOVAs to flush */
-	bool stuck;			/* a part could not be cleared */
+	bool stuck;			/* a part was not cleared */
 };
 
-/* Tests include this file on the stock layer, too, which has no runs. */
+/* Tests of the stock layer include this file, too. It has no struct iommu_run. */
 #ifdef CONFIG_IOMMU_DMAMAP
 /* Memory to map to consecutive IOVAs. */
 struct dmamap_runs {
 	struct iommu_domain *domain;
-	dma_addr_t addr;	/* IOVA of @run; memory before it is mapped */
+	dma_addr_t addr;	/* IOVA of @run[0]; lower ones are mapped */
 	int prot;		/* IOMMU_* flags */
 	gfp_t gfp;		/* for page tables */
-	unsigned int count;	/* elements of @run that wait */
+	unsigned int count;	/* elements of @run that are not mapped yet */
 	struct iommu_run run[32];
 };
 
@@ -156,9 +151,9 @@ int dmamap_runs_flush(struct dmamap_runs *runs, bool last);
 
 /**
  * dmamap_runs_start - prepare to map runs as one mapping
- * @runs: gets all but @run and @count
+ * @runs: the runs; all members but @run and @count are set
  * @domain: the domain
- * @addr: where the first one goes
+ * @addr: IOVA of the first run
  * @prot: IOMMU_* flags
  * @gfp: for page tables
  */
@@ -173,9 +168,9 @@ static inline void dmamap_runs_start(struct dmamap_runs *runs,
 }
 
 /**
- * dmamap_runs_add - add memory behind the last run; if @runs is full, map it first
- * @runs: the memory so far
- * @phys: first byte, at a granule
+ * dmamap_runs_add - add memory behind the last run
+ * @runs: the runs; if there is no space for another one, they are mapped first
+ * @phys: physical address, at a granule
  * @size: bytes, whole granules
  * Return: 0, or an error of dmamap_runs_flush().
  */
@@ -219,10 +214,10 @@ void dmamap_misuse(struct device *dev, const char *call, dma_addr_t addr,
 		   size_t size, const char *found);
 int dmamap_misuses_show(struct seq_file *m, void *unused);
 
-/* The memory that an address range will be mapped to. */
+/* The memory that an IOVA range will be mapped to. */
 struct dmamap_target {
 	phys_addr_t phys;
-	size_t piece;		/* bytes in one piece; 0: align to the size */
+	size_t piece;		/* contiguous bytes at @phys; 0: align to the size */
 	unsigned long boundary;	/* mask of the segment boundary */
 };
 
@@ -234,14 +229,14 @@ void dmamap_address_free(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 			 size_t size);
 
 #ifndef CONFIG_IOVA_GAP_TREE
-/* The stock allocator has none of these. */
+/* The stock allocator lacks these functions. */
 static inline void iova_drain(struct iova_domain *iovad) { }
 static inline unsigned int iova_debugfs_id(const struct iova_domain *iovad)
 {
 	return 0;
 }
 
-/* It does not tell why a request failed. */
+/* The stock allocator does not tell why a request failed. */
 static inline bool iova_has_room(struct iova_domain *iovad, unsigned long size,
 				 unsigned long limit_pfn)
 {
@@ -252,8 +247,8 @@ static inline bool iova_has_room(struct iova_domain *iovad, unsigned long size,
 /* A snapshot of a flush queue. */
 struct dmamap_fq_state {
 	unsigned long entries;	/* ranges that wait */
-	unsigned int rings;	/* CPUs that have a ring */
-	unsigned long age;	/* longest time with an entry, in jiffies */
+	unsigned int rings;	/* number of rings */
+	unsigned long age;	/* jiffies since a ring was empty, the most */
 	unsigned int flushes;	/* flushes of the domain so far */
 };
 
@@ -261,7 +256,6 @@ struct dmamap_fq_state {
 int dmamap_fq_init(void);
 struct dmamap_fq *dmamap_fq_create(struct iommu_domain *domain,
 				   struct iova_domain *iovad, bool single);
-void dmamap_fq_stop(struct dmamap_fq *fq);
 void dmamap_fq_destroy(struct dmamap_fq *fq);
 struct dmamap_ring *dmamap_fq_ring(struct dmamap_fq *fq);
 void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
@@ -269,7 +263,7 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 void dmamap_fq_drain(struct dmamap_fq *fq);
 void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state);
 
-/* Ranges mapped and unmapped, and buffers bounced, by a CPU while counting. */
+/* Counted by a CPU while "counting" in debugfs is 1. */
 struct dmamap_counts {
 	u64 maps;
 	u64 unmaps;
@@ -291,7 +285,7 @@ static inline void dmamap_debugfs_add(struct iommu_dma_cookie *cookie) { }
 static inline void dmamap_debugfs_del(struct iommu_dma_cookie *cookie) { }
 #endif
 
-/* Count, if it is switched on in debugfs; otherwise this is a nop. */
+/* Count if "counting" in debugfs is 1. Otherwise this is a nop. */
 #define dmamap_count(what, by)						\
 do {									\
 	if (static_branch_unlikely(&dmamap_counting))			\
@@ -308,9 +302,9 @@ static inline struct iommu_dma_cookie *dmamap_cookie(struct device *dev)
 }
 
 /**
- * dmamap_boundary - the segment boundary to respect
- * @mask: dma_get_seg_boundary() of a device
- * Return: @mask, rounded down to 2^n - 1 because drivers may set other values.
+ * dmamap_boundary - the segment boundary of a device
+ * @mask: its dma_get_seg_boundary()
+ * Return: @mask, rounded down to 2^n - 1. Drivers may set other values.
  */
 static inline unsigned long dmamap_boundary(unsigned long mask)
 {
@@ -320,7 +314,7 @@ static inline unsigned long dmamap_boundary(unsigned long mask)
 }
 
 /**
- * dmamap_untrusted - must the device see nothing but its buffers?
+ * dmamap_untrusted - must the device be kept from all memory but its buffers?
  * @dev: a device
  */
 static inline bool dmamap_untrusted(struct device *dev)
@@ -329,7 +323,7 @@ static inline bool dmamap_untrusted(struct device *dev)
 }
 
 /**
- * dmamap_may_bounce - must a buffer bounce, unless it fills its granules?
+ * dmamap_may_bounce - must a buffer bounce if it does not fill its granules?
  * @dev: a device
  * @size: bytes of the buffer
  * @dir: direction of the transfer
@@ -343,11 +337,11 @@ static inline bool dmamap_may_bounce(struct device *dev, size_t size,
 }
 
 /**
- * dmamap_prot - access of the device to a mapping
+ * dmamap_prot - IOMMU flags of a mapping
  * @dir: direction of the transfers
- * @coherent: the device snoops the caches of the CPUs
+ * @coherent: the device snoops CPU caches
  * @attrs: DMA_ATTR_* of the mapping
- * Return: IOMMU_* flags; 0 for an unknown direction.
+ * Return: IOMMU_* flags; 0 for an invalid direction.
  */
 static inline int dmamap_prot(enum dma_data_direction dir, bool coherent,
 			      unsigned long attrs)
@@ -368,13 +362,14 @@ static inline int dmamap_prot(enum dma_data_direction dir, bool coherent,
 }
 
 /**
- * dmamap_check_device - attach a device in a crash kernel at its first map
+ * dmamap_check_device - may the DMA API map for a device?
  * @dev: the device
  * @domain: its default domain
  *
- * Until then DMA that the crashed kernel started does not fault.
+ * In a crash kernel a device is attached at its first map. Until then DMA that
+ * the crashed kernel started does not fault.
  * Context: any.
- * Return: 0; -EPERM for a device that is blocked (see cookie.c) or removed, or
+ * Return: 0; -EPERM if the device is blocked (see cookie.c) or was removed; or
  * an error of the IOMMU driver.
  */
 static inline int dmamap_check_device(struct device *dev,
@@ -395,7 +390,7 @@ static inline int dmamap_check_device(struct device *dev,
  * @domain: the domain
  * @addr: the IOVA
  *
- * iommu_iova_to_phys() returns 0 for a hole and for physical address 0. The
+ * iommu_iova_to_phys() returns 0 for a hole and for physical address 0. A
  * lookup of the next byte tells them apart.
  * Context: any.
  * Return: the physical address, PHYS_ADDR_MAX if @addr is not mapped.

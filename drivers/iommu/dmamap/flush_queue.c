@@ -2,37 +2,38 @@
 /*
  * Theory of operation: in lazy mode, unmapped ranges wait for an IOTLB flush.
  *
- * 1. A lazy domain flushes its whole IOTLB from time to time.  Until then it
- *    keeps unmapped IOVAs and detached page table pages out of use.
+ * 1. A lazy domain flushes its whole IOTLB from time to time.  Until a flush,
+ *    unmapped IOVAs and detached page table pages must not be used again.
  *
- * 2. Two counters say when a range is done (may be used again): the flushes
- *    @started and the flushes @finished.  An entry stores @started after its
- *    PTEs were cleared.  If @finished is higher, one of these flushes began
- *    after that, even if flushes run concurrently.
+ * 2. Two counters say when a range is done, that is, may be used again: the
+ *    flushes @started and the flushes @finished.  An entry stores @started after
+ *    its PTEs were cleared.  If @finished is higher than the stored value, one of
+ *    the finished flushes began after that, even if flushes run concurrently.
  *
- * 3. Each CPU has a ring of %FQ_DEPTH entries, allocated at its first lazy
- *    unmap; if that fails, the unmap is strict.  If the IOMMU shadows the page
- *    table, a flush is very expensive, so the CPUs share one large ring.
+ * 3. Each CPU has a ring of %FQ_DEPTH entries, allocated at its first lazy unmap.
+ *    Without memory for the ring the unmap is strict.  If the IOMMU driver
+ *    shadows the page table, a flush is very expensive, so all CPUs share one
+ *    large ring.
  *
- * 4. The first entry arms a timer, which flushes in softirq context, so tasks
- *    cannot delay it, except with PREEMPT_RT or threadirqs.  Then an unbound
- *    work item frees what is done, %FQ_BATCH ranges at a time.  If the ring is
- *    full, an unmap frees a batch, or flushes if nothing is done.
+ * 4. The first entry arms a timer.  The timer flushes in softirq context, so that
+ *    tasks cannot delay it (except with PREEMPT_RT or threadirqs).  Then an
+ *    unbound work item frees what is done, %FQ_BATCH ranges at a time.  If the
+ *    ring is full, an unmap frees a batch, or flushes if nothing is done.
  *
- * 5. Isolated CPUs run neither the timer nor the work: their unmaps queue the
+ * 5. Isolated CPUs run neither the timer nor the work.  Their unmaps queue the
  *    work, which arms the timer on another CPU.
  *
- * 6. While an entry waits, the timer or the work will run.  An unmap that sees
- *    @armed set relies on that timer: it clears @armed and then flushes.  But
+ * 6. While an entry waits, the timer or the work will run.  An unmap that finds
+ *    @armed set relies on the timer, which clears @armed and then flushes.  But
  *    CPUs may load @started and @armed out of order, so the unmap may read
- *    @started after the flush began; then the flush does not cover the entry.
+ *    @started after that flush began.  Then the flush does not cover the entry.
  *    So the work arms the timer again if it leaves entries in a ring.  It locks
- *    each ring: an entry that it misses is queued later, by an unmap that sees
+ *    each ring: an entry that it misses is queued later, by an unmap that finds
  *    @armed clear.  Model: tools/testing/models/flush_queue.pml.
  *
- * 7. Page table pages are rare, so a ring has two lists for all of its entries:
- *    @fresh takes new pages, and becomes @tables when that is empty.  A list is
- *    freed when its youngest page is done.
+ * 7. Few unmaps detach page table pages, so a ring has two lists for the pages of
+ *    all its entries: @fresh takes new pages, and becomes @tables when @tables is
+ *    empty.  A list is freed when its youngest page is done.
  */
 
 #include <linux/sched/isolation.h>
@@ -41,12 +42,12 @@
 #include "dmamap.h"
 #include "trace.h"
 
-/* As in the stock layer, which was tuned on servers with fast storage. */
+/* The same values as in the stock layer */
 #define FQ_DEPTH		256
 #define FQ_TIMEOUT		msecs_to_jiffies(10)
 #define FQ_SINGLE_DEPTH		32768
 #define FQ_SINGLE_TIMEOUT	msecs_to_jiffies(1000)
-/* Ranges freed at once, which bounds the delay of an unmap. */
+/* An unmap frees at most that many ranges of other unmaps at once. */
 #define FQ_BATCH		16
 
 /* An unmapped range. */
@@ -62,11 +63,11 @@ struct dmamap_ring {
 	u32 first;		/* index of the oldest entry, modulo @mask + 1 */
 	u32 nr;			/* number of entries */
 	u32 mask;		/* size of @entries, a power of two, less one */
-	u32 fresh_started;	/* flushes started at the youngest of @fresh */
-	u32 tables_started;	/* flushes started at the youngest of @tables */
+	u32 fresh_started;	/* fq_entry.started of the youngest of @fresh */
+	u32 tables_started;	/* fq_entry.started of the youngest of @tables */
 	unsigned long since;	/* jiffies when @nr was last 0 */
-	struct list_head fresh;	/* detached page table pages, the younger ones */
-	struct list_head tables; /* detached page table pages, the older ones */
+	struct list_head fresh;	/* younger detached page table pages */
+	struct list_head tables; /* older detached page table pages */
 	struct dmamap_fq *fq;
 	struct fq_entry *entries;
 };
@@ -77,11 +78,11 @@ struct dmamap_fq {
 	struct iova_domain *iovad;
 	atomic_t started;	/* flushes that were started */
 	atomic_t finished;	/* flushes that finished */
-	int armed;		/* @timer is pending, or is about to be */
+	int armed;		/* @timer is pending, or will be at once */
 	unsigned int timeout;	/* jiffies from the first entry to the flush */
 	struct timer_list timer; /* flushes */
 	struct work_struct drain; /* frees what is done in the rings */
-	struct dmamap_ring * __percpu *rings; /* %NULL until a CPU needs one */
+	struct dmamap_ring * __percpu *rings; /* %NULL before the first unmap */
 	struct dmamap_ring *single; /* the ring that all CPUs share, or %NULL */
 };
 
@@ -100,7 +101,10 @@ static void fq_flush(struct dmamap_fq *fq)
 {
 	u32 finished;
 
-	/* Both are full barriers: the flush is between them. */
+	/*
+	 * Full barriers order the flush after @started and before @finished.
+	 * The first pairs with smp_mb() in dmamap_fq_add().
+	 */
 	atomic_inc_return(&fq->started);
 	fq->domain->ops->flush_iotlb_all(fq->domain);
 	finished = atomic_inc_return(&fq->finished);
@@ -111,6 +115,7 @@ static void fq_flush(struct dmamap_fq *fq)
 static void ring_take_tables(struct dmamap_ring *ring, u32 finished,
 			     struct list_head *done)
 {
+	lockdep_assert_held(&ring->lock);
 	if (fq_done(finished, ring->tables_started))
 		list_splice_init(&ring->tables, done);
 	if (list_empty(&ring->tables)) {
@@ -122,7 +127,7 @@ static void ring_take_tables(struct dmamap_ring *ring, u32 finished,
 }
 
 #define RING_REAPED	BIT(0)	/* ranges were freed */
-#define RING_LEFT	BIT(1)	/* there is more, done or not */
+#define RING_LEFT	BIT(1)	/* ranges or pages remain in the ring */
 
 /* Free up to a batch of what is done. Returns RING_* flags. */
 static noinline unsigned int ring_reap(struct dmamap_ring *ring)
@@ -135,11 +140,10 @@ static noinline unsigned int ring_reap(struct dmamap_ring *ring)
 
 	spin_lock_irqsave(&ring->lock, flags);
 	finished = atomic_read(&ring->fq->finished);
-	while (nr < min(ring->nr, FQ_BATCH)) {
+	for (; nr < min(ring->nr, FQ_BATCH); nr++) {
 		done[nr] = ring->entries[(ring->first + nr) & ring->mask];
 		if (!fq_done(finished, done[nr].started))
 			break;
-		nr++;
 	}
 	ring->first += nr;
 	WRITE_ONCE(ring->nr, ring->nr - nr);
@@ -197,10 +201,10 @@ static noinline struct dmamap_ring *ring_create(struct dmamap_fq *fq)
 }
 
 /**
- * dmamap_fq_ring - the ring of this CPU; other CPUs may use it, too
+ * dmamap_fq_ring - the ring of this CPU, which other CPUs may use, too
  * @fq: the queue
  * Context: any.
- * Return: the ring, %NULL without memory for it.
+ * Return: the ring; %NULL without memory for it.
  */
 struct dmamap_ring *dmamap_fq_ring(struct dmamap_fq *fq)
 {
@@ -239,14 +243,14 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 	unsigned long flags;
 	u32 started;
 
+	/* It does not fit an entry. */
 	if (unlikely(pages > U32_MAX)) {
 		fq_flush(fq);
 		iommu_put_pages_list(tables);
 		free_iova_fast(fq->iovad, pfn, pages);
 		return;
 	}
-
-	/* Clear PTEs, then read @started. Pairs with fq_flush(). */
+	/* Clear PTEs, then read @started. Pairs with fq_flush(), the first barrier. */
 	smp_mb();
 	spin_lock_irqsave(&ring->lock, flags);
 	while (unlikely(ring->nr > ring->mask)) {
@@ -270,12 +274,12 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 	}
 	spin_unlock_irqrestore(&ring->lock, flags);
 
-	/* All CPUs share this line, and write it once in a while. */
+	/* All CPUs read this cache line, so it is rarely written. */
 	if (!READ_ONCE(fq->armed))
 		fq_arm(fq);
 }
 
-/* Iterate over the rings: *@cpu is -1 at first. %NULL after the last. */
+/* Iterate over the rings. *@cpu is -1 at first. Returns %NULL after the last. */
 static struct dmamap_ring *fq_next_ring(struct dmamap_fq *fq, int *cpu)
 {
 	struct dmamap_ring *ring;
@@ -319,7 +323,7 @@ static void fq_expire(struct timer_list *timer)
 {
 	struct dmamap_fq *fq = from_timer(fq, timer, timer);
 
-	/* Entries that this flush does not cover arm the timer again. */
+	/* A full barrier: an entry that the flush does not cover arms the timer. */
 	xchg(&fq->armed, 0);
 	fq_flush(fq);
 	queue_work(fq_workqueue, &fq->drain);
@@ -367,7 +371,7 @@ void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state)
  * @iovad: the IOVAs of @domain
  * @single: one large ring for all CPUs
  * Context: process; may sleep.
- * Return: the queue, %NULL without memory, or if the IOMMU driver cannot flush.
+ * Return: the queue; %NULL without memory, or if the IOMMU driver cannot flush.
  */
 struct dmamap_fq *dmamap_fq_create(struct iommu_domain *domain,
 				   struct iova_domain *iovad, bool single)
@@ -383,7 +387,7 @@ struct dmamap_fq *dmamap_fq_create(struct iommu_domain *domain,
 	fq->domain = domain;
 	fq->iovad = iovad;
 	fq->timeout = single ? FQ_SINGLE_TIMEOUT : FQ_TIMEOUT;
-	/* Pinned: it must not migrate from an idle CPU to an isolated one. */
+	/* Pinned, so that it does not migrate from an idle CPU to an isolated one */
 	timer_setup(&fq->timer, fq_expire, TIMER_PINNED);
 	INIT_WORK(&fq->drain, fq_drain_work);
 	fq->rings = alloc_percpu(struct dmamap_ring *);
@@ -406,23 +410,8 @@ free_fq:
 }
 
 /**
- * dmamap_fq_stop - stop the timer and the work of a queue for good
- * @fq: the queue of a domain that is not in use any more, or %NULL
- * Context: process; may sleep.
- */
-void dmamap_fq_stop(struct dmamap_fq *fq)
-{
-	if (!fq)
-		return;
-	/* They start each other; the work cannot start a timer that was shut down. */
-	timer_shutdown_sync(&fq->timer);
-	cancel_work_sync(&fq->drain);
-}
-
-/**
  * dmamap_fq_destroy - undo dmamap_fq_create()
- * @fq: the queue, stopped, of a domain without devices, or %NULL; ranges in it
- *	are left to the owner of the IOVA domain
+ * @fq: the queue of a domain that is not in use; ranges in it are not freed
  * Context: process; may sleep.
  */
 void dmamap_fq_destroy(struct dmamap_fq *fq)
@@ -430,8 +419,9 @@ void dmamap_fq_destroy(struct dmamap_fq *fq)
 	struct dmamap_ring *ring;
 	int cpu = -1;
 
-	if (!fq)
-		return;
+	/* They start each other, but a timer that was shut down cannot be started. */
+	timer_shutdown_sync(&fq->timer);
+	cancel_work_sync(&fq->drain);
 	while ((ring = fq_next_ring(fq, &cpu)))
 		ring_free(ring);
 	free_percpu(fq->rings);
@@ -439,8 +429,8 @@ void dmamap_fq_destroy(struct dmamap_fq *fq)
 }
 
 /**
- * dmamap_fq_init - allocate the workqueue, without which domains are strict
- * Return: 0, or -ENOMEM.
+ * dmamap_fq_init - allocate the workqueue
+ * Return: 0, or -ENOMEM. Then all domains are strict.
  */
 int __init dmamap_fq_init(void)
 {

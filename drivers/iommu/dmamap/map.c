@@ -2,9 +2,9 @@
 /*
  * Theory of operation: single buffers, and registers of other devices.
  *
- * 1. An unmap looks the physical address up only to copy from a bounce slot or
- *    for cache maintenance. Both come after the PTEs are cleared, because a
- *    wrong size has been reported by then.
+ * 1. An unmap looks up the physical address only if it has to copy from a bounce
+ *    slot or needs cache maintenance. Both come after the unmap: if the unmap is
+ *    refused, the memory is not touched.
  * 2. Resources (registers) are not bounced and need no cache maintenance.
  */
 
@@ -35,20 +35,19 @@ dma_addr_t iommu_dma_map_page(struct device *dev, struct page *page,
 	return addr;
 }
 
-/* Unmap a buffer that may have bounced or needs cache maintenance. */
+/* Unmap a buffer that may have a bounce slot or needs cache maintenance. */
 static noinline void unmap_known(struct device *dev, dma_addr_t addr,
 				 size_t size, enum dma_data_direction dir,
 				 unsigned long attrs)
 {
 	phys_addr_t phys = dmamap_phys(iommu_get_dma_domain(dev), addr);
-	struct io_tlb_pool *slots = phys == PHYS_ADDR_MAX ? NULL :
-				    swiotlb_find_pool(dev, phys);
+	struct io_tlb_pool *slots = swiotlb_find_pool(dev, phys);
 
 	if (!dmamap_range_unmap(dev, addr, size, slots) ||
 	    phys == PHYS_ADDR_MAX)
 		return;
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-		dmamap_cache_for_cpu(dev, phys, size, dir);
+		dmamap_cache(dev, phys, size, dir, true);
 	if (slots)
 		swiotlb_tbl_unmap_single(dev, phys, size, dir, attrs);
 }
@@ -76,13 +75,13 @@ void iommu_dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
 	dmamap_range_unmap(dev, addr, size, false);
 }
 
-/* Entries that meet at the edge of a granule can share a segment. */
+/* Entries that meet at the end of a granule can share a segment. */
 unsigned long iommu_dma_get_merge_boundary(struct device *dev)
 {
 	return iova_mask(&dmamap_cookie(dev)->iovad);
 }
 
-/* IOVAs of up to this size come from the allocator's caches. */
+/* The allocator caches ranges of up to this size. */
 size_t iommu_dma_opt_mapping_size(void)
 {
 	return iova_rcache_range();

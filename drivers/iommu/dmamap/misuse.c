@@ -2,35 +2,34 @@
 /*
  * Theory of operation: reports of wrong calls of the DMA API.
  *
- * 1. All wrong calls are counted: for the domain, and since a driver was bound to
- *    the device.  The first one of a driver prints a stack trace, the next ones
- *    print a line; later ones do so at most once in MISUSE_INTERVAL.  Devices that
- *    were removed share this state.
- * 2. A report says what is mapped at the address.  To find out may take a look at
- *    thousands of PTEs, so it is done only for a report or for the trace event.
- * 3. The last reports are kept for debugfs.  A spinlock protects them.
+ * 1. Wrong calls are counted for each domain, and for each device since a driver
+ *    was bound to it.  The first one prints a stack trace, the next nine print a
+ *    line, and later ones print a line at most once in %MISUSE_INTERVAL.  Devices
+ *    that were removed share one such counter.
+ * 2. A report says what is mapped at the address.  The search may look at
+ *    thousands of PTEs, so it runs only for a report or a trace event.
+ * 3. debugfs lists the last %MISUSE_KEPT reports.  @kept_lock protects them.
  */
 
 #include <linux/seq_file.h>
 #include <linux/timekeeping.h>
 #include "../dma-iommu.h"
-#include "../io-pgtable/lengths.h"
 #include "dmamap.h"
 #include "trace.h"
 
-/* Reports of a driver in a row, and the time between later ones. */
+/* Reports in a row, and the least time between later ones. */
 #define MISUSE_BURST	10
 #define MISUSE_INTERVAL	(5 * HZ)
 
-/* Reports that debugfs shows. */
+/* Reports that debugfs lists. */
 #define MISUSE_KEPT	64
 
 struct misuse {
 	char device[32], driver[32];
 	const char *call;
-	dma_addr_t addr;		/* as the driver named it */
-	size_t size;
-	char found[96];			/* what is there instead */
+	dma_addr_t addr;		/* argument of the driver */
+	size_t size;			/* argument of the driver, in bytes */
+	char found[96];			/* what is mapped there */
 	u64 ms;				/* since boot */
 };
 
@@ -38,21 +37,25 @@ static DEFINE_SPINLOCK(kept_lock);
 static struct misuse kept[MISUSE_KEPT];
 static unsigned long nr_reports;	/* since boot; under @kept_lock */
 
-/* Find the mapping of @addr, by the sizes that are recorded. */
-static bool find_length(struct iommu_domain *domain, dma_addr_t addr,
-			struct iommu_mapping *mapping)
+/* Find the mapping at @addr: in the page table, or by the recorded sizes. */
+static bool find(struct iommu_domain *domain, dma_addr_t addr,
+		 struct iommu_mapping *mapping)
 {
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
 	unsigned int shift = iova_shift(&cookie->iovad);
 	size_t size;
 	u64 below;
 
+	if (overflows_type(addr, unsigned long))
+		return false;
+	if (domain->ops->find_mapping)
+		return domain->ops->find_mapping(domain, addr, mapping);
 	/* No device could join the domain. */
 	if (!cookie->lengths)
 		return false;
 	size = iommu_lengths_find(cookie->lengths, addr >> shift, &below);
 	below <<= shift;
-	/* The search has given up. */
+	/* SIZE_MAX: the search stopped before it found the first address. */
 	mapping->whole = size != SIZE_MAX;
 	if (!mapping->whole)
 		size = below + cookie->iovad.granule;
@@ -63,17 +66,7 @@ static bool find_length(struct iommu_domain *domain, dma_addr_t addr,
 	       dmamap_phys(domain, addr) != PHYS_ADDR_MAX;
 }
 
-static bool find(struct iommu_domain *domain, dma_addr_t addr,
-		 struct iommu_mapping *mapping)
-{
-	if (overflows_type(addr, unsigned long))
-		return false;
-	if (domain->ops->find_mapping)
-		return domain->ops->find_mapping(domain, addr, mapping);
-	return find_length(domain, addr, mapping);
-}
-
-/* Say what is mapped where [@addr, @addr + @len) was to be unmapped. */
+/* Describe what is mapped in [@addr, @addr + @len). */
 static void look(struct iommu_domain *domain, dma_addr_t addr, size_t len,
 		 struct iommu_mapping *there, char *text, size_t room)
 {
@@ -108,16 +101,7 @@ static void look(struct iommu_domain *domain, dma_addr_t addr, size_t len,
 	}
 }
 
-static void keep(const struct misuse *misuse)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&kept_lock, flags);
-	kept[nr_reports++ % MISUSE_KEPT] = *misuse;
-	spin_unlock_irqrestore(&kept_lock, flags);
-}
-
-/* Count a wrong call; returns its number if it is to be reported, or 0. */
+/* Count a wrong call. Returns its number if it is to be reported, else 0. */
 static unsigned int count(struct device *dev)
 {
 	static struct dev_iommu removed;
@@ -135,9 +119,9 @@ static unsigned int count(struct device *dev)
  * dmamap_misuse - report a wrong call
  * @dev: the device
  * @call: "unmap" or "sync"
- * @addr: the IOVA that the driver named
- * @size: the bytes that it named
- * @found: what is wrong; %NULL to look what is mapped there
+ * @addr: the IOVA that the driver passed
+ * @size: the bytes that it passed
+ * @found: what is wrong; %NULL to describe what is mapped there
  * Context: any.
  */
 void dmamap_misuse(struct device *dev, const char *call, dma_addr_t addr,
@@ -174,38 +158,38 @@ void dmamap_misuse(struct device *dev, const char *call, dma_addr_t addr,
 			call, &addr, size, misuse.found, nr);
 	strscpy(misuse.device, dev_name(dev));
 	strscpy(misuse.driver, dev_driver_string(dev));
-	/* A column is a word. */
+	/* A column of the debugfs file is one word. */
 	strreplace(misuse.device, ' ', '_');
 	strreplace(misuse.driver, ' ', '_');
 	misuse.ms = ktime_to_ms(ktime_get_boottime());
-	keep(&misuse);
+	scoped_guard(spinlock_irqsave, &kept_lock)
+		kept[nr_reports++ % MISUSE_KEPT] = misuse;
 }
 
 /**
  * dmamap_misuses_show - list the last reports
  * @m: the file
- * @unused: of seq_file
+ * @unused: not used
  * Context: process.
  * Return: 0.
  */
 int dmamap_misuses_show(struct seq_file *m, void *unused)
 {
-	unsigned long nr, end;
+	unsigned long nr;
 
 	seq_puts(m, "nr ms device driver call iova size found\n");
-	spin_lock_irq(&kept_lock);
-	end = nr_reports;
-	spin_unlock_irq(&kept_lock);
-	nr = end > MISUSE_KEPT ? end - MISUSE_KEPT : 0;
-	for (; nr < end; nr++) {
+	for (nr = 0; ; nr++) {
 		struct misuse misuse;
 
-		spin_lock_irq(&kept_lock);
-		misuse = kept[nr % MISUSE_KEPT];
-		spin_unlock_irq(&kept_lock);
+		scoped_guard(spinlock_irq, &kept_lock) {
+			/* Skip what was overwritten. */
+			nr = max(nr, nr_reports - min(nr_reports, MISUSE_KEPT));
+			if (nr == nr_reports)
+				return 0;
+			misuse = kept[nr % MISUSE_KEPT];
+		}
 		seq_printf(m, "%lu %llu %s %s %s %#llx %zu %s\n", nr + 1,
 			   misuse.ms, misuse.device, misuse.driver, misuse.call,
 			   (u64)misuse.addr, misuse.size, misuse.found);
 	}
-	return 0;
 }

@@ -4,18 +4,18 @@
  *
  * 1. If the IOMMU translates MSI writes, the granule with their target register
  *    (the MSI page) is mapped for the first interrupt that needs it. It stays
- *    mapped as long as the domain, because other devices share it.
- * 2. A region that the IOMMU driver reports as IOMMU_RESV_MSI (x86) is not
- *    translated, so its addresses are used as they are, without a mapping.
- * 3. If the owner of the domain manages its addresses, the owner gives the
- *    address of the first MSI page, and others follow it.
+ *    mapped until the domain is destroyed, because other devices share it.
+ * 2. The IOMMU does not translate a region of type IOMMU_RESV_MSI (x86). Its
+ *    addresses are used as they are, without a mapping.
+ * 3. If the owner of the domain manages its IOVAs, the owner chooses the IOVA of
+ *    the first MSI page. Other MSI pages follow it.
  */
 
 #include <linux/msi.h>
 #include <linux/slab.h>
 #include "dmamap.h"
 
-/* MSI pages, or a window without translation; in iommu_dma_cookie.msi_pages. */
+/* An MSI page, or a region without translation; in iommu_dma_cookie.msi_pages. */
 struct dmamap_msi {
 	struct list_head link;
 	phys_addr_t phys;	/* first byte, at a granule */
@@ -28,6 +28,7 @@ static struct dmamap_msi *msi_find(struct iommu_dma_cookie *cookie,
 {
 	struct dmamap_msi *msi;
 
+	lockdep_assert_held(&cookie->msi_lock);
 	list_for_each_entry(msi, &cookie->msi_pages, link)
 		if (msi->phys <= phys && last <= msi->last)
 			return msi;
@@ -50,9 +51,9 @@ static struct dmamap_msi *msi_add(struct iommu_dma_cookie *cookie,
 }
 
 /**
- * dmamap_msi_identity - record a window that is not translated
+ * dmamap_msi_identity - record a region that is not translated
  * @cookie: the cookie of a domain; iommu_dma_cookie.msi_lock is held
- * @start: its first byte
+ * @start: first byte of the region
  * @last: its last byte
  * Context: process; may sleep.
  * Return: 0, or -ENOMEM.
@@ -60,7 +61,6 @@ static struct dmamap_msi *msi_add(struct iommu_dma_cookie *cookie,
 int dmamap_msi_identity(struct iommu_dma_cookie *cookie, phys_addr_t start,
 			phys_addr_t last)
 {
-	lockdep_assert_held(&cookie->msi_lock);
 	start -= iova_offset(&cookie->iovad, start);
 	last |= iova_mask(&cookie->iovad);
 	if (msi_find(cookie, start, last) ||
@@ -70,7 +70,7 @@ int dmamap_msi_identity(struct iommu_dma_cookie *cookie, phys_addr_t start,
 }
 
 /**
- * dmamap_msi_forget - free the records of MSI pages, which are not unmapped
+ * dmamap_msi_forget - free records of MSI pages, which stay mapped
  * @cookie: the cookie of a domain
  * @mark: the youngest record to keep; the head of the list to keep none
  * Context: process; may sleep.
@@ -119,11 +119,11 @@ static struct dmamap_msi *msi_map(struct iommu_domain *domain,
 
 /**
  * iommu_dma_prepare_msi - map the target register of an interrupt
- * @desc: descriptor of the interrupt, stores the IOVA of the register
+ * @desc: descriptor of the interrupt; it stores the IOVA of the register
  * @msi_addr: physical address of the register
  * Context: process; may sleep.
- * Return: 0, also without a cookie; -ENOMEM, -EINVAL if no device could join
- * the domain.
+ * Return: 0, also if the domain has no cookie; -ENOMEM; -EINVAL if no device
+ * could join the domain.
  */
 int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 {
@@ -132,36 +132,31 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 	struct iommu_dma_cookie *cookie;
 	struct iova_domain *iovad;
 	struct dmamap_msi *msi;
-	unsigned int noio;
 	phys_addr_t page;
-	int ret = 0;
 
 	cookie = domain ? domain->iova_cookie : NULL;
 	if (!cookie) {
 		msi_desc_set_iommu_msi_iova(desc, 0, 0);
 		return 0;
 	}
-	/* Pairs with join_domain(). */
+	/* Pairs with smp_store_release() in join_domain(). */
 	if (!cookie->msi_only && !smp_load_acquire(&cookie->ready))
 		return -EINVAL;
 
 	iovad = &cookie->iovad;
 	page = msi_addr - iova_offset(iovad, msi_addr);
-	noio = dmamap_lock(&cookie->msi_lock);
-	msi = msi_find(cookie, page, page | iova_mask(iovad));
+	guard(dmamap_noio)(&cookie->msi_lock);
+	msi = msi_find(cookie, page, page | iova_mask(iovad)) ?:
+	      msi_map(domain, dev, page);
 	if (!msi)
-		msi = msi_map(domain, dev, page);
-	if (msi)
-		msi_desc_set_iommu_msi_iova(desc, msi->addr + (page - msi->phys),
-					    iova_shift(iovad));
-	else
-		ret = -ENOMEM;
-	dmamap_unlock(&cookie->msi_lock, noio);
-	return ret;
+		return -ENOMEM;
+	msi_desc_set_iommu_msi_iova(desc, msi->addr + (page - msi->phys),
+				    iova_shift(iovad));
+	return 0;
 }
 
 /**
- * iommu_dma_compose_msi_msg - have a message go to the mapped register
+ * iommu_dma_compose_msi_msg - replace the address of an MSI by its IOVA
  * @desc: a descriptor that was passed to iommu_dma_prepare_msi()
  * @msg: the message, with the physical address of the register
  * Context: any.

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Theory of operation: address ranges with translations are made and undone.
+ * Theory of operation: mapping and unmapping of an IOVA range.
  *
- * 1. An unmap undoes exactly one mapping, or it is refused: then nothing changes,
- *    and misuse.c reports it.  What the driver wanted to unmap stays mapped.
+ * 1. An unmap undoes exactly one mapping, or it is refused.  A refused unmap
+ *    changes nothing, and misuse.c reports it.
  * 2. If the IOMMU driver has unmap_exact(), the page table has the bounds of each
- *    mapping (../io-pgtable/exact.h).  For other IOMMU drivers the size of each is
- *    recorded (../io-pgtable/lengths.c).
- * 3. A removal (struct dmamap_removal) claims a mapping, clears it, flushes the IOTLB,
- *    and frees the range.  dmamap_range_unmap() does this for a range in one
- *    part.  Without unmap_exact() a list with gaps is cleared part by part.
- * 4. If an IOMMU driver does not clear what is mapped, the range is leaked.
+ *    mapping (../io-pgtable/exact.h).  For other IOMMU drivers the size of each
+ *    mapping is recorded (../io-pgtable/lengths.c).
+ * 3. A removal (struct dmamap_removal) claims a mapping, clears its PTEs, flushes
+ *    the IOTLB, and frees the IOVAs.  dmamap_range_unmap() does this for a range
+ *    without gaps.  Without unmap_exact(), sg.c clears a list with gaps part by
+ *    part.
+ * 4. If the IOMMU driver does not clear all PTEs, the IOVAs are not freed.
  */
 
 #include <trace/events/iommu.h>
 #include "../dma-iommu.h"
 #include "../iommu-pages.h"
 #include "../iommu-priv.h"
-#include "../io-pgtable/lengths.h"
 #include "dmamap.h"
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-/* Map memory in one piece, with bounds if the domain has them. */
+/* Map contiguous memory, with bounds if the page table has them. */
 static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
 				   phys_addr_t phys, size_t size, int prot,
 				   gfp_t gfp)
@@ -39,13 +39,13 @@ static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
 	else if (size >= cookie->second_page)
 		return iommu_map_nosync(domain, addr, phys, size, prot, gfp);
 
-	/* Below the second smallest page size, use the smallest one directly. */
+	/* Only the smallest page size fits. */
 	if (likely(size < cookie->second_page))
 		ret = ops->map_pages(domain, addr, phys, 1UL << shift,
 				     size >> shift, prot, gfp, &mapped);
 	else
 		ret = ops->map_runs(domain, addr, &run, 1, prot, gfp, &mapped);
-	/* A driver without bounds may map less at once. */
+	/* A driver without unmap_exact() may map less at once. */
 	if (unlikely(!ret && mapped < size))
 		ret = iommu_map_nosync(domain, addr + mapped, phys + mapped,
 				       size - mapped, prot, gfp);
@@ -53,22 +53,6 @@ static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
 		trace_map(addr, phys, size);
 	else if (mapped)
 		iommu_unmap(domain, addr, mapped);
-	return ret;
-}
-
-/* For drivers without map_runs. */
-static int map_one_by_one(struct dmamap_runs *runs, size_t *mapped)
-{
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; !ret && i < runs->count; i++) {
-		ret = map_run(runs->domain, runs->addr + *mapped,
-			      runs->run[i].phys, runs->run[i].size, runs->prot,
-			      runs->gfp);
-		if (!ret)
-			*mapped += runs->run[i].size;
-	}
 	return ret;
 }
 
@@ -84,17 +68,18 @@ static void trace_runs(const struct dmamap_runs *runs)
 }
 
 /**
- * dmamap_runs_flush - map the runs that wait; dmamap_run_sync() has to follow
- * @runs: the memory
- * @last: nothing follows
+ * dmamap_runs_flush - map the runs that are not mapped yet
+ * @runs: the runs
+ * @last: these are the last ones; the caller calls dmamap_run_sync() next
  * Context: as @runs->gfp says.
- * Return: 0, or an error of the IOMMU driver; then @runs->run is not mapped.
+ * Return: 0, or an error of the IOMMU driver. Then none of @runs->run is mapped.
  */
 int dmamap_runs_flush(struct dmamap_runs *runs, bool last)
 {
 	const struct iommu_domain_ops *ops = runs->domain->ops;
+	int ret = 0, prot = runs->prot;
 	size_t mapped = 0;
-	int ret, prot = runs->prot;
+	unsigned int i;
 
 	if (unlikely(!runs->count))
 		return 0;
@@ -102,13 +87,19 @@ int dmamap_runs_flush(struct dmamap_runs *runs, bool last)
 		prot |= IOMMU_MORE_AFTER;
 		runs->prot |= IOMMU_MORE_BEFORE;
 	}
-	if (!ops->map_runs) {
-		ret = map_one_by_one(runs, &mapped);
-	} else {
+	if (ops->map_runs) {
 		ret = ops->map_runs(runs->domain, runs->addr, runs->run,
 				    runs->count, prot, runs->gfp, &mapped);
 		if (trace_map_enabled() && !ret)
 			trace_runs(runs);
+	} else {
+		for (i = 0; !ret && i < runs->count; i++) {
+			ret = map_run(runs->domain, runs->addr + mapped,
+				      runs->run[i].phys, runs->run[i].size,
+				      prot, runs->gfp);
+			if (!ret)
+				mapped += runs->run[i].size;
+		}
 	}
 	if (unlikely(ret)) {
 		if (mapped)
@@ -121,9 +112,9 @@ int dmamap_runs_flush(struct dmamap_runs *runs, bool last)
 }
 
 /**
- * dmamap_run_sync - have the IOMMU see new translations
+ * dmamap_run_sync - tell the IOMMU driver about new PTEs
  * @domain: the domain
- * @addr: first address
+ * @addr: first IOVA
  * @size: bytes
  * Context: any.
  * Return: 0, or an error of the IOMMU driver.
@@ -136,13 +127,13 @@ int dmamap_run_sync(struct iommu_domain *domain, dma_addr_t addr, size_t size)
 }
 
 /**
- * dmamap_record - record a mapping, if the page table does not
+ * dmamap_record - record the size of a mapping, if the page table does not
  * @cookie: the cookie of the domain
- * @addr: its first address
- * @size: its bytes
- * @gaps: a list with gaps
+ * @addr: first IOVA
+ * @size: bytes
+ * @gaps: it is a list with gaps
  * Context: any.
- * Return: false without memory.
+ * Return: true; false without memory.
  */
 bool dmamap_record(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 		   size_t size, bool gaps)
@@ -159,7 +150,7 @@ bool dmamap_record(struct iommu_dma_cookie *cookie, dma_addr_t addr,
  * @size: bytes
  * @prot: IOMMU_* flags
  * Context: any.
- * Return: address of the first byte, or DMA_MAPPING_ERROR, also for 0 bytes.
+ * Return: IOVA of the first byte, or DMA_MAPPING_ERROR, also for 0 bytes.
  */
 dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 			    int prot)
@@ -205,7 +196,7 @@ free_address:
 	return DMA_MAPPING_ERROR;
 }
 
-/* The same where the size is recorded beside the page table. */
+/* dmamap_removal_start() for drivers without unmap_exact() */
 static noinline bool start_recorded(struct dmamap_removal *removal,
 				    dma_addr_t addr, size_t size, bool gaps)
 {
@@ -222,17 +213,16 @@ static noinline bool start_recorded(struct dmamap_removal *removal,
 }
 
 /**
- * dmamap_removal_start - begin to undo one mapping
+ * dmamap_removal_start - claim exactly one mapping, and clear it
  * @removal: the removal
  * @dev: the device
- * @addr: first address of the range, at a granule
+ * @addr: first IOVA of the range, at a granule
  * @size: its bytes, whole granules
- * @gaps: a list with gaps was mapped
- * @strict: flush before it ends, even in a lazy domain
+ * @gaps: it is a list with gaps; without unmap_exact() the caller clears its parts
+ * @strict: flush the IOTLB at the end, even in a lazy domain
  * Context: any.
- * Return: whether the range is exactly one mapping. If it is not, nothing has
- * changed. If it is, it is cleared, but for a list with gaps without unmap_exact():
- * the caller clears its parts. dmamap_removal_end() has to follow.
+ * Return: true; the caller calls dmamap_removal_end() next. False if the range is
+ * not exactly one mapping; then nothing has changed.
  */
 bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 			  dma_addr_t addr, size_t size, bool gaps, bool strict)
@@ -246,7 +236,7 @@ bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 	removal->stuck = false;
 	iommu_iotlb_gather_init(&removal->gather);
 	removal->gather.queued = removal->ring;
-	/* On 32 bits the IOMMU API would cut it to another address. */
+	/* The IOMMU API would truncate it to another address. */
 	if (overflows_type(addr, unsigned long))
 		return false;
 	if (likely(domain->ops && domain->ops->unmap_exact)) {
@@ -260,13 +250,13 @@ bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 }
 
 /**
- * dmamap_removal_end - flush the IOTLB, or queue for it, and free the range
+ * dmamap_removal_end - flush the IOTLB and free the range, or queue it for that
  * @removal: the removal
  * @dev: the device
- * @addr: first address of the whole range
+ * @addr: first IOVA of the range
  * @size: its bytes
  * Context: any.
- * Return: true; false if the IOMMU driver has not cleared all of it.
+ * Return: true; false if a part was not cleared, which is reported.
  */
 bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
 			dma_addr_t addr, size_t size)
@@ -300,12 +290,12 @@ bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
 /**
  * dmamap_range_unmap - undo dmamap_range_map()
  * @dev: the device
- * @addr: the address that it returned
+ * @addr: the IOVA that it returned
  * @size: the bytes that it mapped
- * @strict: flush before this returns, even in a lazy domain
+ * @strict: flush the IOTLB at once, even in a lazy domain
  * Context: any.
- * Return: true; false if the range is not exactly one mapping, which is reported:
- * then the caller must leave the memory alone.
+ * Return: true; false if the range is not exactly one mapping, which is reported.
+ * Then the caller must not free the memory.
  */
 __flatten bool dmamap_range_unmap(struct device *dev, dma_addr_t addr,
 				  size_t size, bool strict)

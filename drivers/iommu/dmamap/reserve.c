@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Theory of operation: addresses that are reserved when a device joins.
+ * Theory of operation: IOVAs that are reserved when a device joins.
  *
- * 1. Sources are the memory windows of the PCI host bridge, whose transactions
- *    may go to other devices instead of the IOMMU; addresses outside its DMA
- *    ranges, if it lists them; and regions that the IOMMU driver or firmware
- *    reports: direct (mapped one to one), MSI or reserved.
+ * 1. These are reserved:
+ *    - the memory windows of the PCI host bridge, because transactions to them
+ *      may go to other devices instead of the IOMMU;
+ *    - addresses outside the DMA ranges of the host bridge, if it lists them;
+ *    - regions that the IOMMU driver or firmware reports: direct (mapped one to
+ *      one), MSI or reserved.
  * 2. Other devices may use the domain already.  The free part of a region is
- *    reserved; the part in use is tried again for some ms, because most
+ *    reserved.  The part in use is tried again for some ms, because most
  *    mappings are short.
- * 3. If a part stays in use, we warn and go on.  But if the region is direct,
- *    the device is blocked, because its firmware does DMA there, and would
- *    reach memory that is mapped for another device.
- * 4. The cookie lists the reserved ranges: other devices have the same windows.
+ * 3. If a part stays in use, the kernel warns and goes on.  But if the region is
+ *    direct, the device is blocked: its firmware does DMA there, which would go
+ *    to memory that is mapped for another device.
+ * 4. The cookie lists the reserved ranges, because other devices may have the
+ *    same ones.
  */
 
 #include <linux/acpi_iort.h>
@@ -23,10 +26,10 @@
 #include "../dma-iommu.h"
 #include "dmamap.h"
 
-/* How often a region in use is tried again, at intervals of 1 to 2 ms. */
+/* A region in use is tried again that often, at intervals of 1 to 2 ms. */
 #define RESERVE_TRIES	10
 
-/* Reserve free pfns from *@pfn on, and move it behind them or those in use. */
+/* Reserve free pfns from *@pfn on. Moves *@pfn behind these or those in use. */
 static int reserve_some(struct iommu_dma_cookie *cookie, unsigned long *pfn,
 			unsigned long last)
 {
@@ -97,6 +100,8 @@ static int reserve_bytes(struct iommu_dma_cookie *cookie, struct device *dev,
 	       tries < RESERVE_TRIES) {
 		if (tries++)
 			usleep_range(1000, 2000);
+		if (cookie->queue)
+			dmamap_fq_drain(cookie->queue);
 		iova_drain(iovad);
 	}
 	if (ret == -EBUSY)
@@ -170,7 +175,7 @@ static int reserve_beside_ranges(struct iommu_dma_cookie *cookie,
 		if (!from)
 			break;
 	}
-	/* A range that begins inside another was left out. */
+	/* next_range() skips a range that begins inside another. */
 	if (nr) {
 		dev_err(dev, "DMA ranges of the host bridge overlap\n");
 		return -EINVAL;
@@ -179,7 +184,7 @@ static int reserve_beside_ranges(struct iommu_dma_cookie *cookie,
 		      0;
 }
 
-/* The core has mapped a direct region. Map granules that were in use then. */
+/* Map what the core left out of a direct region because it was in use. */
 static void map_direct(struct iommu_domain *domain, struct device *dev,
 		       struct iommu_resv_region *region)
 {
@@ -189,7 +194,7 @@ static void map_direct(struct iommu_domain *domain, struct device *dev,
 	int ret = 0;
 
 	for (; !ret && at != end; at += granule)
-		if (iommu_iova_to_phys(domain, at) != at)
+		if (dmamap_phys(domain, at) != at)
 			ret = iommu_map(domain, at, at, granule, region->prot,
 					GFP_KERNEL);
 	if (ret)
@@ -206,7 +211,7 @@ static int reserve_region(struct iommu_domain *domain, struct device *dev,
 		      region->type == IOMMU_RESV_DIRECT_RELAXABLE;
 	int ret;
 
-	/* IOMMU_RESV_SW_MSI is for other domains. Skip empty regions. */
+	/* IOMMU_RESV_SW_MSI is for domains of other owners. */
 	if (region->type == IOMMU_RESV_SW_MSI || !region->length)
 		return 0;
 	ret = reserve_bytes(cookie, dev, region->start, last, direct);
@@ -260,21 +265,20 @@ void dmamap_unreserve(struct iommu_dma_cookie *cookie, struct list_head *mark)
  * @domain: the domain that it joins; iommu_dma_cookie.lock is held
  * @dev: the device
  * Context: process; may sleep.
- * Return: 0; -EBUSY if a direct region is in use by another device, the rest is
- * reserved then, because the device stays attached. The others undo their
- * reservations: -ENOMEM, -EINVAL if the DMA ranges of the bridge overlap.
+ * Return: 0; -EBUSY if a direct region is in use by another device. Then the rest
+ * is reserved, because the device stays attached. Other errors undo all
+ * reservations: -ENOMEM; -EINVAL if the DMA ranges of the bridge overlap.
  */
 int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 {
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
 	struct list_head *mark = cookie->reserved.next;
 	struct list_head *msi_mark;
-	unsigned int noio;
 	int ret = 0;
 
 	lockdep_assert_held(&cookie->lock);
-	/* Until the end: an error removes the records of MSI pages. */
-	noio = dmamap_lock(&cookie->msi_lock);
+	/* An error removes the records of MSI pages that were added meanwhile. */
+	guard(dmamap_noio)(&cookie->msi_lock);
 	msi_mark = cookie->msi_pages.next;
 	if (dev_is_pci(dev)) {
 		struct pci_host_bridge *bridge;
@@ -290,14 +294,13 @@ int dmamap_reserve_device(struct iommu_domain *domain, struct device *dev)
 		dmamap_unreserve(cookie, mark);
 		dmamap_msi_forget(cookie, msi_mark);
 	}
-	dmamap_unlock(&cookie->msi_lock, noio);
 	return ret;
 }
 
 /**
- * iommu_dma_get_resv_regions - reserved regions of firmware, for IOMMU drivers
+ * iommu_dma_get_resv_regions - list the reserved regions that firmware reports
  * @dev: the device
- * @list: list that gets the regions
+ * @list: the regions are added to it
  * Context: process; may sleep.
  */
 void iommu_dma_get_resv_regions(struct device *dev, struct list_head *list)

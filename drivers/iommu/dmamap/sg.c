@@ -2,21 +2,21 @@
 /*
  * Theory of operation: scatterlists.
  *
- * 1. A list gets one range of addresses. Its entries follow each other there,
- *    each with the granules that it touches. If two entries meet, they become
- *    one segment, up to the limits of the device.
- * 2. Three loops add up the length, map, and fill in the segments. Plain lists
- *    (lay_out_plain()) have faster ones. Mapping does not change offsets and
- *    lengths of entries; an error clears the DMA fields.
+ * 1. A list gets one IOVA range. Its entries follow each other there, each with
+ *    the granules that it touches. Two entries that meet become one segment, up
+ *    to the limits of the device.
+ * 2. Three loops add up the length, map, and write the segments. Plain lists have
+ *    faster loops (lay_out_plain()). A map changes only the DMA fields of an
+ *    entry, and an error clears them.
  * 3. If an entry would cross a segment boundary of the device, a gap of IOVAs
  *    that are not mapped moves it to the boundary. place_next() computes gaps
  *    from the lengths alone, because a range with gaps begins at a boundary. An
  *    entry longer than the boundary begins at one, and crosses the next.
- * 4. An unmap finds the range by its segments. It is one mapping, also with gaps,
- *    and is cleared at once (range.c).
- * 5. An entry of PCI peer memory that the device reaches without the IOMMU gets
- *    its bus address, and no place in the range. Empty entries are skipped; a
- *    list without others is refused.
+ * 4. An unmap computes the range from the segments. The range is one mapping, even
+ *    with gaps (range.c).
+ * 5. If the device reaches PCI peer memory without the IOMMU, the entry gets a bus
+ *    address, and no place in the range. Empty entries are skipped. A list of
+ *    empty entries is refused.
  * 6. If an entry may bounce, each entry is mapped to a range of its own, and
  *    the head of the list is marked.
  */
@@ -25,17 +25,17 @@
 #include "dmamap.h"
 #include "trace.h"
 
-/* A list laid out in a range of addresses. */
+/* A list laid out in an IOVA range. */
 struct layout {
 	size_t total;			/* bytes of the range */
-	struct dmamap_target target;	/* its beginning */
+	struct dmamap_target target;	/* first memory of the list */
 	bool plain;			/* see lay_out_plain() */
 	bool gaps;			/* entries do not meet */
-	size_t padding;			/* bytes up to the last granule's end */
-	int noted;			/* entries in @runs ... */
-	struct scatterlist *next;	/* ... and the one after them */
+	size_t padding;			/* bytes behind the list in its last granule */
+	int noted;			/* number of entries in @runs */
+	struct scatterlist *next;	/* the entry after these */
 	struct dmamap_runs runs;
-	struct iommu_run rest;		/* scratch: runs that do not fit */
+	struct iommu_run rest;		/* scratch for runs that do not fit */
 };
 
 /* The entry after @s, which is not the last. */
@@ -44,24 +44,25 @@ static __always_inline struct scatterlist *entry_after(struct scatterlist *s)
 	s++;
 	if (unlikely(sg_is_chain(s))) {
 		s = sg_chain_ptr(s);
-		/* No conditional move: each entry would wait for the last. */
+		/* A conditional move would make each entry wait for the last. */
 		OPTIMIZER_HIDE_VAR(s);
 	}
 	return s;
 }
 
-/* Like for_each_sg(), without a test of each entry for the end mark. */
+/* Like for_each_sg(), but does not test entries for the end mark. */
 #define for_each_entry(sgl, s, nents, i)				\
 	for ((i) = 0, (s) = (sgl); (i) < (nents);			\
 	     (s) = ++(i) < (nents) ? entry_after(s) : NULL)
 
-/* An entry, and its place [at, end) in the range: empty with a bus address. */
+/* An entry and its place in the range, which is empty with a bus address. */
 struct placed {
 	struct scatterlist *s, *sgl;
 	int left;		/* entries behind @s */
 	unsigned long mask;	/* of a granule */
 	unsigned long boundary;
-	u64 gap, at, end;	/* gap: bytes left out before the entry */
+	u64 gap;		/* bytes left out before the entry */
+	u64 at, end;		/* offsets in the range */
 };
 
 /* Go to the next entry that is not empty. Returns false after the last. */
@@ -112,7 +113,7 @@ static void clear_list(struct scatterlist *sgl, int nents)
 		set_dma(s, DMA_MAPPING_ERROR, 0);
 }
 
-/* 0: map the entry, 1: it has its bus address now, -EREMOTEIO: out of reach. */
+/* Returns 0: map the entry; 1: it has a bus address now; -EREMOTEIO: no access. */
 static int classify(struct pci_p2pdma_map_state *state, struct device *dev,
 		    struct scatterlist *s)
 {
@@ -129,9 +130,9 @@ static int classify(struct pci_p2pdma_map_state *state, struct device *dev,
 }
 
 /*
- * Lay out a plain list, and fill runs from its beginning. Returns false if a
- * list is not plain: its entries do not meet at granules, one is empty or in
- * device memory, or it is longer than the segment boundary.
+ * Lay out a plain list, and note its first runs. Returns false if the list is not
+ * plain: entries do not meet at granules, an entry is empty or in device memory,
+ * or the list is longer than the segment boundary.
  */
 static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 			  int nents, struct layout *layout)
@@ -178,7 +179,7 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 	}
 	layout->padding = -end & mask;
 	total += layout->padding;
-	/* Fails for a boundary that is not 2^n - 1, too, if @total is longer. */
+	/* Also fails if @total is longer than a boundary that is not 2^n - 1. */
 	if (unlikely(meet & mask || (total - 1) & ~(u64)boundary ||
 		     total > SIZE_MAX))
 		return false;
@@ -193,7 +194,7 @@ static bool lay_out_plain(struct device *dev, struct scatterlist *sgl,
 	return true;
 }
 
-/* Lay out a list that is not plain, without runs. Sets bus addresses. */
+/* Lay out a list that is not plain. Sets bus addresses, and notes no runs. */
 static noinline int lay_out(struct device *dev, struct scatterlist *sgl,
 			    int nents, struct layout *layout)
 {
@@ -215,7 +216,7 @@ static noinline int lay_out(struct device *dev, struct scatterlist *sgl,
 	target->piece = 0;
 	layout->gaps = false;
 	for_each_placed(&p, sgl, nents, iovad, target->boundary) {
-		/* The first piece ends before a gap or another place in memory. */
+		/* The first piece is contiguous in memory and has no gap. */
 		at = sg_phys(p.s) & ~(phys_addr_t)p.mask;
 		layout->gaps |= !!p.gap;
 		if (!target->piece)
@@ -230,7 +231,7 @@ static noinline int lay_out(struct device *dev, struct scatterlist *sgl,
 	return 0;
 }
 
-/* Unmap a list up to @end, from gap to gap: entries may share a large page. */
+/* Unmap a list up to @end. Entries between two gaps may share a large page. */
 static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr, size_t end,
 		       struct scatterlist *sgl, int nents, unsigned long boundary)
 {
@@ -251,7 +252,7 @@ static void unmap_upto(struct iommu_domain *domain, dma_addr_t addr, size_t end,
 		iommu_unmap(domain, addr + start, stop - start);
 }
 
-/* Map a plain list: the runs of its layout, and the rest. */
+/* Map a plain list: first the runs of its layout, then the rest. */
 static int map_plain(int nents, struct layout *layout)
 {
 	struct dmamap_runs *runs = &layout->runs;
@@ -318,7 +319,7 @@ static int map_list(struct iommu_domain *domain, dma_addr_t addr,
 	return ret == -ENOMEM ? -ENOMEM : -EINVAL;
 }
 
-/* Longest segment that begins with @len bytes; no limit if @len is above it. */
+/* Longest segment that begins with an entry of @len bytes. */
 static __always_inline unsigned int seg_limit(unsigned int len,
 					      unsigned int max_len)
 {
@@ -338,7 +339,7 @@ static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 		unsigned int offset = p.s->offset & p.mask, len = p.s->length;
 		bool bus = sg_dma_is_bus_address(p.s);
 
-		/* room: bytes that the segment can grow by */
+		/* The segment can grow by @room bytes. */
 		if (len <= room && !bus && !p.gap && !offset &&
 		    p.at & boundary) {
 			sg_dma_len(seg) += len;
@@ -360,7 +361,7 @@ static int finish(struct device *dev, struct scatterlist *sgl, int nents,
 	return count;
 }
 
-/* The same for a plain list, where segments end by their length only. */
+/* The same for a plain list, where only the length ends a segment. */
 static int finish_plain(struct device *dev, struct scatterlist *sgl, int nents,
 			dma_addr_t addr)
 {
@@ -457,18 +458,18 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	int prot = dmamap_prot(dir, dev_is_dma_coherent(dev), attrs);
-	/* Large; lay_out() or lay_out_plain() set the members in use. */
+	/* It is large. lay_out() or lay_out_plain() set the members in use. */
 	struct layout layout __uninitialized;
 	dma_addr_t addr = 0;
-	int ret;
+	int ret = -EINVAL;
 
 	if (unlikely(dmamap_check_device(dev, domain)))
-		return -EINVAL;
+		goto clear;
 	if (unlikely(dmamap_sg_bounces(dev, sgl, nents, dir)))
 		return map_bounced(dev, sgl, nents, dir, attrs);
 
 	if (!dev_is_dma_coherent(dev) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
-		/* It does not bounce: clear the mark of an earlier map. */
+		/* It does not bounce: clear a mark of an earlier map. */
 		set_dma(sgl, DMA_MAPPING_ERROR, 0);
 		iommu_dma_sync_sg_for_device(dev, sgl, nents, dir);
 	}
@@ -504,17 +505,27 @@ clear:
 /* The range of a mapped list. */
 struct list_range {
 	dma_addr_t addr;
-	size_t size;		/* 0 without one */
+	size_t size;		/* 0: no segment is in the range */
 	bool gaps;		/* segments do not meet */
 	bool bus;		/* there are bus addresses, too */
 };
 
+/* Clear the segments in [@start, @end), which meet. */
+static void clear_part(struct dmamap_removal *removal, dma_addr_t start,
+		       dma_addr_t end)
+{
+	removal->stuck |= iommu_unmap_fast(removal->domain, start, end - start,
+					   &removal->gather) != end - start;
+}
+
+/* Find the range of a list. With @removal, clear its segments as well. */
 static __always_inline struct list_range
-list_range(struct device *dev, struct scatterlist *sgl, int nents)
+walk_segments(struct device *dev, struct scatterlist *sgl, int nents,
+	      struct dmamap_removal *removal)
 {
 	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
+	dma_addr_t start = 0, end = 0, at;
 	struct list_range range = { };
-	dma_addr_t end = 0, at;
 	struct scatterlist *s;
 	int i;
 
@@ -526,47 +537,34 @@ list_range(struct device *dev, struct scatterlist *sgl, int nents)
 		if (!sg_dma_len(s))
 			break;
 		at = sg_dma_address(s) & ~(dma_addr_t)mask;
-		if (!end)
+		if (!end) {
 			range.addr = at;
-		else if (unlikely(at != end))
+			start = at;
+		} else if (unlikely(at != end)) {
 			range.gaps = true;
+			if (removal) {
+				clear_part(removal, start, end);
+				/* The driver may have changed a segment. */
+				removal->stuck |=
+					dmamap_phys(removal->domain, end) != PHYS_ADDR_MAX ||
+					dmamap_phys(removal->domain, at - 1) != PHYS_ADDR_MAX;
+			}
+			start = at;
+		}
 		end = (sg_dma_address(s) + sg_dma_len(s) + mask) &
 		      ~(dma_addr_t)mask;
 	}
+	if (removal)
+		clear_part(removal, start, end);
 	range.size = end - range.addr;
 	return range;
 }
 
-/* Clear a list from gap to gap. */
+/* Clear a list with gaps. Kept out of the fast path. */
 static noinline void clear_parts(struct device *dev, struct scatterlist *sgl,
 				 int nents, struct dmamap_removal *removal)
 {
-	struct iommu_domain *domain = removal->domain;
-	unsigned long mask = iova_mask(&dmamap_cookie(dev)->iovad);
-	dma_addr_t start = 0, end = 0, at;
-	struct scatterlist *s;
-	int i;
-
-	for_each_sg(sgl, s, nents, i) {
-		if (sg_dma_is_bus_address(s))
-			continue;
-		if (!sg_dma_len(s))
-			break;
-		at = sg_dma_address(s) & ~(dma_addr_t)mask;
-		if (end && at != end) {
-			/* Is the segment shorter than it was? */
-			if (dmamap_phys(domain, end) == dmamap_phys(domain, end - 1) + 1)
-				removal->stuck = true;
-			removal->stuck |= iommu_unmap_fast(domain, start, end - start,
-						&removal->gather) != end - start;
-		}
-		if (at != end)
-			start = at;
-		end = (sg_dma_address(s) + sg_dma_len(s) + mask) &
-		      ~(dma_addr_t)mask;
-	}
-	removal->stuck |= iommu_unmap_fast(domain, start, end - start,
-					   &removal->gather) != end - start;
+	walk_segments(dev, sgl, nents, removal);
 }
 
 void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
@@ -581,7 +579,7 @@ void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		unmap_bounced(dev, sgl, nents, dir, attrs);
 		return;
 	}
-	range = list_range(dev, sgl, nents);
+	range = walk_segments(dev, sgl, nents, NULL);
 	if (range.size &&
 	    unlikely(!dmamap_removal_start(&removal, dev, range.addr,
 					   range.size, range.gaps, false))) {

@@ -2,45 +2,41 @@
 /*
  * Theory of operation: ownership of a buffer moves between CPU and device.
  *
- * 1. A device that does not snoop needs cache maintenance, and a bounced buffer
- *    a copy. The copy comes first towards the device, last towards the CPU,
- *    because the device sees the slot.
- * 2. For other buffers the page table is not looked up.
- * 3. In a list that bounced (its head is marked) each segment is synced like a
- *    single buffer. The entries of other lists name the memory.
+ * 1. A device that does not snoop CPU caches needs cache maintenance. A bounced
+ *    buffer is copied from or to its slot. The device accesses the slot, so a
+ *    transfer to the device copies first, and one to the CPU copies last.
+ * 2. The page table is looked up only if one of the two may be needed.
+ * 3. If a list was bounced, its head is marked, and each segment is synced like a
+ *    single buffer. Otherwise the entries of the list name the memory.
  */
 
+#include <kunit/static_stub.h>
 #include <linux/memremap.h>
 #include "dmamap.h"
 
-/* Memory of other devices is not in the caches of the CPUs. */
-static bool is_cached(struct device *dev, phys_addr_t phys)
-{
-	unsigned long pfn = PHYS_PFN(phys);
-
-	return !dev_is_dma_coherent(dev) && pfn_valid(pfn) &&
-	       !is_pci_p2pdma_page(pfn_to_page(pfn));
-}
-
 /**
- * dmamap_cache_for_cpu - cache maintenance before the CPU uses a buffer
+ * dmamap_cache - cache maintenance for memory that changes hands
  * @dev: the device
  * @phys: physical address of the buffer or its slot
  * @size: its bytes
  * @dir: direction of the transfer
+ * @for_cpu: the CPU gets it; otherwise the device
+ *
+ * Memory of other devices needs none, because CPU caches do not contain it.
  * Context: any.
  */
-void dmamap_cache_for_cpu(struct device *dev, phys_addr_t phys, size_t size,
-			  enum dma_data_direction dir)
+void dmamap_cache(struct device *dev, phys_addr_t phys, size_t size,
+		  enum dma_data_direction dir, bool for_cpu)
 {
-	if (is_cached(dev, phys))
-		arch_sync_dma_for_cpu(phys, size, dir);
-}
+	unsigned long pfn = PHYS_PFN(phys);
 
-static void cache_for_device(struct device *dev, phys_addr_t phys, size_t size,
-			     enum dma_data_direction dir)
-{
-	if (is_cached(dev, phys))
+	KUNIT_STATIC_STUB_REDIRECT(dmamap_cache, dev, phys, size, dir, for_cpu);
+	if (dev_is_dma_coherent(dev) || !pfn_valid(pfn) ||
+	    is_pci_p2pdma_page(pfn_to_page(pfn)))
+		return;
+	if (for_cpu)
+		arch_sync_dma_for_cpu(phys, size, dir);
+	else
 		arch_sync_dma_for_device(phys, size, dir);
 }
 
@@ -55,13 +51,13 @@ static __always_inline void sync_single(struct device *dev, dma_addr_t addr,
 	phys = dmamap_phys(iommu_get_dma_domain(dev), addr);
 	if (unlikely(phys == PHYS_ADDR_MAX)) {
 		dmamap_misuse(dev, "sync", addr, size, NULL);
-	} else if (for_cpu) {
-		dmamap_cache_for_cpu(dev, phys, size, dir);
-		swiotlb_sync_single_for_cpu(dev, phys, size, dir);
-	} else {
-		swiotlb_sync_single_for_device(dev, phys, size, dir);
-		cache_for_device(dev, phys, size, dir);
+		return;
 	}
+	if (!for_cpu)
+		swiotlb_sync_single_for_device(dev, phys, size, dir);
+	dmamap_cache(dev, phys, size, dir, for_cpu);
+	if (for_cpu)
+		swiotlb_sync_single_for_cpu(dev, phys, size, dir);
 }
 
 static __always_inline void sync_sg(struct device *dev, struct scatterlist *sgl,
@@ -75,10 +71,8 @@ static __always_inline void sync_sg(struct device *dev, struct scatterlist *sgl,
 	if (!bounced && dev_is_dma_coherent(dev))
 		return;
 	for_each_sg(sgl, s, nents, i) {
-		if (!bounced && for_cpu)
-			dmamap_cache_for_cpu(dev, sg_phys(s), s->length, dir);
-		else if (!bounced)
-			cache_for_device(dev, sg_phys(s), s->length, dir);
+		if (!bounced)
+			dmamap_cache(dev, sg_phys(s), s->length, dir, for_cpu);
 		else if (sg_dma_len(s) && !sg_dma_is_bus_address(s))
 			sync_single(dev, sg_dma_address(s), sg_dma_len(s), dir,
 				    for_cpu);

@@ -9,9 +9,9 @@
 #include <linux/iommu.h>
 #include <linux/tracepoint.h>
 
-TRACE_EVENT(dmamap_map,
-	TP_PROTO(struct device *dev, dma_addr_t addr, phys_addr_t phys,
-		 size_t size),
+/* The device accesses the memory at @phys by @addr. */
+DECLARE_EVENT_CLASS(dmamap_memory,
+	TP_PROTO(struct device *dev, u64 addr, u64 phys, size_t size),
 	TP_ARGS(dev, addr, phys, size),
 	TP_STRUCT__entry(
 		__string(device, dev_name(dev))
@@ -27,6 +27,18 @@ TRACE_EVENT(dmamap_map,
 	),
 	TP_printk("%s iova=%#llx phys=%#llx size=%zu", __get_str(device),
 		  __entry->addr, __entry->phys, __entry->size)
+);
+
+DEFINE_EVENT(dmamap_memory, dmamap_map,
+	TP_PROTO(struct device *dev, u64 addr, u64 phys, size_t size),
+	TP_ARGS(dev, addr, phys, size)
+);
+/* @addr is the physical address of the slot. */
+DEFINE_EVENT_PRINT(dmamap_memory, dmamap_bounce,
+	TP_PROTO(struct device *dev, u64 addr, u64 phys, size_t size),
+	TP_ARGS(dev, addr, phys, size),
+	TP_printk("%s phys=%#llx slot=%#llx size=%zu", __get_str(device),
+		  __entry->phys, __entry->addr, __entry->size)
 );
 
 DECLARE_EVENT_CLASS(dmamap_range,
@@ -84,26 +96,6 @@ TRACE_EVENT(dmamap_misuse,
 		  __get_str(driver), __get_str(device), __get_str(call),
 		  __entry->addr, __entry->size, __get_str(found),
 		  __entry->found_addr, __entry->found_size)
-);
-
-TRACE_EVENT(dmamap_bounce,
-	TP_PROTO(struct device *dev, phys_addr_t phys, phys_addr_t slot,
-		 size_t size),
-	TP_ARGS(dev, phys, slot, size),
-	TP_STRUCT__entry(
-		__string(device, dev_name(dev))
-		__field(u64, phys)
-		__field(u64, slot)
-		__field(size_t, size)
-	),
-	TP_fast_assign(
-		__assign_str(device);
-		__entry->phys = phys;
-		__entry->slot = slot;
-		__entry->size = size;
-	),
-	TP_printk("%s phys=%#llx slot=%#llx size=%zu", __get_str(device),
-		  __entry->phys, __entry->slot, __entry->size)
 );
 
 TRACE_EVENT(dmamap_flush,

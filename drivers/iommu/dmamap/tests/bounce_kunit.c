@@ -3,12 +3,14 @@
  * Bounce buffers.
  */
 
+#include <kunit/static_stub.h>
 #include <linux/delay.h>
 #include <linux/dma-map-ops.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
 #include <linux/swiotlb.h>
 
+#include "../dmamap.h"
 #include "dmamap_kunit.h"
 
 void unaligned_buffers_of_untrusted_devices_bounce(struct kunit *test)
@@ -177,6 +179,42 @@ void around_a_bounced_buffer_there_is_nothing_but_zeros(struct kunit *test)
 		expect_zeros_around(test, dev, buffer + 700, GRANULE + 10);
 	}
 }
+
+#ifdef CONFIG_IOMMU_DMAMAP
+/* The memory that was last written back for a device */
+static phys_addr_t cleaned, cleaned_end;
+
+static void note_cleaned(struct device *dev, phys_addr_t phys, size_t size,
+			 enum dma_data_direction dir, bool for_cpu)
+{
+	if (for_cpu || dir != DMA_TO_DEVICE)
+		return;
+	cleaned = phys;
+	cleaned_end = phys + size;
+}
+
+void zeros_around_a_bounced_buffer_are_written_back(struct kunit *test)
+{
+	struct device *dev = untrusted_pci(test);
+	u8 *buffer = new_buffer(test, GRANULE);
+	phys_addr_t slot;
+	dma_addr_t addr;
+
+	/* F70: a device that does not snoop must not find older data in memory */
+	dma_set_min_align_mask(dev, GRANULE - 1);
+	kunit_activate_static_stub(test, dmamap_cache, note_cleaned);
+	addr = dma_map_single_attrs(dev, buffer + 700, 10, DMA_FROM_DEVICE,
+				    DMA_ATTR_SKIP_CPU_SYNC);
+	kunit_deactivate_static_stub(test, dmamap_cache);
+	KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, addr));
+	slot = phys_at(dev, addr);
+	KUNIT_EXPECT_EQ(test, slot % GRANULE, (unsigned long)(buffer + 700) % GRANULE);
+	KUNIT_EXPECT_EQ(test, cleaned, slot - slot % GRANULE);
+	KUNIT_EXPECT_EQ(test, cleaned_end, cleaned + GRANULE);
+	dma_unmap_single_attrs(dev, addr, 10, DMA_FROM_DEVICE,
+			       DMA_ATTR_SKIP_CPU_SYNC);
+}
+#endif
 
 void what_a_device_does_not_write_stays(struct kunit *test)
 {

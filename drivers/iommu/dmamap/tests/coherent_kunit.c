@@ -126,6 +126,21 @@ static void an_allocation_of_0_bytes_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
 }
 
+/* The number of pages does not fit an unsigned int, and what is left is one. */
+static void an_allocation_of_too_many_pages_is_refused(struct kunit *test)
+{
+#ifdef CONFIG_64BIT
+	struct device *dev = mock_kunit_platform(test);
+	dma_addr_t addr;
+
+	KUNIT_EXPECT_NULL(test, dma_alloc_coherent(dev, PAGE_SIZE * ((1UL << 32) + 1),
+						   &addr, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
+#else
+	kunit_skip(test, "sizes of 32 bits");
+#endif
+}
+
 /* stock fails this */
 static void memory_without_kernel_mapping_is_not_at_a_kernel_address(struct kunit *test)
 {
@@ -287,6 +302,7 @@ static struct kunit_case coherent_cases[] = {
 	KUNIT_CASE(memory_in_one_piece_is_aligned_to_its_size),
 	KUNIT_CASE(memory_is_aligned_to_a_page_with_small_granules),
 	KUNIT_CASE(an_allocation_of_0_bytes_is_refused),
+	KUNIT_CASE(an_allocation_of_too_many_pages_is_refused),
 	KUNIT_CASE(memory_without_kernel_mapping_is_not_at_a_kernel_address),
 	KUNIT_CASE(a_mapping_to_user_space_keeps_a_single_page),
 	KUNIT_CASE(memory_freed_where_nothing_may_sleep_is_freed_later),

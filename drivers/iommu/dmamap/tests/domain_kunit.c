@@ -519,6 +519,27 @@ static void an_unmap_for_a_device_that_cannot_join_is_reported(struct kunit *tes
 }
 #endif
 
+static void a_list_for_a_device_that_cannot_join_has_no_addresses(struct kunit *test)
+{
+	struct mock_iommu *mock = test->priv;
+	u8 *buffer = kunit_kmalloc(test, GRANULE, GFP_KERNEL);
+	struct scatterlist sg;
+	struct device *dev;
+
+	if (IS_ENABLED(CONFIG_IOMMU_DMA_STOCK))
+		kunit_skip(test, "stock has a BUG_ON() for this");
+	mock->config.pgsize_bitmap = PAGE_SIZE * 4;
+	dev = add(test, new_device(test, false));
+	KUNIT_ASSERT_NOT_NULL(test, buffer);
+	sg_init_one(&sg, buffer, GRANULE);
+	/* Of an earlier map, for another device */
+	sg_dma_address(&sg) = 16 * GRANULE;
+	sg_dma_len(&sg) = GRANULE;
+	KUNIT_EXPECT_EQ(test, 0, dma_map_sg(dev, &sg, 1, DMA_TO_DEVICE));
+	KUNIT_EXPECT_EQ(test, sg_dma_address(&sg), DMA_MAPPING_ERROR);
+	KUNIT_EXPECT_EQ(test, sg_dma_len(&sg), 0);
+}
+
 static void a_device_that_was_blocked_may_join_later(struct kunit *test)
 {
 	struct mock_iommu *mock = test->priv;
@@ -865,6 +886,7 @@ static struct kunit_case domain_cases[] = {
 #ifdef CONFIG_IOMMU_DMAMAP
 	KUNIT_CASE(an_unmap_for_a_device_that_cannot_join_is_reported),
 #endif
+	KUNIT_CASE(a_list_for_a_device_that_cannot_join_has_no_addresses),
 	KUNIT_CASE(a_device_that_was_blocked_may_join_later),
 	KUNIT_CASE(a_blocked_device_decides_on_laziness_too),
 	KUNIT_CASE(a_region_that_comes_free_meanwhile_is_reserved),

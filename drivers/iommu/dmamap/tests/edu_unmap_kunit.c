@@ -138,9 +138,11 @@ static void map_three(struct kunit *test, struct three *t)
 	u8 *mem[TRIES];
 
 	t->edu = trusted_edu(test);
-	/* What other tests have freed lies scattered in caches. */
-	if (IS_ENABLED(CONFIG_IOMMU_DMAMAP))
+	/* What other tests have freed lies scattered in the flush queue and in caches. */
+	if (IS_ENABLED(CONFIG_IOMMU_DMAMAP)) {
+		msleep(100);
 		iova_drain(&dmamap_cookie(t->edu->dev)->iovad);
+	}
 	for (i = 0; i < TRIES; i++) {
 		mem[i] = pages(test, 4);
 		dma[i] = map(test, t->edu, mem[i], SZ_16K);

@@ -257,6 +257,47 @@ static void nothing_is_mapped_for_a_removed_device(struct kunit *test)
 	put_device(dev);
 }
 
+/*
+ * Two segments with a gap between them. The driver passes less of one of them than
+ * it got, so a part of the list stays mapped, and the range must not be freed.
+ */
+static void unmap_less_beside_a_gap(struct kunit *test, bool of_the_first)
+{
+	struct page *pages = alloc_pages(GFP_KERNEL, get_order(8 * GRANULE));
+	struct mock_iommu *mock = test->priv;
+	struct scatterlist sg[3];
+	struct device *dev;
+
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	mock->config.map_runs = false;
+	dev = new_device(test);
+	dma_set_seg_boundary(dev, 4 * GRANULE - 1);
+	sg_init_table(sg, 3);
+	/* The first two entries are one segment, and not one piece of memory. */
+	sg_set_page(&sg[0], pages, 2 * GRANULE, 0);
+	sg_set_page(&sg[1], pages, GRANULE, 3 * GRANULE);
+	sg_set_page(&sg[2], pages, 3 * GRANULE, 5 * GRANULE);
+	KUNIT_EXPECT_EQ(test, 2, iommu_dma_map_sg(dev, sg, 3, DMA_TO_DEVICE, 0));
+	if (!of_the_first)
+		sg_dma_address(&sg[1]) += GRANULE;
+	sg_dma_len(&sg[!of_the_first]) -= GRANULE;
+
+	expect_wrong_unmap();
+	iommu_dma_unmap_sg(dev, sg, 3, DMA_TO_DEVICE, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&dmamap_cookie(dev)->bad_unmaps), 1);
+	__free_pages(pages, get_order(8 * GRANULE));
+}
+
+static void an_unmap_of_less_before_a_gap_is_reported(struct kunit *test)
+{
+	unmap_less_beside_a_gap(test, true);
+}
+
+static void an_unmap_of_less_after_a_gap_is_reported(struct kunit *test)
+{
+	unmap_less_beside_a_gap(test, false);
+}
+
 static struct kunit_case misuse_cases[] = {
 	KUNIT_CASE(after_ten_lines_one_comes_in_five_seconds),
 	KUNIT_CASE(debugfs_lists_the_last_64_reports),
@@ -264,6 +305,8 @@ static struct kunit_case misuse_cases[] = {
 	KUNIT_CASE(a_driver_that_is_bound_has_a_trace_again),
 	KUNIT_CASE(calls_for_a_removed_device_touch_nothing),
 	KUNIT_CASE(nothing_is_mapped_for_a_removed_device),
+	KUNIT_CASE(an_unmap_of_less_before_a_gap_is_reported),
+	KUNIT_CASE(an_unmap_of_less_after_a_gap_is_reported),
 	KUNIT_CASE(ten_thousand_wrong_unmaps_print_one_trace),
 	{}
 };
