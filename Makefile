@@ -82,7 +82,7 @@ demo: tree
 
 .PHONY: check
 check:
-	$(call packages,$(boot-packages) $(user-packages) $(tools-packages) $(foreach a,$(ARCHES),$(boot-$a)))
+	$(call packages,$(boot-packages) $(user-packages) $(tools-packages) dwarves $(foreach a,$(ARCHES),$(boot-$a)))
 	@tools/check
 
 .PHONY: tree

@@ -44,7 +44,7 @@
 #define PTW_GROUPED	BIT_ULL(52)	/* Contiguous */
 #define PTW_OWNED	BIT_ULL(56)	/* 58:56 of leaves are left to software */
 
-#include "leaves.h"
+#include "ops.h"
 
 /* Descriptors of all kinds */
 #define LPAE_TABLE_OR_PAGE	BIT_ULL(1)

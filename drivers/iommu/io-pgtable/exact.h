@@ -45,13 +45,7 @@ static __always_inline bool ptw_is_last(u64 entry)
 
 static __always_inline bool ptw_eight_inner(const u64 *s)
 {
-	u64 all;
-
-	/* data_race(): in a wrong range another CPU may be clearing leaves, ... */
-	all = data_race(s[0]) & data_race(s[1]) & data_race(s[2]) & data_race(s[3]);
-	/* ... so data_race() here, too. */
-	all &= data_race(s[4]) & data_race(s[5]) & data_race(s[6]) & data_race(s[7]);
-	return !(~all & PTW_INNER);
+	return !(~ptw_common_eight(s) & PTW_INNER);
 }
 
 /* Are all of @count entries inner leaves?  Looks at some twice if that is faster. */

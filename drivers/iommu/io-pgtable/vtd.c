@@ -44,7 +44,7 @@
 #define PTW_GROUPED	0
 #define PTW_OWNED	BIT_ULL(52)	/* 54:52 are ignored in leaves of both stages */
 
-#include "leaves.h"
+#include "ops.h"
 
 #define VTD_W		BIT_ULL(1)	/* W of the second stage, R/W of the first */
 #define VTD_PS		BIT_ULL(7)

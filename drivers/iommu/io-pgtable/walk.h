@@ -12,7 +12,7 @@
  *    walker counts levels by their height: the last level, which maps pages, has
  *    height 0.  Messages use the level numbers of the specification.
  *
- * 2. A format is a source file that includes leaves.h and defines the functions
+ * 2. A format is a source file that includes ops.h and defines the functions
  *    declared below.  struct ptw_format is a constant to the fast paths, so the
  *    compiler makes them for each granule.
  *
@@ -27,7 +27,7 @@
  *    a wrong second unmap of it, read tables only.  Exact unmaps (exact.h) of the
  *    same range may race: one of them succeeds.
  *
- * 5. leaves.h maps and unmaps.
+ * 5. map.h maps, unmap.h and exact.h unmap, leaves.h has what they share.
  */
 #ifndef _IO_PGTABLE_WALK_H
 #define _IO_PGTABLE_WALK_H

@@ -300,8 +300,8 @@ void pieces_that_cannot_be_are_refused(struct kunit *test)
 
 	if (not_seen(f->ops->map_runs)) {
 		/* Misaligned, and out of range. */
-		pr_info("expected warning: io-pgtable/leaves.h\n");
-		pr_info("expected warning: io-pgtable/leaves.h\n");
+		pr_info("expected warning: io-pgtable/map.h\n");
+		pr_info("expected warning: io-pgtable/map.h\n");
 	}
 	runs[1].size = f->page / 2;
 	KUNIT_EXPECT_EQ(test, map_runs(f, at, runs, 2, &mapped), -EINVAL);
