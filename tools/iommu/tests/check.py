@@ -9,88 +9,28 @@ usage: check.py OBJECTS [SNAPSHOT]
 
 Prints 'ok' and 'not ok' lines and closes with 'N passed, N failed'.
 """
-import fcntl
 import json
 import os
-import pty
 import re
-import resource
-import select
 import shutil
-import signal
 import stat
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
-import time
 import traceback
 import xml.etree.ElementTree as xml
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOOLS = os.path.dirname(HERE)
-OBJECTS = os.path.abspath(sys.argv[1])
-STAT = os.path.join(OBJECTS, "asan/dmamap-stat")
-REPORT = os.path.join(TOOLS, "dmamap-report")
-# Of a guest of tools/kernel/tools, with a disk and two network cards that have just moved data; the wrong
-# calls of drivers were added by hand.
-GUEST = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else os.path.join(HERE, "guest.snapshot")
-# Seconds until something is taken to hang; on a busy machine all may take long.
-PATIENCE = 300
-passed = failed = 0
-
-
-def verdict(good, name, why=""):
-    global passed, failed
-    if good:
-        passed += 1
-        print(f"ok {name}")
-    else:
-        failed += 1
-        print(f"not ok {name}: {why}")
-    sys.stdout.flush()
-
-
-def run(*args, program=STAT, **kwargs):
-    return subprocess.run([program, *args], capture_output=True, text=True, timeout=600, **kwargs)
-
-
-def sections(path):
-    """The files of a snapshot, read as the format says and not as dmamap-stat does."""
-    data = open(path, "rb").read()
-    files = {}
-    at = data.index(b"\n") + 1
-    while data[at:].startswith(b"file "):
-        end = data.index(b"\n", at)
-        _, name, size = data[at:end].split()
-        at = end + 1
-        files[name.decode()] = data[at:at + int(size)].decode()
-        at += int(size) + 1
-    return files
-
-
-def save(path, files):
-    """A snapshot with these files."""
-    with open(path, "w") as file:
-        file.write("dmamap-snapshot 1\n")
-        for name, text in files.items():
-            file.write(f"file {name} {len(text.encode())}\n{text}\n")
-        file.write(f"end {len(files)} {sum(len(text.encode()) for text in files.values())}\n")
-
-
-def rows(text):
-    """A table of the kernel: a dictionary for each line."""
-    lines = [line.split() for line in text.splitlines()]
-    return [dict(zip(lines[0], line)) for line in lines[1:]]
-
-
-def refused(name, words, *args, **kwargs):
-    """One sentence with these words, no output, and a status that says so."""
-    got = run(*args, **kwargs)
-    said = got.stderr.strip()
-    verdict(got.returncode == 1 and words in said and not got.stdout and len(said.splitlines()) == 1, name,
-            f"status {got.returncode}, says '{said[:300]}'")
+sys.dont_write_bytecode = True
+import common
+from check_report import (
+    every_option_is_in_the_manual, install_puts_everything_in_place, manuals_are_well_formed, report_asks,
+    report_has_what_it_takes, report_on_this_machine, report_refuses, report_with_yes_has_all)
+from check_watch import (
+    an_unknown_terminal_is_said, watch_bears_any_size, watch_clips_what_a_terminal_has_no_room_for, watch_ends_at_a_signal,
+    watch_ends_with_its_terminal, watch_fills_the_terminal_that_there_is, watch_goes_on_after_a_stop,
+    watch_says_when_the_kernel_has_gone, watch_shows_rates, watch_shows_the_domains_and_ends)
+from common import (
+    GUEST, HERE, OBJECTS, PATIENCE, REPORT, STAT, TOOLS, lay_debugfs, little_room, refused, rows, run, save, sections, verdict)
 
 
 # ---- what is shown ----
@@ -689,15 +629,6 @@ def large_numbers_keep_all_digits(folder):
 
 # ---- a running kernel ----
 
-def lay_debugfs(folder):
-    """A debugfs with what the guest had."""
-    for name, text in sections(GUEST).items():
-        if "/" in name:
-            os.makedirs(os.path.join(folder, os.path.dirname(name)), exist_ok=True)
-            with open(os.path.join(folder, name), "w") as file:
-                file.write(text)
-
-
 def what_is_missing_is_said(folder):
     empty = os.path.join(folder, "empty")
     os.mkdir(empty)
@@ -737,12 +668,6 @@ def not_root_is_said(folder):
     refused("a report, not as root", "only root may read", "--no", "--output", "-",
             program=os.path.join(folder, "report-of-nobody") if shutil.copy(REPORT, os.path.join(folder, "report-of-nobody"))
             else "", **user)
-
-
-def little_room():
-    """Files of this process may have 1000 bytes."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
 
 def a_snapshot_takes_the_place_of_another(folder):
@@ -808,423 +733,6 @@ def options_that_do_not_go_together_are_refused():
     refused("--watch without a terminal", "needs a terminal", "--watch", "--snapshot", GUEST)
     got = run("--help")
     verdict(got.returncode == 0 and "--snapshot-save" in got.stdout, "--help")
-
-
-# ---- the full-screen view ----
-
-class Terminal:
-    """dmamap-stat --watch in a pseudo terminal of its own, of that size from the start."""
-
-    def __init__(self, *args, size=(24, 120), term="xterm", shell=False):
-        self.fd, its = pty.openpty()
-        self.resize(*size)
-        self.pid = os.fork()
-        if not self.pid:
-            os.setsid()
-            fcntl.ioctl(its, termios.TIOCSCTTY, 0)
-            for fd in (0, 1, 2):
-                os.dup2(its, fd)
-            os.closerange(3, 100)
-            # Whoever runs this in the background may have had them ignored.
-            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTSTP, signal.SIGPIPE):
-                signal.signal(number, signal.SIG_DFL)
-            os.environ["TERM"] = term
-            os.environ.pop("LINES", None)
-            os.environ.pop("COLUMNS", None)
-            if shell:
-                self.fork_as_a_shell()
-            os.execv(STAT, [STAT, "--watch", *args])
-        os.close(its)
-        self.output = b""
-
-    @staticmethod
-    def fork_as_a_shell():
-        """Returns in a job; the shell says when it has stopped, and puts it into the foreground again."""
-        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-        job = os.fork()
-        if not job:
-            os.setpgid(0, 0)
-            os.tcsetpgrp(0, os.getpid())
-            signal.signal(signal.SIGTTOU, signal.SIG_DFL)
-            return
-        while True:
-            _, status = os.waitpid(job, os.WUNTRACED)
-            if not os.WIFSTOPPED(status):
-                os._exit(os.waitstatus_to_exitcode(status) & 255)
-            os.write(1, b"<stopped>")
-            os.tcsetpgrp(0, job)
-            os.killpg(job, signal.SIGCONT)
-
-    def resize(self, lines, columns):
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-    def read(self, seconds, until=None):
-        """What comes in so many seconds, or until something has come."""
-        end = time.monotonic() + seconds
-        got = b""
-        while time.monotonic() < end and not (until and until in got):
-            if select.select([self.fd], [], [], 0.05)[0]:
-                try:
-                    data = os.read(self.fd, 65536)
-                except OSError:
-                    break
-                if not data:
-                    break
-                got += data
-        self.output += got
-        return got
-
-    def key(self, text):
-        os.write(self.fd, text)
-
-    def end(self):
-        """Its exit status; -1 when it does not end."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            self.read(0.05)
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                os.close(self.fd)
-                return status
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        return -1
-
-
-def watch_shows_the_domains_and_ends():
-    terminal = Terminal("--snapshot", GUEST)
-    first = terminal.read(PATIENCE, b"(q)uit")
-    for key in (b"l", b"c", b"a", b"u", b"b", b"d", b"\x1b[B", b"\x1bOB", b"\x1b[A", b"\x1b[6~", b"\x1b[5~"):
-        terminal.key(key)
-        terminal.read(0.1)
-    terminal.key(b"q")
-    status = terminal.end()
-    verdict(b"DOMAIN" in first and b"nvme" in first and b"Bad unmaps" in first, "--watch shows the domains", first[:200])
-    verdict(status == 0, "--watch ends at q", f"status {status}, {terminal.output[-500:]}")
-    verdict(b"\x1b[?1049l" in terminal.output, "--watch gives the screen back")
-
-
-def watch_bears_any_size():
-    """From the start, and when it changes: then all is drawn anew, and it goes on."""
-    wrong = []
-    for size in ((24, 79), (3, 10), (1, 1), (8, 20), (7, 200), (200, 500)):
-        for first, then in ((24, 80), size), (size, (24, 80)):
-            terminal = Terminal("--snapshot", GUEST, size=first)
-            terminal.read(PATIENCE, b"\x1b[?1049h")
-            terminal.read(0.2)
-            terminal.resize(*then)
-            os.kill(terminal.pid, signal.SIGWINCH)
-            # Where it was there before, it may stay as it is.
-            new = then == (24, 80) and first[1] < 77
-            redrawn = b"(q)uit" in terminal.read(PATIENCE if new else 0.2, b"(q)uit")
-            terminal.key(b"\x1bOB")
-            terminal.read(0.1)
-            alive = not os.waitpid(terminal.pid, os.WNOHANG)[0]
-            terminal.key(b"q")
-            status = terminal.end() if alive else 0
-            if not alive or status or new and not redrawn:
-                wrong.append(f"{first}, then {then}: alive {alive}, status {status}, {terminal.output[-300:]}")
-    verdict(not wrong, "--watch bears a terminal of any size", wrong[:1])
-
-
-def watch_fills_the_terminal_that_there_is():
-    """Every domain where there is room; the last line is at the bottom of it."""
-    wrong = []
-    domains = len(rows(sections(GUEST)["iova/domains"]))
-    for size in ((24, 120), (10, 80), (9, 200)):
-        terminal = Terminal("--snapshot", GUEST, size=size)
-        terminal.read(PATIENCE, b"(q)uit")
-        text = terminal.output.decode()
-        terminal.key(b"q")
-        terminal.end()
-        shown = len(re.findall(r"lazy|strict", text))
-        if shown != min(domains, size[0] - 8) or f"\x1b[{size[0]}d" not in text and f"\x1b[{size[0]};1H" not in text:
-            wrong.append(f"{size}: {shown} of {domains} domains, {text[-600:]!r}")
-    verdict(not wrong, "--watch fills the terminal that there is", wrong[:1])
-
-
-def watch_clips_what_a_terminal_has_no_room_for():
-    """The faults and the devices come first; a line that is too long does not go on in the next one."""
-    texts = {}
-    for size in ((24, 80), (10, 40)):
-        terminal = Terminal("--snapshot", GUEST, size=size)
-        terminal.read(PATIENCE, b"(b)ad" if size[1] == 80 else b"(c)ached")
-        texts[size[1]] = terminal.output
-        terminal.key(b"q")
-        terminal.end()
-    wrong = [word for word in (b"BAD", b"DEVICES", b"nvme", b"LIVE") if word not in texts[80]]
-    wrong += [word for word, columns in ((b"FLUSH/s", 80), (b"since boot", 40), (b"CACHED", 40)) if word in texts[columns]]
-    verdict(not wrong, "--watch clips what a terminal has no room for", wrong)
-
-
-def watch_ends_at_a_signal():
-    wrong = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        terminal = Terminal("--snapshot", GUEST)
-        terminal.read(PATIENCE, b"(q)uit")
-        if number == signal.SIGINT:
-            terminal.key(b"\x03")
-        else:
-            os.kill(terminal.pid, number)
-        status = terminal.end()
-        if status == -1 or b"\x1b[?1049l" not in terminal.output:
-            wrong.append(f"{number.name}: {status} {terminal.output[-300:]}")
-    verdict(not wrong, "--watch gives the screen back at a signal", wrong)
-
-
-def watch_goes_on_after_a_stop():
-    terminal = Terminal("--snapshot", GUEST, shell=True)
-    terminal.read(PATIENCE, b"(q)uit")
-    # ncurses ignores it while it draws, so one that comes right then is lost.
-    seen, end = b"", time.monotonic() + PATIENCE
-    while b"<stopped>" not in seen and time.monotonic() < end:
-        terminal.key(b"\x1a")
-        seen += terminal.read(1, b"<stopped>")
-    stopped, _, again = seen.partition(b"<stopped>")
-    if b"(q)uit" not in again:
-        again += terminal.read(PATIENCE, b"(q)uit")
-    terminal.key(b"q")
-    status = terminal.end()
-    verdict(b"\x1b[?1049l" in stopped and b"DOMAIN" in again and not status, "--watch goes on after it was stopped",
-            f"{status} {stopped[-200:]} {again[-300:]}")
-
-
-def watch_shows_rates(folder):
-    debugfs = os.path.join(folder, "moving")
-    lay_debugfs(debugfs)
-    path = os.path.join(debugfs, "iova/domains")
-    before = open(path).read()
-    terminal = Terminal("--debugfs", debugfs, "--interval", "0.5")
-    terminal.read(PATIENCE, b"(q)uit")
-    lines = [line.split() for line in before.splitlines()]
-    hits = lines[0].index("hits")
-    lines[1][hits] = str(int(lines[1][hits]) + 777777)
-    with open(path + ".new", "w") as file:
-        file.write("".join(" ".join(line) + "\n" for line in lines))
-    os.rename(path + ".new", path)
-    rate, end = [], time.monotonic() + PATIENCE
-    while not rate and time.monotonic() < end:
-        rate = [int(n) for n in re.findall(rb"(?<!\d)\d{5,7}(?!\d)", terminal.read(0.3))]
-    terminal.key(b"q")
-    status = terminal.end()
-    # In half a second; on a busy machine it may have been more.
-    verdict(status == 0 and any(15000 < n < 1560000 and n != 777777 for n in rate), "--watch shows what happens in a second",
-            f"{rate} {terminal.output[-400:]}")
-
-
-def watch_says_when_the_kernel_has_gone(folder):
-    debugfs = os.path.join(folder, "going")
-    lay_debugfs(debugfs)
-    terminal = Terminal("--debugfs", debugfs, "--interval", "0.2")
-    terminal.read(PATIENCE, b"(q)uit")
-    shutil.rmtree(os.path.join(debugfs, "iova"))
-    shutil.rmtree(os.path.join(debugfs, "dmamap"))
-    status = terminal.end()
-    verdict(status == 256 and b"without the layer" in terminal.output, "--watch says when there is nothing more to see",
-            f"{status} {terminal.output[-300:]}")
-
-
-def watch_ends_with_its_terminal():
-    terminal = Terminal("--snapshot", GUEST)
-    terminal.read(PATIENCE, b"(q)uit")
-    os.close(terminal.fd)
-    deadline = time.monotonic() + PATIENCE
-    pid = 0
-    while not pid and time.monotonic() < deadline:
-        pid, _ = os.waitpid(terminal.pid, os.WNOHANG)
-        time.sleep(0.05)
-    if not pid:
-        os.kill(terminal.pid, signal.SIGKILL)
-        os.waitpid(terminal.pid, 0)
-    verdict(pid, "--watch ends with its terminal")
-
-
-def an_unknown_terminal_is_said():
-    terminal = Terminal("--snapshot", GUEST, term="no-such-terminal")
-    status = terminal.end()
-    verdict(status == 256 and b"is not known" in terminal.output, "a terminal that is not known is said",
-            f"{status} {terminal.output[-300:]}")
-
-
-# ---- the report ----
-
-LOG = """\
-[    0.000000] Linux version 6.12.117
-[    0.000000] DMI: Vendor Model 5/Board, BIOS 1.2 01/02/2024
-[    0.000000] DMI: System SerialNumber: SN12345
-[    0.000000] Kernel command line: root=UUID=01234567 hostname=secret-host magic=secret-word iommu.strict=0
-[    0.000000] Unknown kernel command line parameters "iommu=secret-word", will be passed to user space.
-[    0.000000] ACPI: DMAR 0x000000003FFE22D6 000080 (v01 Vendor Model 5 00000001 Vend 00000001)
-[    0.100000] DMAR: Your BIOS is broken; BIOS vendor: Vendor; Ver: 1.2; Product Version: Model 5
-[    1.000000] DMAR: IOMMU enabled
-[    1.100000] dmamap: maps DMA through IOMMUs
-[    1.200000] nic 0000:00:03.0 eth0: registered PHC 52:54:00:12:34:56
-[    1.300000] DMAR: nonsense on secret-host at 52:54:00:12:34:56 and 10.1.2.3, Serial: SN12345
-[    1.400000] DMAR: from 52:54:00:12:34:56 52:54:00:12:34:57 on secret-host secret-host to 10.1.2.3.
-[    1.500000] DMAR: 0000:00:03.0 of secret-host.secret-domain at fe80::5054:ff:fe12:3456 and 2001:db8:1:2:3:4:5:6
-[    1.600000] DMAR: uuid 01234567-89ab-cdef-0123-456789abcdef, not-secret-hosts
-[    2.000000] ------------[ cut here ]------------
-[    2.000001] nic 0000:00:03.0: unmap of IOVA 0xfffff000, 4096 bytes: 0 bytes were cleared
-[    2.000002] WARNING: CPU: 0 PID: 1 at drivers/iommu/dmamap/range.c:1 dmamap_unmap+0x1/0x2
-[    2.000003] Hardware name: Vendor Model 5
-[    2.000004]  nic_poll+0x10/0x20
-[    2.000005] ---[ end trace 0000000000000000 ]---
-[    3.000000] ------------[ cut here ]------------
-[    3.000001] WARNING: something else at fs/ext4/inode.c
-[    3.000002]  ext4_something+0x10/0x20
-[    3.000003] ---[ end trace 0000000000000000 ]---
-"""
-CMDLINE = "BOOT_IMAGE=/vmlinuz root=UUID=01234567-89ab-cdef-0123-456789abcdef iommu.strict=0 hostname=secret-host magic=secret-word ro\n"
-
-
-def lay_root(root):
-    def put(path, text):
-        path = os.path.join(root, path)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w") as file:
-            file.write(text)
-    lay_debugfs(os.path.join(root, "sys/kernel/debug"))
-    put("proc/sys/kernel/osrelease", "6.12.117\n")
-    put("proc/sys/kernel/hostname", "secret-host\n")
-    put("proc/version", "Linux version 6.12.117 (builder@secret-builder) (gcc 12) #1 SMP\n")
-    put("proc/cmdline", CMDLINE)
-    put("boot/config-6.12.117", "CONFIG_IOMMU_DMAMAP=y\nCONFIG_IOVA_GAP_TREE=y\n# CONFIG_IOVA_STOCK is not set\nCONFIG_EXT4_FS=y\n")
-    put("var/log/dmesg", LOG)
-    put("sys/kernel/iommu_groups/5/type", "DMA-FQ\n")
-    put("sys/kernel/iommu_groups/5/reserved_regions", "0x00000000fee00000 0x00000000feefffff msi\n")
-    put("sys/kernel/iommu_groups/5/devices/0000:00:03.0/vendor", "0x8086\n")
-    put("sys/bus/pci/devices/0000:00:03.0/vendor", "0x8086\n")
-    put("sys/class/dmi/id/product_name", "Model 5\n")
-    put("sys/class/dmi/id/product_serial", "SN12345\n")
-
-
-SECRETS = ("secret-host", "SN12345", "52:54:00", "10.1.2.3", "01234567-89ab", "Model 5", "secret-builder", "secret-domain",
-           "secret-word", "fe80:", "2001:db8")
-PATH = dict(os.environ, PATH=OBJECTS + ":" + os.environ["PATH"])
-
-
-def report_has_what_it_takes(folder):
-    root = os.path.join(folder, "root")
-    lay_root(root)
-    got = run("--root", root, "--no", "--output", "-", program=REPORT, env=PATH)
-    out = got.stdout
-    want = ("release 6.12.117", "CONFIG_IOMMU_DMAMAP=y", "# CONFIG_IOVA_STOCK is not set", "iommu.strict=0", "group 5, type DMA-FQ",
-            "0000:00:03.0", "0x00000000feefffff msi", "unmap of IOVA", "nic_poll", "DMAR: IOMMU enabled", "mapping layer: dmamap",
-            "refused_lazy", "left out", "Your BIOS is broken", "not-secret-hosts",
-            "DMAR: 0000:00:03.0 of [host] at [address] and [address]", "--- /sys/kernel/debug/dmamap/misuses",
-            sections(GUEST)["dmamap/misuses"])
-    missing = [w for w in want if w not in out]
-    verdict(got.returncode == 0 and not missing, "a report has what it takes", f"{missing} {got.stderr[:300]}")
-    more = [w for w in ("CONFIG_EXT4_FS", "ext4_something") if w in out]
-    verdict(not more, "a report has nothing that is about something else", more)
-    told = [s for s in SECRETS if s in out.replace("not-secret-hosts", "")]
-    verdict(not told, "a report does not name the machine", told)
-    verdict(out.count("left out") == 3, "a report says what was left out")
-
-
-def report_with_yes_has_all(folder):
-    root = os.path.join(folder, "root")
-    lay_root(root)
-    out = run("--root", root, "--yes", "--output", "-", program=REPORT, env=PATH).stdout
-    missing = [w for w in ("root=UUID=01234567", "ext4_something", "Model 5", "0x8086") if w not in out]
-    verdict(not missing and "left out" not in out, "--yes includes what is asked about", missing)
-
-
-def report_asks(folder):
-    """Each question is answered for itself, and no terminal is a no."""
-    root = os.path.join(folder, "root")
-    lay_root(root)
-    path = os.path.join(folder, "asked")
-    pid, fd = pty.fork()
-    if not pid:
-        os.execve(REPORT, [REPORT, "--root", root, "--output", path], PATH)
-    questions = 0
-    for reply in (b"\n", b"y\n", b"n\n"):
-        got = b""
-        while b"[y/N]" not in got:
-            got += os.read(fd, 4096)
-        questions += 1
-        os.write(fd, reply)
-    try:
-        while os.read(fd, 4096):
-            pass
-    except OSError:
-        pass
-    _, status = os.waitpid(pid, 0)
-    os.close(fd)
-    out = open(path).read()
-    verdict(status == 0 and questions == 3 and out.count("left out") == 2 and "root=UUID=" in out,
-            "a report asks three times, and goes by the answers", f"{status} {questions}")
-    verdict(os.stat(path).st_mode & 0o077 == 0, "nobody else may read a report")
-    got = run("--root", root, "--output", "-", program=REPORT, env=PATH, input="y\n" * 3)
-    verdict(got.stdout.count("left out") == 3, "without a terminal the answer is no")
-
-
-def report_on_this_machine(folder):
-    """Whether it has the layer, and so a snapshot, or not."""
-    if os.getuid():
-        print("# not root: a report on this machine is not tested")
-        return
-    path = os.path.join(folder, "here")
-    got = run("--no", "--output", path, program=REPORT, env=PATH)
-    out = open(path).read() if os.path.exists(path) else ""
-    snapshot = out.partition("===== snapshot =====\n")[2]
-    verdict(got.returncode == 0 and (snapshot.startswith("dmamap-snapshot 1\n") or re.fullmatch("dmamap-stat: .*\n", snapshot)) and
-            out.count("left out") == 3, "a report on this machine has a snapshot, or says why not", f"{got.stderr} {snapshot[:200]}")
-
-
-def report_refuses(folder):
-    lay_root(os.path.join(folder, "root"))
-    refused("a report: an option that is none", "See --help", "--what", program=REPORT)
-    refused("a report: no such root", "there is no proc", "--root", os.path.join(folder, "root/proc"), program=REPORT)
-    got = run("--root", os.path.join(folder, "root"), "--no", "--output", "/nowhere/report", program=REPORT, env=PATH)
-    verdict(got.returncode == 1 and "cannot write" in got.stderr, "a report that cannot be written", got.stderr)
-    with open("/dev/full", "r+") as full:
-        got = subprocess.run([REPORT, "--root", os.path.join(folder, "root"), "--no", "--output", "-"], stdout=full,
-                             stderr=subprocess.PIPE, text=True, env=PATH)
-    verdict(got.returncode == 1 and "cannot write" in got.stderr, "a report to a full device", got.stderr)
-    path = os.path.join(folder, "scarce")
-    with open(path, "w") as file:
-        file.write("of last week\n")
-    got = run("--root", os.path.join(folder, "root"), "--no", "--output", path, program=REPORT, env=PATH, preexec_fn=little_room)
-    left = [name for name in os.listdir(folder) if name.startswith("scarce")]
-    verdict(got.returncode == 1 and "cannot write" in got.stderr and left == ["scarce"] and
-            open(path).read() == "of last week\n", "a report that finds no room keeps the one that was there",
-            f"{got.stderr} {left}")
-    empty = os.path.join(folder, "bare")
-    os.makedirs(os.path.join(empty, "proc/sys/kernel"))
-    got = run("--root", empty, "--no", "--output", "-", program=REPORT, env=PATH)
-    verdict(got.returncode == 0 and "mapping layer: stock" in got.stdout and "allocator: stock" in got.stdout,
-            "a report on a kernel without the layer says so", got.stderr[:300])
-
-
-# ---- what is installed ----
-
-def install_puts_everything_in_place(folder):
-    got = subprocess.run(["make", "-s", "-C", TOOLS, f"O={OBJECTS}", f"DESTDIR={folder}/installed", "prefix=/opt", "install"],
-                         capture_output=True, text=True)
-    want = {"opt/sbin/dmamap-stat", "opt/sbin/dmamap-report", "opt/share/man/man8/dmamap-stat.8",
-            "opt/share/man/man8/dmamap-report.8"}
-    have = {os.path.relpath(os.path.join(at, name), f"{folder}/installed")
-            for at, _, names in os.walk(f"{folder}/installed") for name in names}
-    verdict(have == want, "make install puts everything in place", f"{have ^ want} {got.stderr[:300]}")
-
-
-def manuals_are_well_formed():
-    if not shutil.which("mandoc"):
-        print("# no mandoc: the manual pages are not read")
-        return
-    for name in ("dmamap-stat.8", "dmamap-report.8"):
-        got = subprocess.run(["mandoc", "-Tlint", "-Wwarning", os.path.join(TOOLS, name)], capture_output=True, text=True)
-        verdict(got.returncode == 0 and not got.stdout, f"{name} is well formed", got.stdout[:500])
-
-
-def every_option_is_in_the_manual():
-    for program, manual in ((STAT, "dmamap-stat.8"), (REPORT, "dmamap-report.8")):
-        options = set(re.findall(r"--[a-z][a-z-]*", run("--help", program=program).stdout)) - {"--help", "--version"}
-        text = open(os.path.join(TOOLS, manual)).read().replace("\\-", "-")
-        missing = [o for o in options if o not in text]
-        verdict(options and not missing, f"every option is in {manual}", missing)
 
 
 # Each wants nothing, or a folder to itself.
@@ -1303,8 +811,8 @@ def main():
         except Exception:
             traceback.print_exc()
             verdict(False, test.__name__, "ended early")
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(failed > 0)
+    print(f"{common.passed} passed, {common.failed} failed")
+    sys.exit(common.failed > 0)
 
 
 main()
