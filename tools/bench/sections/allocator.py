@@ -8,7 +8,7 @@ from sections import curve, table, tool
 
 TITLE = "Instructions: the allocator"
 TEXT = """The emulator executes one instruction a nanosecond of guest time and has one CPU. The same
-benchmark source, iova_bench.c, runs with both allocators, and figures repeat to the digit. A row is a
+benchmark source, iova_bench, runs with both allocators, and figures repeat to the digit. A row is a
 single operation with interrupts disabled. The rows of bursts are means that include work which is
 deferred until the burst ends."""
 NOT_SHOWN = [

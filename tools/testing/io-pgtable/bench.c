@@ -154,10 +154,10 @@ static void cycle(const struct who *who, u64 stride)
 		unmap(ops, iova, &jobs[0]);
 	}
 	start = now() - start;
-	printf("%-6s stride %7lu: %5ld tables left, ", who->name, (long)stride,
-	       shim_pages() - before);
+	printf("ok %u %s, stride %lu: %ld tables left, ", ++tests_ran, who->name,
+	       (long)stride, shim_pages() - before);
 	shim_run_works(10 * HZ);
-	printf("%5ld after 10 s, %lu and %lu flushes, %.1f ns each\n",
+	printf("%ld after 10 s, %lu and %lu flushes, %.1f ns each\n",
 	       shim_pages() - before, told.all, told.walks,
 	       start * stride / (64UL << 30));
 	table_close(who->fns, ops);
@@ -196,8 +196,8 @@ static void grow_both(const struct who *who, unsigned long n)
 		if (!best[reclaim] || some < best[reclaim])
 			best[reclaim] = some;
 	}
-	printf("%-6s %6lu tables: %.0f ns without reclaim, %.0f with: %.3f; %lu grace periods\n",
-	       who->name, n, best[0], best[1], best[1] / best[0],
+	printf("ok %u %s, %lu tables: %.0f ns without reclaim, %.0f with: %.3f; %lu grace periods\n",
+	       ++tests_ran, who->name, n, best[0], best[1], best[1] / best[0],
 	       shim_grace_periods);
 }
 
@@ -232,8 +232,8 @@ static void look(unsigned int granule, bool empty)
 	start = now();
 	if (shim_run_works(HZ) != 1)
 		abort();
-	printf("granule %2zu KiB, tables %s: %.2f us for a table, no interrupts disabled\n",
-	       page >> 10, empty ? "empty" : "in use at their end",
+	printf("ok %u granule %zu KiB, tables %s: %.2f us for a table, no interrupts disabled\n",
+	       ++tests_ran, page >> 10, empty ? "empty" : "in use at their end",
 	       (now() - start) / n / 1000);
 	table_close(&io_pgtable_arm_64_lpae_s1_init_fns, ops);
 }
@@ -242,6 +242,7 @@ int main(int argc, char **argv)
 {
 	unsigned int j, round, w;
 
+	printf("TAP version 13\n");
 	for (w = 0; w < ARRAY_SIZE(whos); w++) {
 		if (argc == 2 && !strcmp(argv[1], "--cycle")) {
 			cycle(&whos[w], SZ_2M);
@@ -260,11 +261,7 @@ int main(int argc, char **argv)
 			     atol(argv[4]));
 		}
 	}
-	if (argc > 1)
-		return 0;
-	printf("%-32s %10s %10s %6s %10s %10s %6s\n", "", "map stock", "ours", "ratio",
-	       "unm. stock", "ours", "ratio");
-	for (j = 0; j < ARRAY_SIZE(jobs); j++) {
+	for (j = 0; argc == 1 && j < ARRAY_SIZE(jobs); j++) {
 		double stock[2] = {}, ours[2] = {};
 
 		for (round = 0; round < 200; round++) {
@@ -272,9 +269,9 @@ int main(int argc, char **argv)
 			measure(&io_pgtable_arm_64_lpae_s1_init_fns, &jobs[j], &ours[0],
 				&ours[1]);
 		}
-		printf("%-32s %10.1f %10.1f %6.2f %10.1f %10.1f %6.2f\n", jobs[j].name,
-		       stock[0], ours[0], ours[0] / stock[0], stock[1], ours[1],
-		       ours[1] / stock[1]);
+		printf("ok %u %s, ns: map stock %.1f ours %.1f ratio %.2f, unmap stock %.1f ours %.1f ratio %.2f\n",
+		       ++tests_ran, jobs[j].name, stock[0], ours[0], ours[0] / stock[0],
+		       stock[1], ours[1], ours[1] / stock[1]);
 	}
-	return 0;
+	return test_finish(tests_ran, tests_failed);
 }

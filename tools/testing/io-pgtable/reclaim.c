@@ -234,6 +234,23 @@ static void mapping_alone_runs_no_worker(void)
 	close_table();
 }
 
+static void after_nothing_was_found_it_waits_up_to_four_seconds(void)
+{
+	static const unsigned int seconds[] = { 1, 2, 4, 4 };
+	unsigned int i;
+
+	if (tables_of_space(2 * ENOUGH) < 2 * ENOUGH)
+		return;
+	open_table();
+	map_live_tables(2 * ENOUGH);
+	for (i = 0; i < ARRAY_SIZE(seconds); i++) {
+		cycle(upper() + SZ_64K, 0, 1, false);
+		expect(!shim_run_works(seconds[i] * HZ - 1), "run %u is early", i);
+		expect(shim_run_works(1) == 1, "run %u is late", i);
+	}
+	close_table();
+}
+
 static void a_small_page_table_has_no_worker(void)
 {
 	open_table();
@@ -733,6 +750,7 @@ int main(int argc, char **argv)
 		run_for_target(tables_of_blocks_return_too);
 		run_for_target(a_long_run_is_not_repeated_soon);
 		run_for_target(mapping_alone_runs_no_worker);
+		run_for_target(after_nothing_was_found_it_waits_up_to_four_seconds);
 		run_for_target(a_small_page_table_has_no_worker);
 		run_for_target(an_idle_page_table_has_no_worker);
 		run_for_target(steady_cycles_allocate_nothing);

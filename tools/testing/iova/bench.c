@@ -376,6 +376,7 @@ int main(int argc, char **argv)
 
 	our_ops.cache_get();
 	stock_ops.cache_get();
+	printf("TAP version 13\n");
 	printf("%-26s %7s %17s %17s %6s %6s %-12s %s\n", "", "threads",
 	       "stock ns, least", "ours ns, least", "median", "least",
 	       "quartiles", "worst us, stock/ours");
@@ -443,5 +444,5 @@ int main(int argc, char **argv)
 	}
 	our_ops.cache_put();
 	stock_ops.cache_put();
-	return tests_failed ? 1 : 0;
+	return test_finish(tests_ran, tests_failed);
 }

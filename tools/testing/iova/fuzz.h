@@ -17,11 +17,12 @@ static void fuzz_one(const uint8_t *data, size_t size);
 
 static void fuzz_end(void)
 {
-	printf("ok fuzz: %lu inputs\n", fuzz_inputs);
+	printf("ok 1 fuzz: %lu inputs\n1..1\n", fuzz_inputs);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	printf("TAP version 13\n");
 	return atexit(fuzz_end);
 }
 

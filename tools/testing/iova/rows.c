@@ -5,7 +5,7 @@
  *
  * usage: rows [--quick | --list | ROW...]
  *
- * A line for each figure: 'ok ROW, WHAT: ours X stock Y wanted Z', or 'not ok'.
+ * Prints TAP: 'ok N ROW, WHAT: ours X stock Y wanted Z', or 'not ok', for each figure.
  * Times come on a line that begins with '#'; they are of processor time, and
  * what is held of them has some slack, because machines are busy.  A '-' is
  * what cannot be known.  --quick runs the rows that decide by counting alone.
@@ -19,6 +19,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,6 +73,7 @@ struct figure {
 };
 
 static const char *program;
+static unsigned int *results;	/* printed so far; rows are processes, and share it */
 
 /* ---- What a row says ---- */
 
@@ -90,8 +92,11 @@ static const char *number(double value)
 static void tell(const struct figure *figure, const char *verdict,
 		 const double *got)
 {
-	printf("%s %s, %s: ours %s stock %s", verdict, figure->row,
-	       figure->what, number(got[OURS]), number(got[STOCK]));
+	printf("%s", verdict);
+	if (*verdict != '#')
+		printf(" %u", ++*results);
+	printf(" %s, %s: ours %s stock %s", figure->row, figure->what,
+	       number(got[OURS]), number(got[STOCK]));
 }
 
 static void hold(const struct figure *figure, const double *got)
@@ -1157,7 +1162,8 @@ static void run_figure(const struct figure *figure)
 	expect(shim_outstanding() <= test_outstanding + SPARE_OBJECTS,
 	       "%ld objects leaked", shim_outstanding() - test_outstanding);
 	if (test_why[0]) {
-		printf("not ok %s, %s: %s\n", figure->row, figure->what, test_why);
+		printf("not ok %u %s, %s: %s\n", ++*results, figure->row,
+		       figure->what, test_why);
 		tests_failed++;
 	}
 	fflush(stdout);
@@ -1184,7 +1190,7 @@ static bool run_row(const char *row)
 	}
 	if (waitpid(child, &status, 0) == child && WIFEXITED(status))
 		return WEXITSTATUS(status);
-	printf("not ok %s: died\n", row);
+	printf("not ok %u %s: died\n", ++*results, row);
 	return true;
 }
 
@@ -1213,6 +1219,12 @@ int main(int argc, char **argv)
 		return count_for_valgrind(argv + 2);
 	if (readlink("/proc/self/exe", path, sizeof(path) - 1) > 0)
 		program = path;
+	results = mmap(NULL, sizeof(*results), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (results == MAP_FAILED)
+		abort();
+	if (!list)
+		printf("TAP version 13\n");
 	for (i = 0; i < ARRAY_SIZE(figures); i++) {
 		const struct figure *figure = &figures[i];
 
@@ -1228,7 +1240,11 @@ int main(int argc, char **argv)
 			continue;
 		ran++;
 	}
-	if (!ran)
+	if (!ran) {
 		fprintf(stderr, "usage: rows [--quick | --list | ROW...]\n");
-	return ran ? failed : 2;
+		return 2;
+	}
+	if (!list)
+		printf("1..%u\n", *results);
+	return failed;
 }

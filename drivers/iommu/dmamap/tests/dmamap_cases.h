@@ -185,6 +185,7 @@ DMAMAP_TEST(bounced_lists_are_synced_entry_by_entry)
 DMAMAP_TEST(a_list_forgets_that_it_was_bounced)
 DMAMAP_TEST(a_list_that_failed_to_bounce_forgets_it)
 DMAMAP_TEST(a_list_that_failed_to_bounce_is_undone)
+DMAMAP_TEST(a_second_unmap_of_a_bounced_list_does_nothing)
 #ifdef CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE
 DMAMAP_TEST(lists_of_noncoherent_devices_map_without_cache)
 DMAMAP_TEST(lists_with_a_small_entry_bounce_for_noncoherent_devices)
@@ -226,6 +227,11 @@ DMAMAP_TEST(memory_behind_other_host_bridges_is_refused)
 DMAMAP_TEST(an_untrusted_devices_own_memory_is_reached_on_the_bus)
 DMAMAP_TEST(memory_behind_a_known_host_bridge_is_not_bounced)
 DMAMAP_TEST(an_untrusted_device_is_refused_memory_as_well)
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) && \
+	defined(CONFIG_HAVE_FUNCTION_ARG_ACCESS_API)
+DMAMAP_TEST(caches_are_not_maintained_for_device_memory)
+DMAMAP_TEST(caches_are_not_maintained_for_device_memory_beside_a_slot)
+#endif
 #endif
 
 /* ways_kunit.c */

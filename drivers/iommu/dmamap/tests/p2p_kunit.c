@@ -4,6 +4,7 @@
  */
 
 #include <linux/dma-map-ops.h>
+#include <linux/kprobes.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/pci.h>
 #include <linux/scatterlist.h>
@@ -228,4 +229,129 @@ void an_untrusted_device_is_refused_memory_as_well(struct kunit *test)
 	expect_refused(test, dev, trusted_pci(test));
 	KUNIT_EXPECT_EQ(test, slots_used(test, dev), before);
 }
+
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) && \
+	defined(CONFIG_HAVE_FUNCTION_ARG_ACCESS_API)
+/* Cache maintenance: the memory that a function of the architecture was called for. */
+struct watch {
+	struct kprobe probe;
+	struct task_struct *task;
+	unsigned int nr;
+	struct {
+		phys_addr_t phys;
+		size_t size;
+	} calls[16];
+};
+
+static int note_call(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct watch *w = container_of(probe, struct watch, probe);
+
+	if (current == w->task && w->nr < ARRAY_SIZE(w->calls)) {
+		w->calls[w->nr].phys = regs_get_kernel_argument(regs, 0);
+		w->calls[w->nr++].size = regs_get_kernel_argument(regs, 1);
+	}
+	return 0;
+}
+
+static void stop_watch(void *w)
+{
+	unregister_kprobe(&((struct watch *)w)->probe);
+}
+
+static struct watch *watch_calls(struct kunit *test, const char *function)
+{
+	struct watch *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	w->task = current;
+	w->probe.symbol_name = function;
+	w->probe.pre_handler = note_call;
+	KUNIT_ASSERT_EQ(test, register_kprobe(&w->probe), 0);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, stop_watch, w));
+	return w;
+}
+
+static unsigned int calls_for(struct watch *w, phys_addr_t phys, size_t size)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < w->nr; i++)
+		nr += w->calls[i].phys < phys + size &&
+		      phys < w->calls[i].phys + w->calls[i].size;
+	return nr;
+}
+
+/* Since it was last asked: once for each entry of memory, @slot is where the last one is. */
+static void expect_maintained(struct kunit *test, struct list *l, phys_addr_t slot,
+			      struct watch *w)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(l->sgt.sgl, sg, l->sgt.orig_nents, i) {
+		bool last = i + 1 == l->sgt.orig_nents;
+
+		KUNIT_EXPECT_EQ_MSG(test, !is_pci_p2pdma_page(sg_page(sg)),
+				    calls_for(w, last ? slot : sg_phys(sg), sg->length),
+				    "%s(), entry %d", w->probe.symbol_name, i);
+	}
+	w->nr = 0;
+}
+
+/* A list with the device's own memory and with another's, on a device that does not snoop. */
+static void try_caches(struct kunit *test, size_t last, bool bounces)
+{
+	const struct piece pieces[] = {
+		{ 0, SZ_4K }, { 0, SZ_8K }, { 64, 100 }, { 0, last },
+	};
+	struct device *dev = new_pci(test), *other = trusted_pci(test);
+	struct list *l = new_list(test, pieces, ARRAY_SIZE(pieces));
+	struct watch *for_device, *for_cpu;
+	phys_addr_t slot = sg_phys(nth(l, 3));
+
+	if (!IS_ENABLED(CONFIG_KPROBES))
+		kunit_skip(test, "needs CONFIG_KPROBES");
+	dev->dma_coherent = false;
+	add(test, dev);
+	KUNIT_ASSERT_TRUE(test, use_dma_iommu(dev));
+	if (bounces && !small_buffers_bounce(dev))
+		kunit_skip(test, "kmalloc() memory is safe for DMA here");
+	set_memory(l, 1, memory_of(test, dev), 0, SZ_8K);
+	set_memory(l, 2, memory_of(test, other), 64, 100);
+	add_host_bridges(test, dev, other, true);
+	for_device = watch_calls(test, "arch_sync_dma_for_device");
+	for_cpu = watch_calls(test, "arch_sync_dma_for_cpu");
+
+	map_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, sg_dma_is_swiotlb(l->sgt.sgl), bounces);
+	KUNIT_ASSERT_EQ(test, l->sgt.nents, 4);
+	expect_bus_address(test, nth(l, 1), sg_page(nth(l, 1)), SZ_8K);
+	KUNIT_EXPECT_EQ(test, phys_at(dev, sg_dma_address(nth(l, 2))),
+			sg_phys(nth(l, 2)));
+	if (bounces)
+		slot = phys_at(dev, sg_dma_address(nth(l, 3)));
+	KUNIT_EXPECT_EQ(test, is_slot(dev, slot), bounces);
+	expect_maintained(test, l, slot, for_device);
+	dma_sync_sgtable_for_cpu(dev, &l->sgt, DMA_BIDIRECTIONAL);
+	expect_maintained(test, l, slot, for_cpu);
+	dma_sync_sgtable_for_device(dev, &l->sgt, DMA_BIDIRECTIONAL);
+	expect_maintained(test, l, slot, for_device);
+	unmap_list(test, dev, l, DMA_BIDIRECTIONAL);
+	expect_maintained(test, l, slot, for_cpu);
+	KUNIT_EXPECT_EQ(test, for_device->nr, 0);
+}
+
+void caches_are_not_maintained_for_device_memory(struct kunit *test)
+{
+	/* F64, F85 */
+	try_caches(test, SZ_4K, false);
+}
+
+void caches_are_not_maintained_for_device_memory_beside_a_slot(struct kunit *test)
+{
+	/* F64, F76, F81 */
+	try_caches(test, 8, true);
+}
+#endif
 #endif

@@ -567,6 +567,20 @@ void a_list_that_failed_to_bounce_is_undone(struct kunit *test)
 	}
 }
 
+void a_second_unmap_of_a_bounced_list_does_nothing(struct kunit *test)
+{
+	struct mock_iommu *mock = mock_of(test);
+	struct device *dev = untrusted_pci(test);
+	struct list *l = new_list(test, to_bounce, ARRAY_SIZE(to_bounce));
+	unsigned long unmaps;
+
+	map_list(test, dev, l, DMA_BIDIRECTIONAL);
+	unmap_list(test, dev, l, DMA_BIDIRECTIONAL);
+	unmaps = mock_count(mock, MOCK_UNMAP);
+	unmap_list(test, dev, l, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_UNMAP), unmaps);
+}
+
 #ifdef CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE
 void lists_of_noncoherent_devices_map_without_cache(struct kunit *test)
 {

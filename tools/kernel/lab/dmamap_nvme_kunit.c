@@ -8,7 +8,7 @@
  *    write memory, one that writes to it has the device read memory, and the
  *    addresses are whatever stands in the command (PRP entries), in a list that
  *    the command points to, or in the queues that commands are fetched from
- *    and completions are written to. The driver below, made from the NVM
+ *    and completions are written to. The driver in dmamap_nvme_disk.c, made from the NVM
  *    Express Base Specification, lets a test put any address into each of them.
  *    It has one admin queue and one I/O queue, one command at a time, no
  *    interrupts.
@@ -52,559 +52,30 @@
  * its documentation.
  */
 
-#include <kunit/test.h>
-#include <linux/delay.h>
 #include <linux/dma-map-ops.h>
-#include <linux/dma-mapping.h>
-#include <linux/io-64-nonatomic-lo-hi.h>
-#include <linux/iommu.h>
-#include <linux/iopoll.h>
-#include <linux/jiffies.h>
 #include <linux/module.h>
-#include <linux/nvme.h>
-#include <linux/pci.h>
 #include <linux/scatterlist.h>
-#include <linux/sizes.h>
-#include <linux/swiotlb.h>
 
-#include "../dmamap/tests/hostile.h"
-
-#define QEMU_NVME		0x0010	/* device ID, of Red Hat's */
-
-#define DEPTH			16	/* of every queue */
-#define IO_QUEUE		1
-#define HOSTILE_QUEUE		2
-#define NVME_PAGE		SZ_4K	/* as CC.MPS = 0 says */
-#define SECTOR			512U
-
-/* The disk, in sectors: TOKEN in the first 32 KiB, then room to write to. */
-#define AREA			SZ_32K
-#define TOKEN_LBA		0
-#define SPARE_LBA		(AREA / SECTOR)
-
-#define STUCK_US		(20 * USEC_PER_SEC)
-
-#define MAX_CTRLS		4
-#define TOKEN			0x5e
-#define CANARY			0xc3
-#define BLANK			0x11
-#define LOG_BYTES		4	/* of a log page: one word, one fault */
-
-static char *serial;
-module_param(serial, charp, 0444);
-MODULE_PARM_DESC(serial, "how the serial numbers of disks begin that may be overwritten");
-
-static unsigned int untrusted;
-module_param(untrusted, uint, 0444);
-MODULE_PARM_DESC(untrusted, "how many of the controllers are untrusted");
+#include "dmamap_nvme.h"
 
 static unsigned int rounds = 2;
 module_param(rounds, uint, 0644);
 MODULE_PARM_DESC(rounds, "how often each kind of mapping is tried in vain after an unmap");
 
-/**
- * struct queue - a submission queue and its completion queue
- * @id: of both
- * @sq: commands
- * @cq: completions
- * @sq_dma: what the device is told of @sq
- * @cq_dma: and of @cq
- * @tail: where the next command goes
- * @head: where the next completion is awaited
- * @phase: phase tag that a new completion has there
- */
-struct queue {
-	u16 id;
-	struct nvme_command *sq;
-	struct nvme_completion *cq;
-	dma_addr_t sq_dma;
-	dma_addr_t cq_dma;
-	u16 tail;
-	u16 head;
-	bool phase;
-};
-
-/**
- * struct ctrl - a controller
- * @pdev: its PCI function
- * @dev: the device that maps
- * @regs: its registers
- * @admin: queue of admin commands
- * @io: queue of reads and writes
- * @good: AREA bytes that are always mapped
- * @good_dma: where
- * @list: a page for PRP entries that is always mapped
- * @list_dma: where
- * @stuck: a command did not end
- */
-struct ctrl {
-	struct pci_dev *pdev;
-	struct device *dev;
-	void __iomem *regs;
-	struct queue admin;
-	struct queue io;
-	u8 *good;
-	dma_addr_t good_dma;
-	__le64 *list;
-	dma_addr_t list_dma;
-	bool stuck;
-};
-
-struct tally {
-	unsigned int attempts;
-	unsigned int succeeded;
-	unsigned int in_window;
-	unsigned int faults;
-};
-
-static struct ctrl ctrls[MAX_CTRLS];
-static unsigned int nr_ctrls;
-static unsigned int nr_foreign;
-static struct tally test_sum, suite_sum;
-
-/* Before there are IOMMU groups (F8), and before drivers probe. */
-static void nvme_is_reserved(struct pci_dev *pdev)
-{
-	static unsigned int seen;
-
-	if (!serial)
-		return;
-	if (seen++ < untrusted)
-		pdev->untrusted = true;
-	if (device_set_driver_override(&pdev->dev, KBUILD_MODNAME))
-		pci_err(pdev, "cannot be kept from other drivers\n");
-}
-DECLARE_PCI_FIXUP_HEADER(PCI_VENDOR_ID_REDHAT, QEMU_NVME, nvme_is_reserved);
-
-/* The driver: commands. */
-
-static void __iomem *doorbell(struct ctrl *c, struct queue *q, bool completion)
-{
-	u64 cap = lo_hi_readq(c->regs + NVME_REG_CAP);
-
-	return c->regs + NVME_REG_DBS +
-	       (2 * q->id + completion) * (4 << NVME_CAP_STRIDE(cap));
-}
-
-static void submit(struct ctrl *c, struct queue *q, const struct nvme_command *cmd)
-{
-	struct nvme_command *slot = &q->sq[q->tail];
-
-	*slot = *cmd;
-	slot->common.command_id = q->tail;
-	q->tail = (q->tail + 1) % DEPTH;
-	writel(q->tail, doorbell(c, q, false));
-}
-
-static bool is_dead(struct ctrl *c)
-{
-	return readl(c->regs + NVME_REG_CSTS) & NVME_CSTS_CFS;
-}
-
-/* The status of the next command that completes, or an errno. */
-static int await(struct ctrl *c, struct queue *q)
-{
-	unsigned long deadline = jiffies + usecs_to_jiffies(STUCK_US);
-	struct nvme_completion *entry = &q->cq[q->head];
-	u16 status;
-
-	while (((status = le16_to_cpu(READ_ONCE(entry->status))) & 1) != q->phase) {
-		if (is_dead(c))
-			return -EIO;
-		if (time_after(jiffies, deadline)) {
-			c->stuck = true;
-			return -ETIMEDOUT;
-		}
-		usleep_range(20, 50);
-	}
-	q->head = (q->head + 1) % DEPTH;
-	q->phase ^= !q->head;
-	writel(q->head, doorbell(c, q, true));
-	return (status >> 1) & 0x7ff;
-}
-
-static int execute(struct ctrl *c, struct queue *q, const struct nvme_command *cmd)
-{
-	submit(c, q, cmd);
-	return await(c, q);
-}
-
-/* The driver: life of a controller. */
-
-static int wait_ready(struct ctrl *c, u32 want)
-{
-	u32 status;
-
-	return readl_poll_timeout(c->regs + NVME_REG_CSTS, status,
-				  (status & NVME_CSTS_RDY) == want, 100, STUCK_US);
-}
-
-static void stop(struct ctrl *c)
-{
-	writel(0, c->regs + NVME_REG_CC);
-	wait_ready(c, 0);
-}
-
-static void queue_is_new(struct queue *q)
-{
-	memset(q->cq, 0, DEPTH * sizeof(*q->cq));
-	q->tail = 0;
-	q->head = 0;
-	q->phase = true;
-}
-
-static int create_queue(struct ctrl *c, struct queue *q)
-{
-	struct nvme_command cmd = { .create_cq = {
-		.opcode = nvme_admin_create_cq,
-		.prp1 = cpu_to_le64(q->cq_dma),
-		.cqid = cpu_to_le16(q->id),
-		.qsize = cpu_to_le16(DEPTH - 1),
-		.cq_flags = cpu_to_le16(NVME_QUEUE_PHYS_CONTIG),
-	} };
-	int ret;
-
-	queue_is_new(q);
-	ret = execute(c, &c->admin, &cmd);
-	if (ret)
-		return ret;
-	cmd = (struct nvme_command){ .create_sq = {
-		.opcode = nvme_admin_create_sq,
-		.prp1 = cpu_to_le64(q->sq_dma),
-		.sqid = cpu_to_le16(q->id),
-		.qsize = cpu_to_le16(DEPTH - 1),
-		.sq_flags = cpu_to_le16(NVME_QUEUE_PHYS_CONTIG | NVME_SQ_PRIO_MEDIUM),
-		.cqid = cpu_to_le16(q->id),
-	} };
-	return execute(c, &c->admin, &cmd);
-}
-
-/* From whatever state: the sequence of "Controller Initialization". */
-static int start(struct ctrl *c)
-{
-	struct nvme_command two_queues = { .features = {
-		.opcode = nvme_admin_set_features,
-		.fid = cpu_to_le32(NVME_FEAT_NUM_QUEUES),
-		.dword11 = cpu_to_le32(1 << 16 | 1),
-	} };
-	int ret;
-
-	stop(c);
-	queue_is_new(&c->admin);
-	writel((DEPTH - 1) << 16 | (DEPTH - 1), c->regs + NVME_REG_AQA);
-	lo_hi_writeq(c->admin.sq_dma, c->regs + NVME_REG_ASQ);
-	lo_hi_writeq(c->admin.cq_dma, c->regs + NVME_REG_ACQ);
-	writel(NVME_CC_ENABLE | NVME_CC_CSS_NVM | NVME_CC_AMS_RR | NVME_CC_SHN_NONE |
-	       NVME_CC_IOSQES | NVME_CC_IOCQES, c->regs + NVME_REG_CC);
-	ret = wait_ready(c, NVME_CSTS_RDY);
-	if (ret)
-		return ret;
-	writel(U32_MAX, c->regs + NVME_REG_INTMS);
-	c->stuck = false;
-	ret = execute(c, &c->admin, &two_queues);
-	return ret ?: create_queue(c, &c->io);
-}
-
-static bool make_queue(struct ctrl *c, struct queue *q, u16 id)
-{
-	q->id = id;
-	q->sq = dmam_alloc_coherent(c->dev, NVME_PAGE, &q->sq_dma, GFP_KERNEL);
-	q->cq = dmam_alloc_coherent(c->dev, NVME_PAGE, &q->cq_dma, GFP_KERNEL);
-	return q->sq && q->cq;
-}
-
-static int is_ours(struct ctrl *c)
-{
-	struct nvme_command cmd = { .identify = {
-		.opcode = nvme_admin_identify,
-		.cns = NVME_ID_CNS_CTRL,
-		.dptr.prp1 = cpu_to_le64(c->good_dma),
-	} };
-	const struct nvme_id_ctrl *id = (void *)c->good;
-
-	return !execute(c, &c->admin, &cmd) &&
-	       !strncmp(id->sn, serial, min(strlen(serial), sizeof(id->sn)));
-}
-
-static int hostile_probe(struct pci_dev *pdev, const struct pci_device_id *pci_id)
-{
-	struct ctrl *c = &ctrls[nr_ctrls];
-	int ret;
-
-	if (nr_ctrls == MAX_CTRLS)
-		return -ENOSPC;
-	ret = pcim_enable_device(pdev);
-	if (ret)
-		return ret;
-	*c = (struct ctrl){
-		.pdev = pdev,
-		.dev = &pdev->dev,
-		.regs = pcim_iomap(pdev, 0, 0),
-	};
-	if (!c->regs)
-		return -ENOMEM;
-	pci_set_master(pdev);
-	ret = dma_set_mask_and_coherent(c->dev, DMA_BIT_MASK(64));
-	if (ret)
-		return ret;
-	c->good = dmam_alloc_coherent(c->dev, AREA, &c->good_dma, GFP_KERNEL);
-	c->list = dmam_alloc_coherent(c->dev, NVME_PAGE, &c->list_dma, GFP_KERNEL);
-	if (!c->good || !c->list || !make_queue(c, &c->admin, 0) ||
-	    !make_queue(c, &c->io, IO_QUEUE))
-		return -ENOMEM;
-	ret = start(c);
-	if (!ret && is_ours(c)) {
-		nr_ctrls++;
-		return 0;
-	}
-	stop(c);
-	device_set_driver_override(c->dev, "");
-	nr_foreign++;
-	return -ENODEV;
-}
-
-static void hostile_remove(struct pci_dev *pdev)
-{
-	struct ctrl *c;
-
-	for (c = ctrls; c < ctrls + nr_ctrls; c++)
-		if (c->pdev == pdev)
-			stop(c);
-}
-
-/* Without IDs: it gets what nvme_is_reserved() gave it, and nothing else. */
-static struct pci_driver hostile_driver = {
-	.name = KBUILD_MODNAME,
-	.probe = hostile_probe,
-	.remove = hostile_remove,
-};
-
-/* Reads and writes of the disk. */
-
-static int disk_io_on(struct ctrl *c, struct queue *q, u8 opcode, u64 lba,
-		      size_t len, dma_addr_t prp1, dma_addr_t prp2)
-{
-	struct nvme_command cmd = { .rw = {
-		.opcode = opcode,
-		.nsid = cpu_to_le32(1),
-		.dptr.prp1 = cpu_to_le64(prp1),
-		.dptr.prp2 = cpu_to_le64(prp2),
-		.slba = cpu_to_le64(lba),
-		.length = cpu_to_le16(len / SECTOR - 1),
-	} };
-
-	return execute(c, q, &cmd);
-}
-
-static int disk_io(struct ctrl *c, u8 opcode, u64 lba, size_t len,
-		   dma_addr_t prp1, dma_addr_t prp2)
-{
-	return disk_io_on(c, &c->io, opcode, lba, len, prp1, prp2);
-}
-
-/* Of memory at consecutive addresses, wherever in a page it begins. */
-static int disk_io_span(struct ctrl *c, u8 opcode, u64 lba, size_t len, dma_addr_t dma)
-{
-	size_t at = NVME_PAGE - (dma & (NVME_PAGE - 1));
-	unsigned int n = 0;
-
-	if (len <= at)
-		return disk_io(c, opcode, lba, len, dma, 0);
-	if (len <= at + NVME_PAGE)
-		return disk_io(c, opcode, lba, len, dma, dma + at);
-	for (; at < len; at += NVME_PAGE)
-		c->list[n++] = cpu_to_le64(dma + at);
-	return disk_io(c, opcode, lba, len, dma, c->list_dma);
-}
-
-static int good_io(struct ctrl *c, u8 opcode, u64 lba)
-{
-	return disk_io_span(c, opcode, lba, AREA, c->good_dma);
-}
-
-static int fill_disk(struct ctrl *c, u64 lba, u8 byte)
-{
-	memset(c->good, byte, AREA);
-	return good_io(c, nvme_cmd_write, lba);
-}
-
-/* What the device has read of memory since fill_disk(c, SPARE_LBA, BLANK). */
-static const u8 *spare_area(struct kunit *test, struct ctrl *c)
-{
-	memset(c->good, BLANK, AREA);
-	KUNIT_EXPECT_EQ(test, good_io(c, nvme_cmd_read, SPARE_LBA), 0);
-	return c->good;
-}
-
-static bool canary_on_disk(struct kunit *test, struct ctrl *c)
-{
-	return memchr(spare_area(test, c), CANARY, AREA);
-}
-
-/* Attempts. */
-
-/* Faults of a refused transfer of @len bytes, see 4. above. */
-static unsigned int of_words(size_t len)
-{
-	return len / sizeof(u32);
-}
-
-static unsigned int of_disk(size_t len)
-{
-	return 1 + of_words(len);
-}
-
-static void judge(struct kunit *test, bool succeeded, unsigned int faults)
-{
-	KUNIT_EXPECT_FALSE_MSG(test, succeeded, "the device got through");
-	test_sum.attempts++;
-	test_sum.succeeded += succeeded;
-	test_sum.faults += succeeded ? 0 : faults;
-}
-
-/* Lazily, before the flush, it may succeed. */
-static void judge_in_window(bool succeeded, unsigned int faults)
-{
-	test_sum.attempts++;
-	test_sum.in_window += succeeded;
-	test_sum.faults += succeeded ? 0 : faults;
-}
-
-static bool all(const u8 *mem, u8 byte, size_t len)
-{
-	return !memchr_inv(mem, byte, len);
-}
-
-/* One sector to @dma; @mem, if any, is to stay full of CANARY. */
-static bool device_writes(struct ctrl *c, dma_addr_t dma, const u8 *mem, size_t len)
-{
-	disk_io(c, nvme_cmd_read, TOKEN_LBA, SECTOR, dma, 0);
-	return mem && !all(mem, CANARY, len);
-}
-
-/* One sector from @dma, which is full of CANARY. */
-static bool device_reads(struct kunit *test, struct ctrl *c, dma_addr_t dma)
-{
-	fill_disk(c, SPARE_LBA, BLANK);
-	disk_io(c, nvme_cmd_write, SPARE_LBA, SECTOR, dma, 0);
-	return canary_on_disk(test, c);
-}
-
-static void nothing_at(struct kunit *test, struct ctrl *c, dma_addr_t dma,
-		       const u8 *mem, size_t len)
-{
-	judge(test, device_reads(test, c, dma), of_disk(SECTOR));
-	judge(test, device_writes(c, dma, mem, len), of_disk(SECTOR));
-}
-
-/* A word of a log page, which the controller writes at once. */
-static struct nvme_command log_page_to(dma_addr_t dma)
-{
-	return (struct nvme_command){ .get_log_page = {
-		.opcode = nvme_admin_get_log_page,
-		.nsid = cpu_to_le32(NVME_NSID_ALL),
-		.dptr.prp1 = cpu_to_le64(dma),
-		.lid = NVME_LOG_SMART,
-		.numdl = cpu_to_le16(LOG_BYTES / sizeof(u32) - 1),
-	} };
-}
-
-/* Which controller, and what about it. */
-
-static struct iommu_domain *domain_of(struct ctrl *c)
-{
-	return iommu_get_domain_for_dev(c->dev);
-}
-
-static bool is_lazy(struct ctrl *c)
-{
-	return domain_of(c)->type == IOMMU_DOMAIN_DMA_FQ;
-}
-
-static size_t granule(struct ctrl *c)
-{
-	return 1UL << __ffs(domain_of(c)->pgsize_bitmap);
-}
-
-static phys_addr_t translated(struct ctrl *c, dma_addr_t dma)
-{
-	return iommu_iova_to_phys(domain_of(c), dma);
-}
-
-static void let_flush(struct ctrl *c)
-{
-	if (is_lazy(c))
-		hostile_let_flush();
-}
-
-static struct ctrl *untrusted_ctrl(struct kunit *test)
-{
-	struct ctrl *c = &ctrls[0];
-
-	/* What is asked next is not exported to modules. */
-	if (IS_MODULE(CONFIG_DMAMAP_NVME_TEST) || !c->pdev->untrusted)
-		kunit_skip(test, "needs to be built in, and dmamap_nvme.untrusted=1");
-	if (!is_swiotlb_active(c->dev))
-		kunit_skip(test, "needs bounce buffers: boot with iommu=soft");
-	return c;
-}
-
-/* Memory for tests. */
-
-static u8 *pages(struct kunit *test, unsigned int nr)
-{
-	u8 *mem = kunit_kzalloc(test, nr * PAGE_SIZE, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, mem);
-	KUNIT_ASSERT_TRUE(test, PAGE_ALIGNED(mem));
-	return mem;
-}
-
-/* Without CANARY, TOKEN and BLANK in it. */
-static void fill(u8 *mem, size_t len, u8 seed)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		mem[i] = 0x80 | ((seed + i * 7 + (i >> 8)) & 0x3f);
-}
-
-static dma_addr_t map(struct kunit *test, struct ctrl *c, void *mem, size_t len,
-		      enum dma_data_direction dir)
-{
-	dma_addr_t dma = dma_map_single(c->dev, mem, len, dir);
-
-	KUNIT_ASSERT_FALSE(test, dma_mapping_error(c->dev, dma));
-	return dma;
-}
-
-static void unmap(struct ctrl *c, dma_addr_t dma, size_t len,
-		  enum dma_data_direction dir)
-{
-	dma_unmap_single(c->dev, dma, len, dir);
-}
+static struct tally suite_sum;
+struct tally hostile_sum;
 
 /* The suite's and the tests' beginning and end. */
 
 static int dmamap_nvme_suite_init(struct kunit_suite *suite)
 {
-	int ret;
-
-	if (!serial)
-		return 0;
-	wait_for_device_probe();
-	ret = pci_register_driver(&hostile_driver);
-	if (!ret && nr_foreign)
-		ret = bus_rescan_devices(&pci_bus_type);
-	return ret;
+	return hostile_register();
 }
 
 static void dmamap_nvme_suite_exit(struct kunit_suite *suite)
 {
-	if (!serial)
+	if (!hostile_unregister())
 		return;
-	pci_unregister_driver(&hostile_driver);
-	nr_ctrls = 0;
 	pr_info("dmamap_nvme: %u attempts, %u succeeded, and %u in the lazy window\n",
 		suite_sum.attempts, suite_sum.succeeded, suite_sum.in_window);
 	pr_info("dmamap_nvme: %u faults provoked\n", suite_sum.faults);
@@ -616,17 +87,17 @@ static int dmamap_nvme_init(struct kunit *test)
 	struct iommu_domain *domain;
 	struct ctrl *c;
 
-	if (!nr_ctrls)
+	if (!hostile_nr_ctrls)
 		kunit_skip(test, "there is no disk for this");
-	for (c = ctrls; c < ctrls + nr_ctrls; c++) {
+	for (c = hostile_ctrls; c < hostile_ctrls + hostile_nr_ctrls; c++) {
 		domain = domain_of(c);
 		if (!domain || !(domain->type & __IOMMU_DOMAIN_DMA_API))
 			kunit_skip(test, "the device is not behind an IOMMU");
-		if (fill_disk(c, TOKEN_LBA, TOKEN) || fill_disk(c, SPARE_LBA, BLANK))
+		if (hostile_fill(c, TOKEN_LBA, TOKEN) || hostile_fill(c, SPARE_LBA, BLANK))
 			return -EIO;
 	}
 	/* What the test before has unmapped may be beside what this one maps. */
-	for (c = ctrls; c < ctrls + nr_ctrls; c++)
+	for (c = hostile_ctrls; c < hostile_ctrls + hostile_nr_ctrls; c++)
 		let_flush(c);
 	return 0;
 }
@@ -635,22 +106,22 @@ static void dmamap_nvme_exit(struct kunit *test)
 {
 	struct ctrl *c;
 
-	for (c = ctrls; c < ctrls + nr_ctrls; c++) {
+	for (c = hostile_ctrls; c < hostile_ctrls + hostile_nr_ctrls; c++) {
 		KUNIT_EXPECT_FALSE_MSG(test, c->stuck, "%s: a command did not end",
 				       dev_name(c->dev));
-		KUNIT_EXPECT_FALSE_MSG(test, is_dead(c), "%s: its status is fatal",
+		KUNIT_EXPECT_FALSE_MSG(test, hostile_is_dead(c), "%s: its status is fatal",
 				       dev_name(c->dev));
-		if (c->stuck || is_dead(c))
-			KUNIT_EXPECT_EQ(test, start(c), 0);
+		if (c->stuck || hostile_is_dead(c))
+			KUNIT_EXPECT_EQ(test, hostile_start(c), 0);
 	}
-	if (test_sum.attempts)
+	if (hostile_sum.attempts)
 		kunit_info(test, "nvme: %u attempts, %u succeeded, and %u in the lazy window\n",
-			   test_sum.attempts, test_sum.succeeded, test_sum.in_window);
-	suite_sum.attempts += test_sum.attempts;
-	suite_sum.succeeded += test_sum.succeeded;
-	suite_sum.in_window += test_sum.in_window;
-	suite_sum.faults += test_sum.faults;
-	test_sum = (struct tally){ };
+			   hostile_sum.attempts, hostile_sum.succeeded, hostile_sum.in_window);
+	suite_sum.attempts += hostile_sum.attempts;
+	suite_sum.succeeded += hostile_sum.succeeded;
+	suite_sum.in_window += hostile_sum.in_window;
+	suite_sum.faults += hostile_sum.faults;
+	hostile_sum = (struct tally){ };
 }
 
 /* 1. What is mapped can be reached, and shows where the tests look for it. */
@@ -665,7 +136,7 @@ static void sectors_arrive_both_ways(struct kunit *test)
 		{ 64, 3 * SZ_4K + SECTOR },
 	};
 	u8 *mem = pages(test, 5), *want = pages(test, 5);
-	struct ctrl *c = &ctrls[0];
+	struct ctrl *c = &hostile_ctrls[0];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -677,14 +148,14 @@ static void sectors_arrive_both_ways(struct kunit *test)
 		fill(mem + at, len, i);
 		memcpy(want, mem, 5 * PAGE_SIZE);
 		dma = map(test, c, mem + at, len, DMA_TO_DEVICE);
-		status = disk_io_span(c, nvme_cmd_write, SPARE_LBA, len, dma);
+		status = hostile_io_span(c, nvme_cmd_write, SPARE_LBA, len, dma);
 		unmap(c, dma, len, DMA_TO_DEVICE);
 		KUNIT_EXPECT_EQ(test, status, 0);
 		KUNIT_EXPECT_MEMEQ(test, spare_area(test, c), want + at, len);
 
 		memset(mem + at, 0, len);
 		dma = map(test, c, mem + at, len, DMA_FROM_DEVICE);
-		status = disk_io_span(c, nvme_cmd_read, SPARE_LBA, len, dma);
+		status = hostile_io_span(c, nvme_cmd_read, SPARE_LBA, len, dma);
 		unmap(c, dma, len, DMA_FROM_DEVICE);
 		KUNIT_EXPECT_EQ(test, status, 0);
 		KUNIT_EXPECT_MEMEQ(test, mem, want, 5 * PAGE_SIZE);
@@ -698,7 +169,7 @@ static void addresses_never_mapped_lead_nowhere(struct kunit *test)
 	static const dma_addr_t never[] = {
 		0, SZ_4K, SZ_1M, SZ_1G, BIT_ULL(32), BIT_ULL(38), BIT_ULL(39), BIT_ULL(47),
 	};
-	struct ctrl *c = &ctrls[0];
+	struct ctrl *c = &hostile_ctrls[0];
 	struct resource *own = &to_pci_dev(c->dev)->resource[0];
 	unsigned int i;
 
@@ -714,7 +185,7 @@ static void addresses_never_mapped_lead_nowhere(struct kunit *test)
 /* Also, what was refused then is not remembered (F56). */
 static void an_address_leads_nowhere_before_it_is_mapped(struct kunit *test)
 {
-	struct ctrl *c = &ctrls[0];
+	struct ctrl *c = &hostile_ctrls[0];
 	u8 *mem = pages(test, 1);
 	dma_addr_t next, dma;
 	unsigned int i, foretold = 0;
@@ -848,9 +319,9 @@ static void nothing_is_reached_after_the_unmap(struct kunit *test)
 	struct mapping m = { .kind = try->kind, .mem = pages(test, 2) };
 	unsigned int i, n;
 
-	for (n = 0; n < nr_ctrls; n++)
+	for (n = 0; n < hostile_nr_ctrls; n++)
 		for (i = 0; i < READ_ONCE(rounds); i++)
-			attack(test, &ctrls[n], &m);
+			attack(test, &hostile_ctrls[n], &m);
 }
 
 /*
@@ -860,7 +331,7 @@ static void nothing_is_reached_after_the_unmap(struct kunit *test)
  */
 static void what_was_flushed_stays_gone(struct kunit *test)
 {
-	struct ctrl *c = &ctrls[0];
+	struct ctrl *c = &hostile_ctrls[0];
 	u8 *mem = pages(test, 1);
 	unsigned int round, step;
 
@@ -870,14 +341,14 @@ static void what_was_flushed_stays_gone(struct kunit *test)
 		bool refused = !is_lazy(c), written;
 
 		memset(mem, CANARY, PAGE_SIZE);
-		KUNIT_EXPECT_EQ(test, execute(c, &c->admin, &cmd), 0);
+		KUNIT_EXPECT_EQ(test, hostile_execute(c, &c->admin, &cmd), 0);
 		KUNIT_EXPECT_FALSE(test, all(mem, CANARY, LOG_BYTES));
 		unmap(c, dma, PAGE_SIZE, DMA_FROM_DEVICE);
 		for (step = 0; step < 2 * FLUSH_STEPS; step++) {
 			if (step == FLUSH_STEPS && !refused)
 				let_flush(c);
 			memset(mem, CANARY, PAGE_SIZE);
-			execute(c, &c->admin, &cmd);
+			hostile_execute(c, &c->admin, &cmd);
 			written = !all(mem, CANARY, PAGE_SIZE);
 			if (written && !refused && step < FLUSH_STEPS) {
 				judge_in_window(true, 0);
@@ -896,7 +367,7 @@ static void what_was_flushed_stays_gone(struct kunit *test)
  */
 static void an_unmap_that_meets_a_transfer_is_final(struct kunit *test)
 {
-	struct ctrl *c = &ctrls[0];
+	struct ctrl *c = &hostile_ctrls[0];
 	u8 *mem = pages(test, 1);
 	unsigned int i, late = 0;
 
@@ -907,15 +378,15 @@ static void an_unmap_that_meets_a_transfer_is_final(struct kunit *test)
 		struct nvme_command cmd = log_page_to(dma);
 
 		memset(mem, CANARY, PAGE_SIZE);
-		submit(c, &c->admin, &cmd);
+		hostile_submit(c, &c->admin, &cmd);
 		udelay(i % 8 * 10);
 		unmap(c, dma, PAGE_SIZE, DMA_FROM_DEVICE);
 		if (all(mem, CANARY, PAGE_SIZE)) {
-			await(c, &c->admin);
+			hostile_await(c, &c->admin);
 			judge(test, !all(mem, CANARY, PAGE_SIZE), of_words(LOG_BYTES));
 			late++;
 		} else {
-			await(c, &c->admin);
+			hostile_await(c, &c->admin);
 		}
 	}
 	kunit_info(test, "%u of %u transfers came after the unmap\n", late, i);
@@ -930,7 +401,7 @@ static void an_unmap_that_meets_a_transfer_is_final(struct kunit *test)
  */
 static void beside_a_mapping_is_nothing(struct kunit *test)
 {
-	struct ctrl *c = &ctrls[0];
+	struct ctrl *c = &hostile_ctrls[0];
 	const size_t len = 3 * PAGE_SIZE;
 	u8 *mem = pages(test, 5), *in = mem + PAGE_SIZE, *behind = in + len;
 	dma_addr_t dma, end;
@@ -945,7 +416,7 @@ static void beside_a_mapping_is_nothing(struct kunit *test)
 
 	/* The last sector, and the next. */
 	memset(in, BLANK, len);
-	fill_disk(c, SPARE_LBA, BLANK);
+	hostile_fill(c, SPARE_LBA, BLANK);
 	disk_io(c, nvme_cmd_write, SPARE_LBA, 2 * SECTOR, end - SECTOR, end);
 	judge(test, canary_on_disk(test, c), of_disk(SECTOR));
 	disk_io(c, nvme_cmd_read, TOKEN_LBA, 2 * SECTOR, end - SECTOR, end);
@@ -959,12 +430,12 @@ static void beside_a_mapping_is_nothing(struct kunit *test)
 /* Devices of two groups share no address. */
 static void what_another_device_has_mapped_is_nothing(struct kunit *test)
 {
-	struct ctrl *c = &ctrls[0], *other = &ctrls[1];
+	struct ctrl *c = &hostile_ctrls[0], *other = &hostile_ctrls[1];
 	u8 *mem = pages(test, 32);
 	dma_addr_t dma[32];
 	unsigned int n;
 
-	if (nr_ctrls < 2)
+	if (hostile_nr_ctrls < 2)
 		kunit_skip(test, "needs two controllers");
 	memset(mem, CANARY, ARRAY_SIZE(dma) * PAGE_SIZE);
 	for (n = 0; n < ARRAY_SIZE(dma); n++)
@@ -974,7 +445,7 @@ static void what_another_device_has_mapped_is_nothing(struct kunit *test)
 	for (n = 0; n < ARRAY_SIZE(dma); n++)
 		if (!translated(c, dma[n]))
 			nothing_at(test, c, dma[n], mem, ARRAY_SIZE(dma) * PAGE_SIZE);
-	KUNIT_EXPECT_GT(test, test_sum.attempts, 0);
+	KUNIT_EXPECT_GT(test, hostile_sum.attempts, 0);
 	while (n)
 		unmap(other, dma[--n], PAGE_SIZE, DMA_BIDIRECTIONAL);
 	KUNIT_EXPECT_TRUE(test, all(mem, CANARY, ARRAY_SIZE(dma) * PAGE_SIZE));
@@ -983,7 +454,7 @@ static void what_another_device_has_mapped_is_nothing(struct kunit *test)
 /* F55: the refused write comes first, see 4. at the top */
 static void a_read_only_mapping_is_not_written(struct kunit *test)
 {
-	struct ctrl *c = &ctrls[0];
+	struct ctrl *c = &hostile_ctrls[0];
 	u8 *mem = pages(test, 1);
 	struct nvme_command cmd;
 	dma_addr_t dma;
@@ -992,7 +463,7 @@ static void a_read_only_mapping_is_not_written(struct kunit *test)
 	dma = map(test, c, mem, PAGE_SIZE, DMA_TO_DEVICE);
 	judge(test, device_writes(c, dma, mem, PAGE_SIZE), of_disk(SECTOR));
 	cmd = log_page_to(dma + SECTOR);
-	execute(c, &c->admin, &cmd);
+	hostile_execute(c, &c->admin, &cmd);
 	judge(test, !all(mem, CANARY, PAGE_SIZE), of_words(LOG_BYTES));
 	KUNIT_EXPECT_TRUE(test, device_reads(test, c, dma));
 	unmap(c, dma, PAGE_SIZE, DMA_TO_DEVICE);
@@ -1007,7 +478,7 @@ static void a_read_only_mapping_is_not_written(struct kunit *test)
  */
 static void a_list_in_unmapped_memory_is_not_read(struct kunit *test)
 {
-	struct ctrl *c = &ctrls[0];
+	struct ctrl *c = &hostile_ctrls[0];
 	u8 *bait = pages(test, 3), *page = pages(test, 1);
 	const size_t len = 2 * sizeof(__le64), at = PAGE_SIZE - len;
 	__le64 *list = (void *)(page + at);
@@ -1025,7 +496,7 @@ static void a_list_in_unmapped_memory_is_not_read(struct kunit *test)
 	unmap(c, list_dma, PAGE_SIZE, DMA_TO_DEVICE);
 	let_flush(c);
 
-	fill_disk(c, SPARE_LBA, BLANK);
+	hostile_fill(c, SPARE_LBA, BLANK);
 	status = disk_io(c, nvme_cmd_write, SPARE_LBA, 3 * NVME_PAGE, dma, list_dma + at);
 	KUNIT_EXPECT_EQ(test, status, NVME_SC_DATA_XFER_ERROR);
 	judge(test, canary_on_disk(test, c), of_words(len));
@@ -1035,7 +506,7 @@ static void a_list_in_unmapped_memory_is_not_read(struct kunit *test)
 /* One entry of a list, first in the middle, then at the end, is bad. */
 static void a_list_that_names_a_bad_page_leads_past_it(struct kunit *test)
 {
-	struct ctrl *c = &ctrls[0];
+	struct ctrl *c = &hostile_ctrls[0];
 	u8 *good = pages(test, 2), *bad = pages(test, 1);
 	const size_t len = 2 * NVME_PAGE + SECTOR;
 	dma_addr_t dma, gone;
@@ -1053,8 +524,8 @@ static void a_list_that_names_a_bad_page_leads_past_it(struct kunit *test)
 		size_t refused = i ? SECTOR : NVME_PAGE;
 
 		memset(good, BLANK, 2 * PAGE_SIZE);
-		fill_disk(c, SPARE_LBA, BLANK);
-		/* Each good_io() uses the page for a list of its own. */
+		hostile_fill(c, SPARE_LBA, BLANK);
+		/* Each hostile_good_io() uses the page for a list of its own. */
 		c->list[i] = cpu_to_le64(gone);
 		c->list[!i] = cpu_to_le64(dma + NVME_PAGE);
 		disk_io(c, nvme_cmd_write, SPARE_LBA, len, dma, c->list_dma);
@@ -1079,20 +550,20 @@ static void make_hostile_queue(struct kunit *test, struct ctrl *c, struct queue 
 	q->cq = (void *)pages(test, 1);
 	q->sq_dma = map(test, c, q->sq, PAGE_SIZE, DMA_BIDIRECTIONAL);
 	q->cq_dma = map(test, c, q->cq, PAGE_SIZE, DMA_BIDIRECTIONAL);
-	KUNIT_ASSERT_EQ(test, create_queue(c, q), 0);
-	KUNIT_ASSERT_EQ(test, 0, disk_io_on(c, q, nvme_cmd_read, TOKEN_LBA, SECTOR,
-					    c->good_dma, 0));
+	KUNIT_ASSERT_EQ(test, hostile_create_queue(c, q), 0);
+	KUNIT_ASSERT_EQ(test, 0, hostile_io_on(c, q, nvme_cmd_read, TOKEN_LBA, SECTOR,
+					       c->good_dma, 0));
 }
 
 static void expect_death(struct kunit *test, struct ctrl *c, struct queue *q)
 {
-	KUNIT_EXPECT_EQ(test, await(c, q), -EIO);
-	KUNIT_ASSERT_EQ(test, start(c), 0);
+	KUNIT_EXPECT_EQ(test, hostile_await(c, q), -EIO);
+	KUNIT_ASSERT_EQ(test, hostile_start(c), 0);
 }
 
 static void commands_in_unmapped_memory_are_not_fetched(struct kunit *test)
 {
-	struct ctrl *c = &ctrls[0];
+	struct ctrl *c = &hostile_ctrls[0];
 	u8 *bait = pages(test, 1);
 	struct nvme_command cmd;
 	struct queue q;
@@ -1109,7 +580,7 @@ static void commands_in_unmapped_memory_are_not_fetched(struct kunit *test)
 	} };
 	unmap(c, q.sq_dma, PAGE_SIZE, DMA_BIDIRECTIONAL);
 	let_flush(c);
-	submit(c, &q, &cmd);
+	hostile_submit(c, &q, &cmd);
 	expect_death(test, c, &q);
 	judge(test, canary_on_disk(test, c), of_words(sizeof(cmd)));
 	unmap(c, q.cq_dma, PAGE_SIZE, DMA_BIDIRECTIONAL);
@@ -1122,7 +593,7 @@ static void completions_do_not_arrive_in_unmapped_memory(struct kunit *test)
 		.opcode = nvme_cmd_flush,
 		.nsid = cpu_to_le32(1),
 	} };
-	struct ctrl *c = &ctrls[0];
+	struct ctrl *c = &hostile_ctrls[0];
 	struct queue q;
 
 	make_hostile_queue(test, c, &q);
@@ -1130,7 +601,7 @@ static void completions_do_not_arrive_in_unmapped_memory(struct kunit *test)
 	let_flush(c);
 	/* Not what a completion would be taken for. */
 	memset(q.cq, 0, PAGE_SIZE);
-	submit(c, &q, &flush);
+	hostile_submit(c, &q, &flush);
 	expect_death(test, c, &q);
 	judge(test, !all((u8 *)q.cq, 0, PAGE_SIZE),
 	      of_words(sizeof(struct nvme_completion)));
@@ -1143,7 +614,7 @@ static void completions_do_not_arrive_in_a_read_only_mapping(struct kunit *test)
 		.opcode = nvme_cmd_flush,
 		.nsid = cpu_to_le32(1),
 	} };
-	struct ctrl *c = &ctrls[0];
+	struct ctrl *c = &hostile_ctrls[0];
 	struct queue q = {
 		.id = HOSTILE_QUEUE,
 		.sq = (void *)pages(test, 1),
@@ -1152,8 +623,8 @@ static void completions_do_not_arrive_in_a_read_only_mapping(struct kunit *test)
 
 	q.sq_dma = map(test, c, q.sq, PAGE_SIZE, DMA_TO_DEVICE);
 	q.cq_dma = map(test, c, q.cq, PAGE_SIZE, DMA_TO_DEVICE);
-	KUNIT_ASSERT_EQ(test, create_queue(c, &q), 0);
-	submit(c, &q, &flush);
+	KUNIT_ASSERT_EQ(test, hostile_create_queue(c, &q), 0);
+	hostile_submit(c, &q, &flush);
 	expect_death(test, c, &q);
 	judge(test, !all((u8 *)q.cq, 0, PAGE_SIZE),
 	      of_words(sizeof(struct nvme_completion)));
@@ -1200,7 +671,7 @@ static void expect_zeroes_beside(struct kunit *test, struct ctrl *c, dma_addr_t 
 	const u8 *seen;
 
 	KUNIT_ASSERT_LE(test, span, AREA);
-	KUNIT_EXPECT_EQ(test, 0, disk_io_span(c, nvme_cmd_write, SPARE_LBA, span, dma - first));
+	KUNIT_EXPECT_EQ(test, 0, hostile_io_span(c, nvme_cmd_write, SPARE_LBA, span, dma - first));
 	seen = spare_area(test, c);
 	KUNIT_EXPECT_MEMEQ(test, seen + first, want, len);
 	if (first)
@@ -1276,8 +747,8 @@ static void writes_beside_a_bounced_buffer_are_lost(struct kunit *test)
 		dma = map(test, c, mem + at, len, DMA_FROM_DEVICE);
 		first = dma & (granule(c) - 1);
 		span = round_up(first + len, granule(c));
-		KUNIT_EXPECT_EQ(test, 0, disk_io_span(c, nvme_cmd_read, TOKEN_LBA, span,
-						      dma - first));
+		KUNIT_EXPECT_EQ(test, 0, hostile_io_span(c, nvme_cmd_read, TOKEN_LBA, span,
+							 dma - first));
 		unmap(c, dma, len, DMA_FROM_DEVICE);
 		KUNIT_EXPECT_TRUE(test, all(mem + at, TOKEN, len));
 		judge(test, !all(mem, CANARY, at), 0);
