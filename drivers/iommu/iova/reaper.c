@@ -44,7 +44,7 @@ void iova_reaper_arm(struct iova_rcache *rcache)
 {
 	/* Spare who asks again and again the atomic operation. */
 	if (!delayed_work_pending(&rcache->reaper))
-		queue_delayed_work(system_unbound_wq, &rcache->reaper, WINDOW);
+		queue_delayed_work(system_dfl_wq, &rcache->reaper, WINDOW);
 }
 
 static void release(struct iova_domain *iovad, struct iova_run *run)
@@ -236,7 +236,7 @@ static void reaper_work(struct work_struct *work)
 	retire_idle(rcache);
 	trim_depot(rcache, false);
 	if (drop_depot(rcache))
-		queue_delayed_work(system_unbound_wq, &rcache->reaper, WINDOW);
+		queue_delayed_work(system_dfl_wq, &rcache->reaper, WINDOW);
 }
 
 /**
