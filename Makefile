@@ -7,6 +7,7 @@ ARCHES   := x86_64 arm64
 PROFILES := test debug torture kcsan rt dmadebug
 STACKS   := new stock
 FLAVOURS := cloud full
+BASES    := $(notdir $(wildcard tools/series/bases/*))
 
 # $(call one-of,NAME,VALUES): stop unless $(NAME) is unset or one of VALUES
 one-of = $(if $($1),$(if $(filter 1,$(words $($1))),$(if $(filter $($1),$2),,$(call refuse,$1,$2)),$(call refuse,$1,$2)))
@@ -15,9 +16,15 @@ $(call one-of,ARCH,$(ARCHES))
 $(call one-of,PROFILE,$(PROFILES))
 $(call one-of,STACK,$(STACKS))
 $(call one-of,FLAVOUR,$(FLAVOURS))
+$(call one-of,BASE,$(BASES))
 
-# What a tool is to know it gets as arguments: a kernel build must not find
-# our variables in its environment.
+# What needs the mapping layer or figures, which 7.3 does not have yet.
+not-yet-7.3 := demo check series-check configs devices tools fuzz torture faults soak regressions deb bench
+$(if $(filter $(not-yet-$(BASE)),$(MAKECMDGOALS)),$(error BASE=$(BASE) is without '$(filter \
+	$(not-yet-$(BASE)),$(MAKECMDGOALS))' so far: it has tree, kernel, kunit and series))
+
+# What a tool is to know it gets as arguments, but for BASE, which all of them heed:
+# a kernel build must not find our variables in its environment.
 unexport ARCH PROFILE STACK FLAVOUR SUFFIX REVISION DEBUG_INFO SUITE MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
 arch    := $(or $(ARCH),x86_64)
@@ -67,10 +74,13 @@ help:
 	@echo '                REVISION=1 DEBUG_INFO=y'
 	@echo '  make bench    figures of this against stock, tables and pictures, in build/bench'
 	@echo
-	@echo '  make clean    remove what was built, but for the base and the compiler cache'
+	@echo '  make clean    remove what was built, but for the bases and the compiler cache'
 	@echo
 	@echo '  ARCH=x86_64|arm64  PROFILE=test|debug|torture|kcsan|rt|dmadebug  STACK=new|stock'
 	@echo '  (kunit, devices, bench, faults and soak take both architectures unless told)'
+	@echo
+	@echo '  BASE=7.3      Linux 7.3 instead of 6.12, in build/7.3: tree, kernel, series and kunit,'
+	@echo '                with the allocator alone so far; make BASE=7.3 port lists what does not fit'
 	@echo
 	@echo '  While you work: make kunit ARCH=x86_64 SUITE=iova builds what you changed and runs'
 	@echo '  one suite in a booted kernel. See Documentation/dmamap/hacking.rst'
@@ -99,6 +109,12 @@ kernel: tree
 series: tree
 	$(call packages,$(tree-packages) perl)
 	@tools/series/series
+
+.PHONY: port
+port:
+	$(call packages,$(tree-packages))
+	@tools/series/tree --only-base
+	@tools/series/port
 
 .PHONY: series-check
 series-check: tree
@@ -149,4 +165,7 @@ deb: tree
 
 .PHONY: clean
 clean:
-	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name base ! -name ccache -exec rm -rf {} +; fi
+	@for dir in build $(BASES:%=build/%); do \
+		[ ! -d $$dir ] || find $$dir -mindepth 1 -maxdepth 1 ! -name base ! -name ccache $(BASES:%=! -name %) \
+			-exec rm -rf {} + || exit; \
+	done

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Makes a build directory's configuration from the fragments in config/, on
-# top of tinyconfig. Sourced by build, stock-same and clean-check.
+# Makes a build directory's configuration from the fragments in config/ and that
+# of the base, on top of tinyconfig. Sourced by build, stock-same and clean-check.
 
 build_tools()
 {
@@ -18,12 +18,27 @@ build_tools()
 # fragments ARCH PROFILE STACK: the files that make up a configuration.
 fragments()
 {
-	local name
+	local name file
 
-	for name in common "$1" "$2" "$2-$1" "stack-$3" "$2-$3"; do
-		[ ! -f "$here/config/$name.config" ] ||
-			echo "$here/config/$name.config"
+	for name in common "$1" "$2" "$2-$1" "stack-$3" "$2-$3" base; do
+		file=$here/config/$name.config
+		[ "$name" != base ] || file=$top/tools/series/bases/$BASE/config
+		[ ! -f "$file" ] || echo "$file"
 	done
+}
+
+# wish FILE...: what they ask for together, but for the options that the base says
+# it is without.
+wish()
+{
+	local options
+
+	options=$("$top/tools/series/base" options) || exit 1
+	cat "$@" | if [ -n "$options" ]; then
+		grep -vE "^(# )?CONFIG_(${options//$'\n'/|})[= ]"
+	else
+		cat
+	fi
 }
 
 # merge_fragments SOURCE OBJECTS FILE...: tinyconfig and these files on top, of
@@ -54,29 +69,36 @@ not_in()
 }
 
 # apply_fragments SOURCE OBJECTS FILE...: merge_fragments, but with nothing left
-# out.
+# out that the base does not name. What it names must be off.
 # A line that did not stick is an error that names it. With the wish and the
 # source's Kconfig files unchanged since the last time, there is nothing to do.
 apply_fragments()
 {
 	local source=$1 objects=$2 log=$out/log/config-${2##*/}.log missing
-	local wish=$objects/.wish
+	local wish=$objects/.wish option
 
 	shift 2
 	mkdir -p "$objects" "$out/log"
-	if cat "$@" | cmp -s - "$wish" && [ "$objects/.config" -nt "$wish" ] &&
+	wish "$@" >"$wish.new"
+	set -- "$wish.new"
+	if cmp -s "$wish.new" "$wish" && [ "$objects/.config" -nt "$wish" ] &&
 	   [ -z "$(find "$source" -name 'Kconfig*' -newer "$wish")" ]; then
 		return
 	fi
 	rm -f "$wish"
 	merge_fragments "$source" "$objects" "$@" >"$log" 2>&1 ||
-		die "the configuration cannot be made: see build/log/${log##*/}"
+		die "the configuration cannot be made: see $shown/log/${log##*/}"
 	missing=$(not_in "$objects/.config" "$@")
 	[ -z "$missing" ] ||
 		die "these lines of tools/kernel/config/ did not stick in" \
-			"build/${objects##*/}/.config, look for their" \
+			"$shown/${objects##*/}/.config, look for their" \
 			"dependencies: ${missing//$'\n'/, }"
-	cat "$@" >"$wish"
+	for option in $("$top/tools/series/base" options); do
+		! grep -q "^CONFIG_$option=" "$objects/.config" ||
+			die "base $BASE says it is without $option, which is on" \
+				"in $shown/${objects##*/}/.config"
+	done
+	mv "$wish.new" "$wish"
 	touch "$objects/.config"
 }
 
@@ -159,6 +181,12 @@ mixes_of()
 	printf '%s\n' "${mixes[@]}"
 }
 
+# edits: all of the base, one after the other.
+edits()
+{
+	find "$top"/tools/series/{edits,bases/"$BASE"} -name '*.edit' -exec cat {} +
+}
+
 # our_options: every option of the series but the stock side of its choices, and
 # IOVA_STANDALONE, which is there to build what nothing else asks for.
 our_options()
@@ -167,7 +195,7 @@ our_options()
 
 	{ sed -nE 's/^config //p' "$tree/lib/Kconfig.gap_tree" \
 		"$at"/{iova,dmamap,io-pgtable}/{,tests/}Kconfig "$at/lab/Kconfig"
-	  sed -nE 's/^\+config //p' "$top"/tools/series/edits/*.edit
+	  edits | sed -nE 's/^\+config //p'
 	} | grep -vE '_STOCK$|^IOVA_STANDALONE$'
 }
 

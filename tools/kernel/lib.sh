@@ -2,14 +2,14 @@
 # shellcheck shell=bash
 #
 # What the scripts of this folder share: where things lie, how they fail,
-# which architectures there are, and how results are counted. Sourced, not run.
+# which architectures and bases there are, and how results are counted. Sourced,
+# not run.
 
 set -euo pipefail
 shopt -s inherit_errexit
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$here/../.." && pwd)
-out=$top/build
 me=${0##*/}
 jobs=$(nproc)
 others=()
@@ -20,6 +20,17 @@ die()
 	echo "$me: $*" >&2
 	exit 1
 }
+
+# The base, for tools/series, too. What is built for another than the first one is
+# in a folder of its name; what is the same for all is in $shared.
+export BASE=${BASE:-6.12}
+shared=$top/build
+shown=build
+[ "$BASE" = 6.12 ] || shown=build/$BASE
+out=$top/$shown
+bases=("$top"/tools/series/bases/*)
+[[ " ${bases[*]##*/} " = *" $BASE "* ]] ||
+	die "unknown BASE '$BASE': say one of ${bases[*]##*/}"
 
 # Prints the comment at the head of the calling script, and ends it.
 usage()
@@ -63,7 +74,7 @@ need_packages()
 # build/apt-ARCH/root without telling the machine's own apt.
 fetch_foreign()
 {
-	local state=$out/apt-$1 arch=$1 dir package
+	local state=$shared/apt-$1 arch=$1 dir package
 	local -a apt
 
 	shift
@@ -156,12 +167,12 @@ kmake()
 	if command -v ccache >/dev/null; then
 		# The compiler's own list of headers is the key: without it a
 		# cold build preprocesses every file twice.
-		export CCACHE_DIR=${CCACHE_DIR:-$out/ccache} CCACHE_DEPEND=1
+		export CCACHE_DIR=${CCACHE_DIR:-$shared/ccache} CCACHE_DEPEND=1
 		cc="ccache $cc"
 	fi
 	KBUILD_BUILD_USER=build KBUILD_BUILD_HOST=build \
 	KBUILD_BUILD_TIMESTAMP='2024-01-01' \
-	nice -n 3 make -C "$source" O="$objects" ARCH="$karch" \
+	nice -n 3 env -u BASE make -C "$source" O="$objects" ARCH="$karch" \
 		CROSS_COMPILE="$cross" CC="$cc" HOSTCC=gcc \
 		-j"$jobs" --no-print-directory "$@"
 }

@@ -63,11 +63,11 @@ suites()
 	done
 	[ -n "$(count passed "$result")" ] ||
 		not_ok "$name: kunit.py finds no passed test, see" \
-			"build/log/${result##*/}"
+			"$shown/log/${result##*/}"
 	if wrong=$("$here/splats" "${others[@]}" "$log"); then
 		ok "$name: every warning was announced, and came"
 	else
-		not_ok "$name: warnings, see build/log/${log##*/}"
+		not_ok "$name: warnings, see $shown/log/${log##*/}"
 		head -n 20 <<<"$wrong"
 	fi
 }

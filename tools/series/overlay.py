@@ -4,13 +4,15 @@
 The wanted state is worked out in memory, from the base and this project, before anything is written; so a mistake in
 either leaves the tree as it was.
 """
+import fnmatch
 import os
 import re
 import subprocess
 import sys
+import tomllib
 
-VERSION = "6.12"
-PACKAGE = "linux-source-" + VERSION
+# The base of whoever names none. The build of another one is in a folder of its name.
+DEFAULT = "6.12"
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Documentation/dmamap is about this project and stays here.
 FOLDERS = (*("Documentation/" + book for book in ("ABI", "admin-guide", "core-api", "driver-api")), "drivers", "include",
@@ -18,6 +20,8 @@ FOLDERS = (*("Documentation/" + book for book in ("ABI", "admin-guide", "core-ap
 # Laid into the tree beside the series, for this project's own builds: no patch has it. What hangs it in is its edit.
 LAB, LAB_IN_TREE = "tools/kernel/lab", "drivers/iommu/lab"
 MAINTAINERS = "MAINTAINERS"
+# What every base has, and what each has in a folder of its name.
+EDITS, BASES = "tools/series/edits", "tools/series/bases"
 
 
 class Problem(Exception):
@@ -38,17 +42,58 @@ def run(main):
         sys.exit(f"{os.path.basename(sys.argv[0])}: interrupted")
 
 
+def bases(project):
+    folder = os.path.join(project, BASES)
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+class Base:
+    """One kernel that the series is made for, as its base.toml describes it, and where its source lies."""
+
+    def __init__(self, project, version, folder=None, tree=None):
+        if version not in bases(project):
+            raise Problem(f"unknown BASE '{version}': say {' or '.join(bases(project))}")
+        path = os.path.join(project, BASES, version, "base.toml")
+        try:
+            told = tomllib.loads(read(path).decode())
+            self.package = told.pop("package")
+            without = told.pop("without", {})
+            self.suite, self.note = told.pop("suite", None), told.pop("note", "")
+            self.files, self.edits, self.fixes, self.maintainers, self.options = (
+                without.pop(what, []) for what in ("files", "edits", "fixes", "maintainers", "options"))
+        except (tomllib.TOMLDecodeError, KeyError) as wrong:
+            raise Problem(f"{path} is not as tools/series/README describes it: {wrong}") from None
+        if told or without:
+            raise Problem(f"{path} is not as tools/series/README describes it: it has {', '.join({**told, **without})}")
+        self.project, self.version = project, version
+        self.build = os.path.join(project, "build", *([] if version == DEFAULT else [version]))
+        self.folder = os.path.realpath(folder or os.path.join(self.build, "base"))
+        self.tree = os.path.realpath(tree or os.path.join(self.build, "tree"))
+
+    def leave_out(self, names, patterns, what):
+        """The names but those that fit a pattern. One that nothing fits is out of date."""
+        for pattern in patterns:
+            if not any(fits(pattern, name) for name in names):
+                raise Problem(f"base {self.version} leaves out {what} {pattern}, which does not exist")
+        return [name for name in names if not any(fits(pattern, name) for pattern in patterns)]
+
+
+def fits(pattern, name):
+    """A pattern that ends in / stands for all below it."""
+    return name.startswith(pattern) if pattern.endswith("/") else fnmatch.fnmatchcase(name, pattern)
+
+
 def options(parser):
-    """The folders that every tool of the series works on."""
+    """What every tool of the series works on; the base is named by the environment, as make and all scripts have it."""
+    parser.epilog = f"The base is the one that the environment variable BASE names: {' or '.join(bases(TOP))}."
     parser.add_argument("--project", default=TOP, help="checkout of this project")
-    parser.add_argument("--base", help="untouched kernel source (default: build/base of the project)")
-    parser.add_argument("--tree", help="patched kernel source (default: build/tree of the project)")
+    parser.add_argument("--base", help="untouched kernel source (default: build/base of the project, build/BASE/base if "
+                        f"BASE is not {DEFAULT})")
+    parser.add_argument("--tree", help="patched kernel source (default: tree beside that)")
 
 
-def folders(args):
-    project = os.path.abspath(args.project)
-    return (project, os.path.realpath(args.base or os.path.join(project, "build/base")),
-            os.path.realpath(args.tree or os.path.join(project, "build/tree")))
+def chosen(args):
+    return Base(os.path.abspath(args.project), os.environ.get("BASE") or DEFAULT, args.base, args.tree)
 
 
 def read(path):
@@ -60,16 +105,16 @@ def executable(path):
     return bool(os.stat(path).st_mode & 0o100)
 
 
-def release(base):
-    """The version of the kernel in folder base, such as 6.12.117."""
+def release(base, folder):
+    """The version of the kernel in a folder, such as 6.12.117, which has to be one of that base."""
     try:
-        text = read(os.path.join(base, "Makefile")).decode(errors="replace")
+        text = read(os.path.join(folder, "Makefile")).decode(errors="replace")
     except FileNotFoundError:
-        raise Problem(f"{base} holds no kernel source") from None
+        raise Problem(f"{folder} holds no kernel source") from None
     found = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)$", text, re.M))
     version = ".".join(found.get(part, "?") for part in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
-    if version.rpartition(".")[0] != VERSION:
-        raise Problem(f"{base} is kernel {version}, but the series is made for {VERSION}")
+    if version.rpartition(".")[0] != base.version:
+        raise Problem(f"{folder} is kernel {version}, but the series is made for {base.version}")
     return version
 
 
@@ -77,24 +122,24 @@ def in_tree(name):
     return LAB_IN_TREE + name[len(LAB):] if name.startswith(LAB + "/") else name
 
 
-def project_files(project, lab=False):
-    """Where each file of the project that belongs in a kernel tree goes: {path in the tree: path here}."""
+def project_files(base, lab=False):
+    """Where each file of the project that belongs in a tree of the base goes: {path in the tree: path here}."""
     listed = subprocess.run(
-        ["git", "-C", project, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *FOLDERS,
+        ["git", "-C", base.project, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *FOLDERS,
          *([LAB] if lab else [])],
         check=True, capture_output=True, text=True).stdout
     files = {}
     for name in sorted(filter(None, listed.split("\0"))):
-        path = os.path.join(project, name)
+        path = os.path.join(base.project, name)
         if os.path.islink(path):
             raise Problem(f"{name} is a symbolic link; the series carries plain files only")
         if os.path.isfile(path) and not (name.startswith(LAB) and name.endswith(".edit")):
             files[in_tree(name)] = name
-    return files
+    return {name: files[name] for name in base.leave_out(files, base.files, "the file")}
 
 
 class Edit:
-    """One file of tools/series/edits: a list of (file, before, anchor, after)."""
+    """One edit of files of the kernel: a list of (file, before, anchor, after)."""
 
     def __init__(self, path):
         self.name = os.path.splitext(os.path.basename(path))[0]
@@ -120,25 +165,36 @@ class Edit:
             raise Problem(f"edit {self.name} names no file")
 
 
-def edits(project, lab=False):
-    found = []
-    for part in ("tools/series/edits", LAB)[:2 if lab else 1]:
-        folder = os.path.join(project, part)
-        names = sorted(os.listdir(folder), key=lambda name: os.path.splitext(name)[0]) if os.path.isdir(folder) else []
-        found += [Edit(os.path.join(folder, name)) for name in names if name.endswith(".edit")]
-    return found
+def edit_files(project, folder):
+    """{name of the edit: its path}"""
+    folder = os.path.join(project, folder)
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return {name.removesuffix(".edit"): os.path.join(folder, name) for name in names if name.endswith(".edit")}
 
 
-def apply_edits(base, chosen):
-    """The text of every file that the chosen edits change: {path: bytes}.
+def own_edits(project, version):
+    return edit_files(project, os.path.join(BASES, version, "edits"))
 
-    Anchors are looked up in the base, never in inserted lines: so edits do not depend on each other.
+
+def edits(base, lab=False):
+    """Those of every base but what this one leaves out, and its own; of one name, its own. In the order of their names."""
+    found = edit_files(base.project, EDITS)
+    found = {name: found[name] for name in base.leave_out(found, base.edits, "the edit")}
+    found.update(own_edits(base.project, base.version))
+    laboratory = edit_files(base.project, LAB) if lab else {}
+    return [Edit(some[name]) for some in (found, laboratory) for name in sorted(some)]
+
+
+def apply_edits(folder, chosen):
+    """The text of every file of a source that the chosen edits change: {path: bytes}.
+
+    Anchors are looked up in that source, never in inserted lines: so edits do not depend on each other.
     """
     wanted = {}
     for edit in chosen:
         for name, before, anchor, after in edit.hunks:
             if name not in wanted:
-                path = os.path.join(base, name)
+                path = os.path.join(folder, name)
                 if not os.path.isfile(path):
                     raise Problem(f"edit {edit.name}: {name} is not in the base")
                 wanted[name] = [([], line, []) for line in read(path).decode("utf-8", "surrogateescape").split("\n")]
@@ -161,15 +217,16 @@ def title(entry):
     return lines[0] if len(lines) > 1 and re.match(r"[A-Z]:\t", lines[1]) and not lines[0][0].isspace() else None
 
 
-def maintainers(project):
-    path = os.path.join(project, MAINTAINERS)
-    entries = [entry for entry in paragraphs(read(path).decode()) if title(entry)] if os.path.isfile(path) else []
-    return {title(entry): entry for entry in entries}
+def maintainers(base):
+    path = os.path.join(base.project, MAINTAINERS)
+    found = [entry for entry in paragraphs(read(path).decode()) if title(entry)] if os.path.isfile(path) else []
+    entries = {title(entry): entry for entry in found}
+    return {name: entries[name] for name in base.leave_out(entries, base.maintainers, "the entry of MAINTAINERS")}
 
 
-def merge_maintainers(base, entries):
+def merge_maintainers(folder, entries):
     """The kernel's MAINTAINERS with the given entries, each where it puts the fewest neighbours out of order."""
-    text = read(os.path.join(base, MAINTAINERS)).decode("utf-8", "surrogateescape")
+    text = read(os.path.join(folder, MAINTAINERS)).decode("utf-8", "surrogateescape")
     head, mark, body = text.partition("\nMaintainers List\n")
     if not mark:
         raise Problem("the MAINTAINERS of the base has no heading 'Maintainers List'")
@@ -186,21 +243,22 @@ def merge_maintainers(base, entries):
     return (head + mark + "\n\n".join(parts) + "\n").encode("utf-8", "surrogateescape")
 
 
-def wanted(project, base, lab=False):
-    """Every file in which the tree differs from the base: {path: (bytes, executable)}; with lab, that of our builds."""
-    release(base)
+def wanted(base, folder, lab=False):
+    """Every file in which the tree differs from a source of the base: {path: (bytes, executable)}; with lab, that of our
+    builds."""
+    release(base, folder)
     files = {}
-    for name, source in project_files(project, lab).items():
-        if os.path.lexists(os.path.join(base, name)):
+    for name, source in project_files(base, lab).items():
+        if os.path.lexists(os.path.join(folder, name)):
             raise Problem(f"{source} would replace {name} of the base; the series only adds files and makes edits")
-        path = os.path.join(project, source)
+        path = os.path.join(base.project, source)
         files[name] = (read(path), executable(path))
-    changed = apply_edits(base, edits(project, lab))
-    entries = maintainers(project)
+    changed = apply_edits(folder, edits(base, lab))
+    entries = maintainers(base)
     if entries:
         if MAINTAINERS in changed:
             raise Problem("MAINTAINERS is merged by entry; no edit may touch it")
-        changed[MAINTAINERS] = merge_maintainers(base, entries)
+        changed[MAINTAINERS] = merge_maintainers(folder, entries)
     for name, text in changed.items():
-        files[name] = (text, executable(os.path.join(base, name)))
+        files[name] = (text, executable(os.path.join(folder, name)))
     return files

@@ -440,7 +440,7 @@ int iova_domain_init_rcaches(struct iova_domain *iovad)
 	if (iovad->granule < IOVA_GRANULE_MIN)
 		return 0;
 
-	rcache = kzalloc(sizeof(*rcache), GFP_KERNEL);
+	rcache = kzalloc_obj(*rcache);
 	if (!rcache)
 		return -ENOMEM;
 	rcache->iovad = iovad;

@@ -37,7 +37,7 @@ void iova_reaper_arm(struct iova_rcache *rcache)
 {
 	/* This saves an atomic operation in most calls. */
 	if (!delayed_work_pending(&rcache->reaper))
-		queue_delayed_work(system_unbound_wq, &rcache->reaper, WINDOW);
+		queue_delayed_work(system_dfl_wq, &rcache->reaper, WINDOW);
 }
 
 /**
@@ -207,7 +207,7 @@ static void reaper_work(struct work_struct *work)
 	retire_idle(rcache);
 	trim_depot(rcache, false);
 	if (drop_depot(rcache))
-		queue_delayed_work(system_unbound_wq, &rcache->reaper, WINDOW);
+		queue_delayed_work(system_dfl_wq, &rcache->reaper, WINDOW);
 }
 
 void iova_reaper_init(struct iova_rcache *rcache)

@@ -35,13 +35,13 @@ struct fixture {
  */
 static inline void keep_reaper_away(struct fixture *f)
 {
-	mod_delayed_work(system_unbound_wq, &f->iovad.rcache->reaper,
+	mod_delayed_work(system_dfl_wq, &f->iovad.rcache->reaper,
 			 3600 * HZ);
 }
 
 static inline void run_reaper(struct fixture *f)
 {
-	mod_delayed_work(system_unbound_wq, &f->iovad.rcache->reaper, 0);
+	mod_delayed_work(system_dfl_wq, &f->iovad.rcache->reaper, 0);
 	flush_delayed_work(&f->iovad.rcache->reaper);
 }
 

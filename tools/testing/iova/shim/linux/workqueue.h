@@ -24,7 +24,7 @@ struct delayed_work {
 
 struct workqueue_struct;
 #define system_wq		((struct workqueue_struct *)0)
-#define system_unbound_wq	system_wq
+#define system_dfl_wq		system_wq
 
 void shim_work_init(struct work_struct *work, work_func_t func);
 bool shim_queue_work(struct work_struct *work, unsigned long delay);
