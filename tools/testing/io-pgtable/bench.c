@@ -196,7 +196,7 @@ static void grow_both(const struct who *who, unsigned long n)
 		if (!best[reclaim] || some < best[reclaim])
 			best[reclaim] = some;
 	}
-	printf("ok %u %s, %lu tables: %.0f ns without reclaim, %.0f with: %.3f; %lu grace periods\n",
+	printf("ok %u %s, %lu tables: %.0f ns, %.0f with reclaim: %.3f; %lu grace periods\n",
 	       ++tests_ran, who->name, n, best[0], best[1], best[1] / best[0],
 	       shim_grace_periods);
 }
@@ -269,9 +269,9 @@ int main(int argc, char **argv)
 			measure(&io_pgtable_arm_64_lpae_s1_init_fns, &jobs[j], &ours[0],
 				&ours[1]);
 		}
-		printf("ok %u %s, ns: map stock %.1f ours %.1f ratio %.2f, unmap stock %.1f ours %.1f ratio %.2f\n",
-		       ++tests_ran, jobs[j].name, stock[0], ours[0], ours[0] / stock[0],
-		       stock[1], ours[1], ours[1] / stock[1]);
+		printf("ok %u %s: ns to map %.1f (stock %.1f): %.2f, to unmap %.1f (%.1f): %.2f\n",
+		       ++tests_ran, jobs[j].name, ours[0], stock[0], ours[0] / stock[0],
+		       ours[1], stock[1], ours[1] / stock[1]);
 	}
 	return test_finish(tests_ran, tests_failed);
 }
