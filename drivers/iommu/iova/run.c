@@ -128,29 +128,22 @@ unsigned int iova_run_owner_word(const struct iova_run *run)
 	return slot_at(run, run->owner->base[run->class]) / BITS_PER_LONG;
 }
 
-/* Take a run off its list, and from its CPU with the slots that are left. */
-static void detach(struct iova_domain *iovad, struct iova_run *run)
+/* Locked: take a run, or NULL, from its CPU with the slots that are left. */
+void iova_run_release(struct iova_domain *iovad, struct iova_run *run)
 {
 	unsigned long mask;
 
-	iova_depot_unlist(iovad, run);
-	if (!run->owner)
-		return;
-	mask = xchg(&run->owner->mask[run->class], 0UL);
-	run->owner->given -= hweight_long(mask);
-	run->free[iova_run_owner_word(run)] |= mask;
-	run->nr_free += hweight_long(mask);
-	*free_count(iovad, run) += hweight_long(mask);
-	run->owner->run[run->class] = NULL;
-	run->owner = NULL;
-}
-
-/* Locked: take a run, or NULL, from its CPU. */
-void iova_run_release(struct iova_domain *iovad, struct iova_run *run)
-{
 	if (!run)
 		return;
-	detach(iovad, run);
+	if (run->owner) {
+		mask = xchg(&run->owner->mask[run->class], 0UL);
+		run->owner->given -= hweight_long(mask);
+		run->free[iova_run_owner_word(run)] |= mask;
+		run->nr_free += hweight_long(mask);
+		*free_count(iovad, run) += hweight_long(mask);
+		run->owner->run[run->class] = NULL;
+		run->owner = NULL;
+	}
 	iova_depot_list(iovad, run);
 }
 
@@ -188,7 +181,7 @@ void iova_run_remove(struct iova_domain *iovad, struct iova_run *run,
 /**
  * iova_run_cut - cut slots off the top of a run
  * @iovad: the domain, locked
- * @run: the run; belongs to no CPU afterwards
+ * @run: the run, which belongs to no CPU
  * @spares: list of at least %IOVA_CUT struct iova, for taken slots
  * @gone: for iova_gone_finish()
  *
@@ -204,7 +197,7 @@ unsigned int iova_run_cut(struct iova_domain *iovad, struct iova_run *run,
 	unsigned long slot, end = run->nr_slots;
 	struct iova *iova;
 
-	detach(iovad, run);
+	iova_depot_unlist(iovad, run);
 	gap_tree_erase(&iovad->tree, &run->gap);
 	run->nr_slots -= nr;
 	run->gap.last = slot_pfn(run, run->nr_slots) - 1;
