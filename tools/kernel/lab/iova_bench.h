@@ -116,6 +116,7 @@ static __always_inline u64 watch_stop(struct stopwatch *w, struct bench_stat *st
 	return cost;
 }
 
+void stat_print(const struct bench_stat *st, const char *what, const char *op);
 void bench_budget_start(void);
 bool bench_budget_left(void);
 

@@ -47,7 +47,7 @@ static u64 stat_percentile(const struct bench_stat *st, unsigned int percent)
 	return hist_value(slot);
 }
 
-static void stat_print(const struct bench_stat *st, const char *what, const char *op)
+void stat_print(const struct bench_stat *st, const char *what, const char *op)
 {
 	if (!st->n) {
 		pr_info("%s op=%s n=0\n", what, op);
