@@ -71,3 +71,19 @@ suites()
 		head -n 20 <<<"$wrong"
 	fi
 }
+
+# outcome LOG SUITE.TEST: passes, fails, skipped, or nothing when it did not run.
+# Two suites may have tests of the same name; a test with parameters is a
+# subtest of its suite, and lies deeper.
+outcome()
+{
+	sed -E 's/^\[[^]]*\] //' "$1" | awk -v suite="${2%%.*}" -v test="${2#*.}" '
+		/^    # Subtest: / { in_it = $3 == suite }
+		in_it && /^    (not )?ok / {
+			name = $1 == "not" ? $4 : $3
+			if (name != test) next
+			result = $1 == "not" ? "fails" : "passes"
+			if (/# SKIP/) result = "skipped"
+		}
+		END { print result }'
+}
