@@ -269,9 +269,11 @@ int main(int argc, char **argv)
 			measure(&io_pgtable_arm_64_lpae_s1_init_fns, &jobs[j], &ours[0],
 				&ours[1]);
 		}
-		printf("ok %u %s, ns: map stock %.1f ours %.1f ratio %.2f, unmap stock %.1f ours %.1f ratio %.2f\n",
-		       ++tests_ran, jobs[j].name, stock[0], ours[0], ours[0] / stock[0],
-		       stock[1], ours[1], ours[1] / stock[1]);
+		printf("ok %u %s, ns: ", ++tests_ran, jobs[j].name);
+		printf("map stock %.1f ours %.1f ratio %.2f, ", stock[0], ours[0],
+		       ours[0] / stock[0]);
+		printf("unmap stock %.1f ours %.1f ratio %.2f\n", stock[1], ours[1],
+		       ours[1] / stock[1]);
 	}
 	return test_finish(tests_ran, tests_failed);
 }
