@@ -5,30 +5,31 @@
  * Theory of operation
  * ===================
  *
- * 1. Concepts.  The ranges are in a red-black tree ordered by address.  The node
- *    of a range also stands for the hole right below the range, which may be
- *    empty: it begins above the next lower range, or at the start of the tree.
- *    The hole above the highest range has no node.
+ * 1. Concepts.  The ranges are in a red-black tree ordered by address.  The
+ *    node of a range also stands for the hole right below the range, which may
+ *    be empty: it begins above the next lower range, or at the start of the
+ *    tree.  The hole above the highest range has no node.
  *
- * 2. Augmentation.  Each node has the maxima of two values over the holes of its
- *    subtree: the length of a hole, for requests without alignment, and gap_fit()
- *    of a hole, the size of the largest naturally aligned request that fits.  A
- *    request fits a hole of a subtree if and only if its size is at most the
- *    maximum of its kind.  So the search knows for each subtree whether to descend
- *    into it.
+ * 2. Augmentation.  Each node has the maxima of two values over the holes of
+ *    its subtree: the length of a hole, for requests without alignment, and
+ *    gap_fit() of a hole, the size of the largest naturally aligned request
+ *    that fits.  A request fits a hole of a subtree if and only if its size is
+ *    at most the maximum of its kind.  So the search knows for each subtree
+ *    whether to descend into it.
  *
  * 3. Search.  A limit cuts at most one hole in two.  That hole is the highest
  *    candidate and is tried by the length that is left of it.  All higher holes
- *    are out of reach, and all lower holes are whole.  One descent along the limit
- *    finds the cut hole.  It also remembers the last, so highest, node below the
- *    limit whose own hole or left subtree takes the request.  From there a second
- *    descent finds the highest such hole.  If the limit is above all ranges, the
- *    first descent is not needed.  The result depends on the set of ranges, not on
- *    the order in which they were inserted.
+ *    are out of reach, and all lower holes are whole.  One descent along the
+ *    limit finds the cut hole.  It also remembers the last, so highest, node
+ *    below the limit whose own hole or left subtree takes the request.  From
+ *    there a second descent finds the highest such hole.  If the limit is above
+ *    all ranges, the first descent is not needed.  The result depends on the
+ *    set of ranges, not on the order in which they were inserted.
  *
- * 4. Change.  An insertion or removal changes the hole of the node itself, and the
- *    hole of the next higher node, which on insertion is an ancestor of the new
- *    leaf.  Then maxima are recomputed from there upwards until they do not change.
+ * 4. Change.  An insertion or removal changes the hole of the node itself, and
+ *    the hole of the next higher node, which on insertion is an ancestor of the
+ *    new leaf.  Then maxima are recomputed from there upwards until they do not
+ *    change.
  *
  * 5. Locking.  None: the owner serialises all calls.
  */
@@ -65,7 +66,7 @@ static inline bool gap_update(struct gap_node *node, bool exit)
 		room.gap = max(room.gap, sub->gap);
 		room.fit = max(room.fit, sub->fit);
 	}
-	/* A fit is at most the length, so most nodes need not compute theirs. */
+	/* A fit is at most the length: most nodes need not compute theirs. */
 	if (node->gap > room.fit)
 		room.fit = max(room.fit, node_fit(node));
 
@@ -78,9 +79,9 @@ static inline bool gap_update(struct gap_node *node, bool exit)
 RB_DECLARE_CALLBACKS(static, gap_augment, struct gap_node, rb, room, gap_update)
 
 /*
- * The room of @node has changed: recompute that of its ancestors below @stop, NULL
- * for all, until one does not change.  As gap_augment_propagate(), but with one
- * child known.
+ * The room of @node has changed: recompute that of its ancestors below @stop,
+ * NULL for all, until one does not change.  As gap_augment_propagate(), but
+ * with one child known.
  */
 static void climb(struct gap_node *node, const struct rb_node *stop)
 {
@@ -243,7 +244,8 @@ static bool find_any_place(const struct gap_tree *tree, unsigned long size,
  * @limit: highest address that the request may cover
  * @first: where the first address of the place is stored on success
  *
- * The place is the highest within one hole, and not below the start of the tree.
+ * The place is the highest within one hole, and not below the start of the
+ * tree.
  *
  * Context: any; the caller holds the lock of the tree.
  * Return: true; false if there is no place or @size is 0.
@@ -260,7 +262,7 @@ bool gap_tree_find_hole(const struct gap_tree *tree, unsigned long size,
 }
 EXPORT_SYMBOL_GPL(gap_tree_find_hole);
 
-/* Link @node, whose gap is set, as the leaf *link; @above is the next higher node. */
+/* Link @node, whose gap is set, as the leaf *link right below @above. */
 static void attach(struct gap_tree *tree, struct gap_node *node,
 		   struct rb_node *parent, struct rb_node **link,
 		   struct gap_node *above)
@@ -288,7 +290,8 @@ static void attach(struct gap_tree *tree, struct gap_node *node,
  * Does what gap_tree_find_hole() and gap_tree_insert() do, with fewer descents.
  *
  * Context: any; the caller holds the lock of the tree.
- * Return: true; false if there is no place or @size is 0, with the tree unchanged.
+ * Return: true; false if there is no place or @size is 0, with the tree
+ * unchanged.
  */
 bool gap_tree_take(struct gap_tree *tree, struct gap_node *node,
 		   unsigned long size, bool aligned, unsigned long limit)
@@ -379,7 +382,7 @@ EXPORT_SYMBOL_GPL(gap_tree_erase);
  * gap_tree_grow_down - extend a range downwards
  * @tree: tree of the range
  * @node: a node of @tree
- * @first: its new first address: above the next lower range, at most the old one
+ * @first: its new first address: above the next lower range, not above the old
  *
  * Context: any; the caller holds the lock of the tree.
  */

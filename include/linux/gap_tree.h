@@ -19,8 +19,8 @@
  *	gap_tree_erase(&tree, node);
  *
  * Each operation is O(log n), allocates no memory, does not sleep and works in
- * any context.  The owner allocates and frees the nodes, and serialises all calls
- * for one tree.
+ * any context.  The owner allocates and frees the nodes, and serialises all
+ * calls for one tree.
  *
  * Theory of operation: lib/gap_tree.c.
  */
@@ -50,8 +50,8 @@ struct gap_room {
  * @gap: length of the hole right below @first; private to gap_tree.c
  * @room: maxima over the holes of its subtree; private to gap_tree.c
  *
- * gap_tree_take() sets @first and @last; before gap_tree_insert() the owner does.
- * The owner must not change them while the node is in the tree.
+ * gap_tree_take() sets @first and @last; before gap_tree_insert() the owner
+ * does.  The owner must not change them while the node is in the tree.
  */
 struct gap_node {
 	struct rb_node rb;

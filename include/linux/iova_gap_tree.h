@@ -2,9 +2,9 @@
 /*
  * The types of <linux/iova.h> if CONFIG_IOVA_GAP_TREE is set.
  *
- * Only <linux/iova.h> includes this file.  Callers of the IOVA API may use pfn_lo
- * and pfn_hi of struct iova, and granule and start_pfn of struct iova_domain; all
- * else is private to drivers/iommu/iova/.
+ * Only <linux/iova.h> includes this file.  Callers of the IOVA API may use
+ * pfn_lo and pfn_hi of struct iova, and granule and start_pfn of struct
+ * iova_domain; all else is private to drivers/iommu/iova/.
  */
 #ifndef _LINUX_IOVA_GAP_TREE_H
 #define _LINUX_IOVA_GAP_TREE_H
@@ -65,7 +65,7 @@ struct iova_counts {
  * @lock: protects the members that follow, the runs and the depot
  * @tree: runs, and the ranges that belong to no run
  * @failed_size: size of a request for which there is no place; ~0UL for none
- * @failed_limit: highest pfn of that request.  A free at or below it resets both
+ * @failed_limit: its limit; a free at or below it resets both
  * @failed_turn: number of searches so far; the last may set @failed_size
  * @counts: see &struct iova_counts
  * @drain: for iova_drain(): frees the ranges that wait in a flush queue, may

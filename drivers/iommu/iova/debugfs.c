@@ -9,10 +9,10 @@
  * Three files serve all domains, because files for each domain would take more
  * memory than an idle domain does.
  *
- * "ranges" can be read from a domain in use that has a million of them: it copies
- * %IOVA_BATCH ranges at a time, and prints them without a lock.  Magazines are
- * sorted back when the walk comes to a domain.  A range that is freed later may
- * be shown as live.
+ * "ranges" can be read from a domain in use that has a million of them: it
+ * copies %IOVA_BATCH ranges at a time, and prints them without a lock.
+ * Magazines are sorted back when the walk comes to a domain.  A range that is
+ * freed later may be shown as live.
  */
 
 #include <linux/debugfs.h>

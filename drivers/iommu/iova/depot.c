@@ -9,21 +9,21 @@
  *    for its class, its zone and how much of it is free.  A run without free
  *    slots is on no list until a slot is freed.
  *
- * 2. A CPU without slots gets more of its own run, if that has any.  Otherwise it
- *    gets the run with the most free slots, but one that is all free only if no
- *    other will do.  Runs with too few free slots are left to collect more: less
- *    than an eighth for single pages, a quarter for up to four, a half for larger
- *    ones.  Instead a new run is made.  So consecutive allocations are adjacent,
- *    and little-used runs become all free and can be removed.
+ * 2. A CPU without slots gets more of its own run, if that has any.  Otherwise
+ *    it gets the run with the most free slots, but one that is all free only if
+ *    no other will do.  Runs with too few free slots are left to collect more:
+ *    less than an eighth for single pages, a quarter for up to four, a half for
+ *    larger ones.  Instead a new run is made.  So consecutive allocations are
+ *    adjacent, and little-used runs become all free and can be removed.
  *
  * 3. If there is no place for a new run, a run that is all free is removed, of
  *    any class.  If that does not help, a run with few free slots will do.
  *
  * 4. Lists are queues, so that slots are reused as late as possible.
  *
- * 5. Requests that are limited to 4 GiB take runs of zone 0.  Other requests have
- *    a run made there only if there is no place above.  A CPU uses up the run that
- *    it has, whatever its zone.
+ * 5. Requests that are limited to 4 GiB take runs of zone 0.  Other requests
+ *    have a run made there only if there is no place above.  A CPU uses up the
+ *    run that it has, whatever its zone.
  */
 
 #include <linux/iova.h>
@@ -37,7 +37,7 @@
 /* Runs of a list that are tried: those at its head may be above the limit. */
 #define LOOK		4U
 
-/* The zone of the pfn @last, which is the end of a run or the limit of a request. */
+/* The zone of @last: the highest pfn of a run, or the limit of a request. */
 unsigned int iova_zone(const struct iova_domain *iovad, unsigned long last)
 {
 	return ((u64)last >> (32 - __ffs(iovad->granule))) ? 1 : 0;
@@ -148,7 +148,7 @@ static struct iova_run *pick(struct iova_domain *iovad, unsigned int class,
 static struct iova_run *pick_best(struct iova_domain *iovad,
 				  unsigned int class, unsigned long limit_pfn)
 {
-	/* An eighth of a run of single pages is as much as a CPU gets at once. */
+	/* A CPU gets an eighth of a run of single pages at once. */
 	unsigned int least = class > 2 ? 3 : class ? 2 : 1, no;
 	unsigned int zone = iova_zone(iovad, limit_pfn);
 	struct iova_run *run = NULL;

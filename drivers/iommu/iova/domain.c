@@ -10,12 +10,12 @@
  *    depends on what is allocated, not on the order in which that was done.
  *
  * 2. init_iova_domain() gives a domain a tree, which is enough for alloc_iova()
- *    and the other functions of this file.  iova_domain_init_rcaches() (rcache.c)
- *    adds the caches for alloc_iova_fast().  Both may be repeated after a failure,
- *    and init_iova_domain() after put_iova_domain().
+ *    and the other functions of this file.  iova_domain_init_rcaches()
+ *    (rcache.c) adds the caches for alloc_iova_fast().  Both may be repeated
+ *    after a failure, and init_iova_domain() after put_iova_domain().
  *
- * 3. iova_cache_get() and iova_cache_put() count the users of the slab caches and
- *    of the CPU hotplug callback.
+ * 3. iova_cache_get() and iova_cache_put() count the users of the slab caches
+ *    and of the CPU hotplug callback.
  */
 
 #include <linux/cpuhotplug.h>
@@ -153,8 +153,8 @@ static struct iova *find_locked(struct iova_domain *iovad, unsigned long pfn,
  * one of alloc_iova_fast(), the call is slow, because the run has to be cut.
  *
  * Context: any.
- * Return: the range; %NULL if the pfn is not allocated, or without memory to cut
- * the run.
+ * Return: the range; %NULL if the pfn is not allocated, or without memory to
+ * cut the run.
  */
 struct iova *find_iova(struct iova_domain *iovad, unsigned long pfn)
 {

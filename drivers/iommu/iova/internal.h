@@ -20,11 +20,11 @@
  * Locks, outermost first:
  *
  *	iova_cache_mutex	domain.c: users of the slab caches; sleeps
- *	iova_domain.lock	the tree, the runs and the depot; raw, interrupts
+ *	iova_domain.lock	the tree, the runs, the depot; raw, interrupts
  *				disabled, at most %IOVA_BATCH tree operations
  *
  * "Locked" below means that the caller holds iova_domain.lock.  Memory is
- * neither allocated nor freed under it.  The fast path takes no lock (rcache.c).
+ * neither allocated nor freed under it.  The fast path takes no lock.
  */
 #ifndef _IOVA_INTERNAL_H
 #define _IOVA_INTERNAL_H
@@ -53,7 +53,7 @@
 /* Ranges that a CPU frees before they are sorted back. */
 #define IOVA_MAGAZINE		64U
 
-/* log2 of the slots that serve ranges of @size granules, 1 to IOVA_CACHED_MAX. */
+/* log2 of the size of the slots for @size granules, 1 to IOVA_CACHED_MAX. */
 static __always_inline unsigned int iova_size_class(unsigned long size)
 {
 	return __fls(2 * size - 1);
@@ -227,8 +227,8 @@ struct iova_depot {
 };
 
 /*
- * Where the run of @pfn was found last; %NULL for none.  Frees come in any order,
- * and a search of the tree mispredicts a branch at each level.
+ * Where the run of @pfn was found last; %NULL for none.  Frees come in any
+ * order, and a search of the tree mispredicts a branch at each level.
  */
 static inline struct iova_run **iova_hint(struct iova_depot *depot,
 					  unsigned long pfn)
@@ -244,7 +244,7 @@ static inline struct iova_run **iova_hint(struct iova_depot *depot,
  * @caches: all caches, also those that the reaper is freeing; locked
  * @nr_caches: length of @caches; changed locked
  * @wanting: 1 + number of a CPU that frees and has no cache; 0 for none; locked
- * @nr_cutting: callers that cut runs: while there are any, no run is made; locked
+ * @nr_cutting: callers that cut runs; meanwhile no run is made; locked
  * @hits: hits of caches that were freed; locked
  * @reaper: see reaper.c
  * @cpuhp_dead: link for the CPU hotplug callback
@@ -426,7 +426,7 @@ static inline void iova_debugfs_add(struct iova_rcache *rcache) { }
 static inline void iova_debugfs_del(struct iova_rcache *rcache) { }
 #endif
 
-/* Locked.  The lowest pfn of what was freed is @pfn: forget a failed request. */
+/* Locked: something at or above @pfn is free now: forget a failed request. */
 static inline void iova_note_free(struct iova_domain *iovad, unsigned long pfn)
 {
 	if (likely(pfn > iovad->failed_limit))

@@ -6,18 +6,19 @@
  * ===================
  *
  * 1. A CPU appends what it frees to its magazine, an array of pfns and classes.
- *    Nothing is handed out from a magazine.  A full magazine is sorted back, the
- *    oldest entries first: a slot of a run is marked free, a range with a node of
- *    its own leaves the tree.  A wrong free is found and refused here.
+ *    Nothing is handed out from a magazine.  A full magazine is sorted back,
+ *    the oldest entries first: a slot of a run is marked free, a range with a
+ *    node of its own leaves the tree.  A wrong free is found and refused here.
  *
- * 2. Most entries belong to one run or to a few.  So the run of an entry is asked
- *    to take the entries after it, too, up to the first that is not its own.
+ * 2. Most entries belong to one run or to a few.  So the run of an entry is
+ *    asked to take the entries after it, too, up to the first that is not its
+ *    own.
  *
- * 3. Any CPU that holds the lock may sort back the magazine of another CPU.  The
- *    owner appends without the lock: it writes the entry, then the number of
- *    entries.  Only the owner makes that number smaller, and it takes the lock to
- *    do so.  So a request on any CPU can reach every free range, and does not
- *    have to ask another CPU for it.
+ * 3. Any CPU that holds the lock may sort back the magazine of another CPU.
+ *    The owner appends without the lock: it writes the entry, then the number
+ *    of entries.  Only the owner makes that number smaller, and it takes the
+ *    lock to do so.  So a request on any CPU can reach every free range, and
+ *    does not have to ask another CPU for it.
  */
 
 #include <linux/iova.h>
@@ -199,8 +200,8 @@ static unsigned int sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 }
 
 /*
- * Locked: sort back the oldest entries of a magazine, as many as one hold of the
- * lock may, but at least one.  Return whether some are left.
+ * Locked: sort back the oldest entries of a magazine, as many as one hold of
+ * the lock may, but at least one.  Return whether some are left.
  */
 bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 			struct iova_gone *gone)
@@ -211,9 +212,7 @@ bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 	return READ_ONCE(cpu->nr) != cpu->nr_sorted;
 }
 
-/*
- * Locked: free the range at @pfn if it is in a magazine.  Return whether it was.
- */
+/* Locked: if the range at @pfn is in a magazine, free it and return true. */
 bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
 			struct iova_gone *gone)
 {

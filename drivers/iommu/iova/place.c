@@ -6,13 +6,13 @@
  * ===================
  *
  * 1. alloc_iova() aligns a range to its size, rounded up to a power of two, or
- *    not at all.  A mapping of a large buffer needs less alignment: the low bits
- *    of the address must equal those of the physical address, so that large
- *    pages can be used.
+ *    not at all.  A mapping of a large buffer needs less alignment: the low
+ *    bits of the address must equal those of the physical address, so that
+ *    large pages can be used.
  *
- * 2. iova_alloc_placed() searches for a hole that is longer than the range by as
- *    much as the alignment can cost.  It does not find a hole that is just long
- *    enough; then the caller asks for a naturally aligned range instead.
+ * 2. iova_alloc_placed() searches for a hole that is longer than the range by
+ *    as much as the alignment can cost.  It does not find a hole that is just
+ *    long enough; then the caller asks for a naturally aligned range instead.
  *
  * 3. reserve_iova() extends the ranges that it meets until no hole is left,
  *    because drivers reserve before they allocate and expect it to succeed.
@@ -100,8 +100,9 @@ unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 EXPORT_SYMBOL_GPL(iova_alloc_placed);
 
 /*
- * Locked: extend ranges that overlap [*lo, hi] down to *lo, the lowest first, and
- * move *lo past each.  *spare becomes what is left above them.  No run is there.
+ * Locked: extend ranges that overlap [*lo, hi] down to *lo, the lowest first,
+ * and move *lo past each.  *spare becomes what is left above them.  No run is
+ * there.
  * Return the range that holds hi; NULL if the batch is used up.
  */
 static struct iova *reserve_on(struct iova_domain *iovad, unsigned long *lo,
@@ -142,9 +143,9 @@ static struct iova *reserve_on(struct iova_domain *iovad, unsigned long *lo,
  * @pfn_hi: its highest pfn, inclusive
  *
  * The range may overlap ranges that are reserved or allocated.  Each of them is
- * extended downwards over the hole below it, and the rest above the last becomes
- * a range of its own.  Then no pfn in between is free.  A range that was extended
- * has another size now: free it with free_iova().
+ * extended downwards over the hole below it, and the rest above the last
+ * becomes a range of its own.  Then no pfn in between is free.  A range that
+ * was extended has another size now: free it with free_iova().
  *
  * The lock is released between batches.  A range that is allocated meanwhile is
  * treated as those before.
@@ -187,8 +188,8 @@ done:
 EXPORT_SYMBOL_GPL(reserve_iova);
 
 /*
- * Locked.  Return 0, -EBUSY, or -EAGAIN if the run up to *cut_last has to be cut
- * first.
+ * Locked.  Return 0, -EBUSY, or -EAGAIN if the run up to *cut_last has to be
+ * cut first.
  */
 static int reserve_free(struct iova_domain *iovad, struct iova *iova,
 			unsigned long *pfn, unsigned long last,
@@ -220,8 +221,8 @@ static int reserve_free(struct iova_domain *iovad, struct iova *iova,
  * until *@pfn is above @last, or 0 if it passed the highest pfn of all.
  *
  * Context: process; may sleep.
- * Return: the range, to be freed with __free_iova(); ERR_PTR(-EBUSY) if *@pfn was
- * in use, ERR_PTR(-ENOMEM), or ERR_PTR(-EINVAL) if @last is below *@pfn.
+ * Return: the range, to be freed with __free_iova(); ERR_PTR(-EBUSY) if *@pfn
+ * was in use, ERR_PTR(-ENOMEM), or ERR_PTR(-EINVAL) if @last is below *@pfn.
  */
 struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 			       unsigned long last)

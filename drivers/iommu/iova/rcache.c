@@ -7,8 +7,8 @@
  *
  * 1. A CPU hands out slots that it got from a run (run.c), and frees into a
  *    magazine (magazine.c).  From there the ranges go back to their runs.  So
- *    consecutive allocations are adjacent, and it takes long until an address is
- *    reused.
+ *    consecutive allocations are adjacent, and it takes long until an address
+ *    is reused.
  *
  * 2. The fast path disables interrupts and uses the cache of its own CPU only.
  *    An allocation is a compare-and-exchange, because other CPUs can take the
@@ -16,21 +16,21 @@
  *    only read the magazine.
  *
  * 3. A CPU gets a cache with its first allocation.  A CPU that only frees asks
- *    for a cache, and the next slow allocation of any CPU provides it; until then
- *    its frees go directly to the runs.  So a free allocates no memory.
+ *    for a cache, and the next slow allocation of any CPU provides it; until
+ *    then its frees go directly to the runs.  So a free allocates no memory.
  *
  * 4. A CPU without a cache uses iova_no_cache, which has no slots and a full
  *    magazine.  A domain without caches uses iova_no_cpu, a per-CPU pointer to
  *    it.  So the fast path does not test for either.
  *
- * 5. The cache of a CPU that goes offline or is idle is freed (reaper.c).  First
- *    the pointer is replaced, then, after an RCU grace period, the memory is
- *    freed: the fast path disables interrupts, so it is an RCU reader.
+ * 5. The cache of a CPU that goes offline or is idle is freed (reaper.c).
+ *    First the pointer is replaced, then, after an RCU grace period, the memory
+ *    is freed: the fast path disables interrupts, so it is an RCU reader.
  *
  * 6. If no run can be had, a range comes from the tree, with the size that was
- *    asked for.  If that fails, all magazines are sorted back and both are tried
- *    again.  At last a request with @flush_rcache searches all that is free
- *    (search.c).
+ *    asked for.  If that fails, all magazines are sorted back and both are
+ *    tried again.  At last a request with @flush_rcache searches all that is
+ *    free (search.c).
  */
 
 #include <linux/cpu.h>
@@ -291,8 +291,8 @@ static noinline unsigned long alloc_traced(struct iova_domain *iovad,
  * @limit_pfn: highest pfn it may cover
  * @flush_rcache: search the free ranges of all CPUs before failing
  *
- * The range is aligned to roundup_pow_of_two(@size), and may be as long.  Free it
- * with free_iova_fast() and the same @size, or with free_iova().
+ * The range is aligned to roundup_pow_of_two(@size), and may be as long.  Free
+ * it with free_iova_fast() and the same @size, or with free_iova().
  *
  * Context: any.
  * Return: its lowest pfn; 0 if nothing fits, or without memory.
@@ -323,8 +323,8 @@ static __always_inline void append(struct iova_cpu *cpu, unsigned int nr,
 }
 
 /*
- * Append to the magazine of this CPU.  If it is full, sort back as much as one hold
- * of the lock may, and move the rest to the front.
+ * Append to the magazine of this CPU.  If it is full, sort back as much as one
+ * hold of the lock may, and move the rest to the front.
  */
 static void append_locked(struct iova_domain *iovad, struct iova_cpu *cpu,
 			  unsigned int class, unsigned long pfn,
@@ -400,8 +400,8 @@ static __always_inline bool fast_free(struct iova_domain *iovad,
  *
  * The range is not handed out before the magazine is sorted back.  If it is not
  * allocated then, or not with a size of this class, the free is refused with a
- * warning.  A second free of a range that has been allocated again with a size of
- * this class is not noticed and frees it.
+ * warning.  A second free of a range that has been allocated again with a size
+ * of this class is not noticed and frees it.
  *
  * Context: any.  Allocates no memory.
  */
@@ -423,8 +423,8 @@ EXPORT_SYMBOL_GPL(free_iova_fast);
  * After an error the domain is as before, and the call may be repeated.
  *
  * Context: process; may sleep.
- * Return: 0; -ENOMEM; -EINVAL if init_iova_domain() refused its arguments; -EBUSY
- * if the domain has caches.
+ * Return: 0; -ENOMEM; -EINVAL if init_iova_domain() refused its arguments;
+ * -EBUSY if the domain has caches.
  */
 int iova_domain_init_rcaches(struct iova_domain *iovad)
 {
@@ -436,7 +436,7 @@ int iova_domain_init_rcaches(struct iova_domain *iovad)
 		return -EINVAL;
 	if (WARN_ON(iovad->rcache))
 		return -EBUSY;
-	/* Pfns of such small granules do not fit a magazine: do without caches. */
+	/* Pfns of smaller granules do not fit a magazine: no caches. */
 	if (iovad->granule < IOVA_GRANULE_MIN)
 		return 0;
 
@@ -477,8 +477,8 @@ free_rcache:
 EXPORT_SYMBOL_GPL(iova_domain_init_rcaches);
 
 /*
- * Free the caches of a domain that nobody uses any more.  Magazines are sorted back
- * first, so that wrong frees are reported.  May sleep.
+ * Free the caches of a domain that nobody uses any more.  Magazines are sorted
+ * back first, so that wrong frees are reported.  May sleep.
  */
 void iova_rcache_destroy(struct iova_domain *iovad)
 {

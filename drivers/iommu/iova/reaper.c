@@ -5,20 +5,22 @@
  * Theory of operation
  * ===================
  *
- * 1. Caches.  A CPU that neither allocates nor frees for a window loses its cache.
- *    The reaper replaces the pointer by &iova_no_cache and waits for an RCU grace
- *    period, because the fast path may still use the cache.  Then it sorts back
- *    the magazine, releases the runs and frees the cache.  The CPU is not woken.
+ * 1. Caches.  A CPU that neither allocates nor frees for a window loses its
+ *    cache.  The reaper replaces the pointer by &iova_no_cache and waits for an
+ *    RCU grace period, because the fast path may still use the cache.  Then it
+ *    sorts back the magazine, releases the runs and frees the cache.  The CPU
+ *    is not woken.
  *
- * 2. Runs that are all free.  Each shelf records the minimum of their number in a
- *    window; so many were not needed, and are removed at its end.  This is the
- *    working set of Bonwick and Adams, "Magazines and Vmem" (USENIX 2001), 3.6.
+ * 2. Runs that are all free.  Each shelf records the minimum of their number in
+ *    a window; so many were not needed, and are removed at its end.  This is
+ *    the working set of Bonwick and Adams, "Magazines and Vmem" (USENIX 2001),
+ *    3.6.
  *
  * 3. The work is armed when a CPU gets a cache, when a run is made and when a
  *    range is freed past the magazines.  It runs once a window while there are
  *    caches or runs that are all free.  An idle domain has none after three
- *    windows, and its reaper stops.  The work queue is unbound, so the work does
- *    not run on isolated CPUs.
+ *    windows, and its reaper stops.  The work queue is unbound, so the work
+ *    does not run on isolated CPUs.
  */
 
 #include <linux/iova.h>
@@ -45,8 +47,8 @@ void iova_reaper_arm(struct iova_rcache *rcache)
  * @rcache: caches of a domain
  * @cpu: the cache; its CPU has no pointer to it any more
  *
- * The cache stays in the list until its magazine is empty, so that requests that
- * fail reach what is in it.
+ * The cache stays in the list until its magazine is empty, so that requests
+ * that fail reach what is in it.
  *
  * Context: process; may sleep.
  */
@@ -122,30 +124,28 @@ static void retire_idle(struct iova_rcache *rcache)
 	}
 }
 
-/* Remove up to a batch of runs that are all free; the first time, see how many. */
+/* Remove a batch of runs that are all free.  First, *left is ~0U: set it. */
 static unsigned int trim_batch(struct iova_domain *iovad, unsigned int class,
 			       unsigned int zone, bool all, unsigned int *left)
 {
-	struct iova_depot *depot;
 	struct iova_shelf *shelf;
 	struct iova_gone gone;
+	struct iova_run *run;
 	unsigned long flags;
 	unsigned int nr = 0;
 
 	iova_gone_init(&gone);
 	raw_spin_lock_irqsave(&iovad->lock, flags);
-	depot = iovad->rcache->depot;
-	if (depot) {
-		shelf = &depot->shelves[class][zone];
+	if (iovad->rcache->depot) {
+		shelf = &iovad->rcache->depot->shelves[class][zone];
 		if (*left == ~0U) {
 			*left = all ? shelf->nr_all : shelf->least_all;
 			shelf->least_all = shelf->nr_all - *left;
 		}
 		while (nr < IOVA_BATCH && *left && shelf->nr_all) {
-			iova_run_remove(iovad,
-					list_first_entry(&shelf->runs[IOVA_LIST_ALL],
-							 struct iova_run, list),
-					&gone);
+			run = list_first_entry(&shelf->runs[IOVA_LIST_ALL],
+					       struct iova_run, list);
+			iova_run_remove(iovad, run, &gone);
 			--*left;
 			nr++;
 		}
@@ -174,7 +174,7 @@ static void trim_depot(struct iova_rcache *rcache, bool all)
 	}
 }
 
-/* Free the depot if there are no runs.  Return whether the reaper is to go on. */
+/* Free the depot if it has no runs.  Return whether to run again. */
 static bool drop_depot(struct iova_rcache *rcache)
 {
 	struct iova_domain *iovad = rcache->iovad;

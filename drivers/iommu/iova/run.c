@@ -7,11 +7,11 @@
  *
  * 1. A run has one node in the tree of its domain, and a bitmap with a bit for
  *    each slot that is set while the slot is free.  All slots have the size of
- *    the class.  Runs of small classes are as long as a leaf page table of 4 KiB
- *    pages maps, 512 granules.  Others have 128 slots, so that it takes long
- *    until an address is reused, and a CPU seldom needs a new run.  Below 4 GiB
- *    there is less space: runs have at least 16 slots, and up to 128 if that is
- *    at most 4096 granules; with many CPUs fewer than 16.
+ *    the class.  Runs of small classes are as long as a leaf page table of 4
+ *    KiB pages maps, 512 granules.  Others have 128 slots, so that it takes
+ *    long until an address is reused, and a CPU seldom needs a new run.  Below
+ *    4 GiB there is less space: runs have at least 16 slots, and up to 128 if
+ *    that is at most 4096 granules; with many CPUs fewer than 16.
  *
  * 2. A CPU gets all free slots of one word of the bitmap (iova_cpu.mask) and
  *    hands them out without a lock, from the top down.  In the bitmap they are
@@ -20,9 +20,9 @@
  * 3. Only a slot that is neither free in the bitmap nor in a mask can be freed.
  *    This finds a second free of a range, unless it has been allocated again.
  *
- * 4. If space is short, slots are cut off the top of a run.  A free slot becomes
- *    a hole of the tree, a taken one a struct iova.  In the extreme, each range
- *    has its own node and all free space is in holes.
+ * 4. If space is short, slots are cut off the top of a run.  A free slot
+ *    becomes a hole of the tree, a taken one a struct iova.  In the extreme,
+ *    each range has its own node and all free space is in holes.
  */
 
 #include <linux/iova.h>
@@ -70,7 +70,7 @@ static unsigned int new_shift(struct iova_domain *iovad, unsigned int class,
 	unsigned int shift = class + 7;
 	unsigned long share;
 
-	/* With a run for each CPU, a class takes about an eighth of the space. */
+	/* With a run for each CPU, a class takes an eighth of the space. */
 	if (!iova_zone(iovad, limit_pfn)) {
 		share = limit_pfn / 8 / num_possible_cpus();
 		shift = min(shift, max(12U, class + 4));
@@ -185,8 +185,8 @@ void iova_run_remove(struct iova_domain *iovad, struct iova_run *run,
  * @spares: list of at least %IOVA_CUT struct iova, for taken slots
  * @gone: for iova_gone_finish()
  *
- * Cuts up to %IOVA_CUT slots, in at most %IOVA_BATCH tree operations.  If no slot
- * is left, the run is freed.
+ * Cuts up to %IOVA_CUT slots, in at most %IOVA_BATCH tree operations.  If no
+ * slot is left, the run is freed.
  *
  * Return: how many spares were used.
  */
@@ -227,8 +227,8 @@ unsigned int iova_run_cut(struct iova_domain *iovad, struct iova_run *run,
 }
 
 /*
- * Locked: give a CPU the free slots of one word.  The run has some, and no other
- * owner; the CPU has no slots of the class left.
+ * Locked: give a CPU the free slots of one word.  The run has some, and no
+ * other owner; the CPU has no slots of the class left.
  */
 void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
 		   struct iova_cpu *cpu)
@@ -256,7 +256,7 @@ void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
 	WRITE_ONCE(cpu->mask[run->class], mask);
 }
 
-/* Locked: take one slot of a run without owner that has some; return its pfn. */
+/* Locked: take a slot of a run without owner that has some.  Return its pfn. */
 unsigned long iova_run_give_one(struct iova_domain *iovad, struct iova_run *run)
 {
 	unsigned long slot = find_last_bit(run->free, run->nr_slots);
@@ -303,7 +303,7 @@ bool iova_run_next(const struct iova_run *run, unsigned long pfn,
 	return free;
 }
 
-/* Locked: lowest and highest pfn that is taken; return false if there is none. */
+/* Locked: the lowest and highest taken pfn.  Return false if all is free. */
 bool iova_run_ends(const struct iova_run *run,
 		   unsigned long *first, unsigned long *last)
 {

@@ -10,10 +10,11 @@
  *    request that finds no hole searches these before it fails.
  *
  * 2. The search goes down from the limit over all nodes, and tracks the stretch
- *    of free pfns above the current node.  A taken range ends the stretch; a run
- *    that is all free does not.  Each stretch is tried, and so are the free slots
- *    of each run.  Nothing changes until a place is found, and then only the runs
- *    there are cut (run.c, 4).  So a request that fails has no effect on others.
+ *    of free pfns above the current node.  A taken range ends the stretch; a
+ *    run that is all free does not.  Each stretch is tried, and so are the free
+ *    slots of each run.  Nothing changes until a place is found, and then only
+ *    the runs there are cut (run.c, 4).  So a request that fails has no effect
+ *    on others.
  *
  * 3. The search is exact: a place is a stretch of free pfns, whatever nodes it
  *    spans.
@@ -23,9 +24,9 @@
  *    repeated, up to %LOOKS times.
  *
  * 5. The domain remembers a request that found nothing.  Until something is
- *    freed, a request that is at least as large, with a limit that is not higher,
- *    fails at once.  Callers sort back the magazines first, so that every free
- *    before the request counts.
+ *    freed, a request that is at least as large, with a limit that is not
+ *    higher, fails at once.  Callers sort back the magazines first, so that
+ *    every free before the request counts.
  */
 
 #include <linux/errno.h>
@@ -215,8 +216,8 @@ static bool cut_step(struct iova_domain *iovad, struct cutting *cutting,
 }
 
 /*
- * Begin (@by 1) or end (@by -1) to cut runs.  No run is made meanwhile: otherwise
- * another CPU could make one in the same place again and again.
+ * Begin (@by 1) or end (@by -1) to cut runs.  No run is made meanwhile:
+ * otherwise another CPU could make one in the same place again and again.
  */
 void iova_cutting(struct iova_domain *iovad, int by)
 {
@@ -269,7 +270,7 @@ int iova_cut_runs(struct iova_domain *iovad, unsigned long first,
 	return ret;
 }
 
-/* Take the place that was found.  Return 0, -ENOMEM, or -EEXIST if it is gone. */
+/* Take the place.  Return 0, -ENOMEM, or -EEXIST if somebody else did. */
 static int take(struct iova_domain *iovad, const struct request *req,
 		struct iova *iova)
 {
@@ -369,7 +370,8 @@ static bool try_tree(struct iova_domain *iovad, const struct request *req,
  * @iova: the range; in the tree afterwards if the call succeeds
  *
  * Context: any.
- * Return: its lowest pfn; 0 if there is no place, or without memory to cut runs.
+ * Return: its lowest pfn; 0 if there is no place, or without memory to cut
+ * runs.
  */
 unsigned long iova_search(struct iova_domain *iovad, unsigned long size,
 			  unsigned long limit_pfn, bool size_aligned,

@@ -6,16 +6,16 @@
  * ===================
  *
  * 1. The tree of a domain holds runs (run.c), and a struct iova for each range
- *    that belongs to no run.  All else is free.  The tree and the bitmaps of the
- *    runs know whether a range is allocated, but not who allocated it.
+ *    that belongs to no run.  All else is free.  The tree and the bitmaps of
+ *    the runs know whether a range is allocated, but not who allocated it.
  *
  * 2. iova_domain.lock is held with interrupts disabled, for at most %IOVA_BATCH
  *    tree operations of O(log n) each.  Memory is allocated before the lock is
  *    taken.  What is to be freed, and refused frees that are to be reported, go
  *    to a struct iova_gone until it is released.
  *
- * 3. A free is refused if the range is not allocated, or not with that size.  It
- *    is counted and reported with a warning, and has no other effect.
+ * 3. A free is refused if the range is not allocated, or not with that size.
+ *    It is counted and reported with a warning, and has no other effect.
  */
 
 #include <linux/iova.h>
