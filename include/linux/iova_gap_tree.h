@@ -68,8 +68,6 @@ struct iova_counts {
  * @failed_limit: its limit; a free at or below it resets both
  * @failed_turn: number of searches so far; the last may set @failed_size
  * @counts: see &struct iova_counts
- * @drain: for iova_drain(): frees the ranges that wait in a flush queue, may
- *	sleep; %NULL for none; not protected
  */
 struct iova_domain {
 	unsigned long granule;
@@ -83,7 +81,6 @@ struct iova_domain {
 	unsigned long failed_limit;
 	unsigned long failed_turn;
 	struct iova_counts counts;
-	void (*drain)(struct iova_domain *iovad);
 };
 
 /**

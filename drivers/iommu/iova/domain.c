@@ -64,7 +64,6 @@ void init_iova_domain(struct iova_domain *iovad, unsigned long granule,
 	iovad->failed_limit = 0;
 	iovad->failed_turn = 0;
 	iovad->counts = (struct iova_counts){ };
-	iovad->drain = NULL;
 }
 EXPORT_SYMBOL_GPL(init_iova_domain);
 

@@ -405,7 +405,6 @@ unsigned int iova_look(struct iova_domain *iovad, unsigned long pfn,
 void iova_reaper_init(struct iova_rcache *rcache);
 void iova_reaper_arm(struct iova_rcache *rcache);
 void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu);
-void iova_caches_drain(struct iova_domain *iovad);
 
 /* rcache.c */
 extern struct iova_cpu iova_no_cache;

@@ -36,17 +36,11 @@
 /* The run of the entry so far ahead is prefetched. */
 #define AHEAD		4
 
-/**
- * iova_put - free a range
- * @iovad: the domain, locked
- * @pfn: its lowest pfn; any of its pfns if @size is 0
- * @size: granules, rounded to its class or not; 0 if not known
- * @gone: for iova_gone_finish(); has room for one more refused free
- */
-void iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
-	      struct iova_gone *gone)
+/* Free a range as iova_put() does; @node is what holds @pfn, or NULL. */
+static void put_in_node(struct iova_domain *iovad, struct gap_node *node,
+			unsigned long pfn, unsigned long size,
+			struct iova_gone *gone)
 {
-	struct gap_node *node = gap_tree_find(&iovad->tree, pfn);
 	const char *why = NULL;
 	unsigned long length;
 
@@ -67,6 +61,19 @@ void iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
 	}
 	if (why)
 		iova_refuse(iovad, gone, pfn, size, why);
+}
+
+/**
+ * iova_put - free a range
+ * @iovad: the domain, locked
+ * @pfn: its lowest pfn; any of its pfns if @size is 0
+ * @size: granules, rounded to its class or not; 0 if not known
+ * @gone: for iova_gone_finish(); has room for one more refused free
+ */
+void iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
+	      struct iova_gone *gone)
+{
+	put_in_node(iovad, gap_tree_find(&iovad->tree, pfn), pfn, size, gone);
 }
 
 /* Mark entries free up to the first that is no taken slot of the run. */
@@ -132,28 +139,27 @@ static __always_inline unsigned int put_in_run(struct iova_domain *iovad,
 	return nr;
 }
 
-/* Search the tree for the run that holds @pfn, and set the hint. */
-static noinline struct iova_run *search_run(struct iova_domain *iovad,
-					    unsigned long pfn)
+/* Search the tree for what holds @pfn, and set the hint if it is a run. */
+static noinline struct gap_node *search_node(struct iova_domain *iovad,
+					     unsigned long pfn)
 {
 	struct gap_node *node = gap_tree_find(&iovad->tree, pfn);
 
-	if (!node || !iova_is_run(node))
-		return NULL;
-	*iova_hint(iovad->rcache->depot, pfn) = iova_to_run(node);
-	return iova_to_run(node);
+	if (node && iova_is_run(node))
+		*iova_hint(iovad->rcache->depot, pfn) = iova_to_run(node);
+	return node;
 }
 
-static __always_inline struct iova_run *find_run(struct iova_domain *iovad,
-						 struct iova_depot *depot,
-						 unsigned long pfn)
+static __always_inline struct gap_node *find_node(struct iova_domain *iovad,
+						  struct iova_depot *depot,
+						  unsigned long pfn)
 {
 	struct iova_run *run = *iova_hint(depot, pfn);
 
 	if (likely(run) && likely(pfn - run->gap.first <=
 				  run->gap.last - run->gap.first))
-		return run;
-	return search_run(iovad, pfn);
+		return &run->gap;
+	return search_node(iovad, pfn);
 }
 
 static __always_inline void fetch(struct iova_depot *depot, const u64 *at)
@@ -176,16 +182,22 @@ static unsigned int sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 
 	while (at != end && left > 0) {
 		unsigned long pfn = iova_entry_pfn(*at);
-		struct iova_run *run = NULL;
+		struct gap_node *node;
 
+		nr = 0;
 		if (likely(depot)) {
-			run = find_run(iovad, depot, pfn);
+			node = find_node(iovad, depot, pfn);
 			if (at + AHEAD < end)
 				fetch(depot, at + AHEAD);
+			if (likely(node && iova_is_run(node)))
+				nr = put_in_run(iovad, iova_to_run(node), at,
+						end);
+		} else {
+			node = gap_tree_find(&iovad->tree, pfn);
 		}
-		nr = likely(run) ? put_in_run(iovad, run, at, end) : 0;
 		if (unlikely(!nr)) {
-			iova_put(iovad, pfn, 1UL << iova_entry_class(*at), gone);
+			put_in_node(iovad, node, pfn,
+				    1UL << iova_entry_class(*at), gone);
 			left -= ERASE_COST;
 			nr = 1;
 		}

@@ -253,19 +253,3 @@ struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_GPL(iova_reserve_free);
-
-/**
- * iova_drain - free all ranges that wait to be freed, and empty the caches
- * @iovad: the domain
- *
- * Other CPUs may fill the caches again at once.
- *
- * Context: process; may sleep.
- */
-void iova_drain(struct iova_domain *iovad)
-{
-	if (iovad->drain)
-		iovad->drain(iovad);
-	iova_caches_drain(iovad);
-}
-EXPORT_SYMBOL_GPL(iova_drain);

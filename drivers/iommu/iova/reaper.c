@@ -23,6 +23,7 @@
  *    does not run on isolated CPUs.
  */
 
+#include <linux/export.h>
 #include <linux/iova.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -216,14 +217,14 @@ void iova_reaper_init(struct iova_rcache *rcache)
 }
 
 /**
- * iova_caches_drain - give back all that is cached and free
+ * iova_drain - give back all that is cached and free
  * @iovad: the domain
  *
- * Runs with taken slots stay.
+ * Runs with taken slots stay.  Other CPUs may fill the caches again at once.
  *
  * Context: process; may sleep.
  */
-void iova_caches_drain(struct iova_domain *iovad)
+void iova_drain(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache = iovad->rcache;
 	struct iova_cpu *cpu;
@@ -241,3 +242,4 @@ void iova_caches_drain(struct iova_domain *iovad)
 	}
 	trim_depot(rcache, true);
 }
+EXPORT_SYMBOL_GPL(iova_drain);

@@ -1660,7 +1660,7 @@ static void ask_for_much(void)
 
 static void drain_the_caches(void)
 {
-	iova_caches_drain(iovad);
+	iova_drain(iovad);
 }
 
 static void take_a_cpu_down(void)
@@ -2427,7 +2427,7 @@ static void every_bad_free_is_refused_when_caches_are_drained(void)
 	for (kind = NEVER; kind < BAD_KINDS; kind++) {
 		begin(true);
 		bad_free(kind);
-		iova_caches_drain(iovad);
+		iova_drain(iovad);
 		expect(shim_warnings() == 1, "%s: %lu warnings", bad_names[kind],
 		       shim_warnings());
 		expect(strstr(shim_last_warning(), "refused"), "warning is '%s'",

@@ -194,7 +194,7 @@ static bool reap(struct fixture *f)
 
 static bool drain(struct fixture *f)
 {
-	iova_caches_drain(&f->iovad);
+	iova_drain(&f->iovad);
 	return true;
 }
 
