@@ -145,7 +145,7 @@ static void ptw_count_table(struct ptw *ptw)
 static noinline void ptw_wake(struct ptw *ptw)
 {
 	WRITE_ONCE(ptw->watch, false);
-	queue_delayed_work(system_unbound_wq, &ptw->reclaim,
+	queue_delayed_work(system_dfl_wq, &ptw->reclaim,
 			   READ_ONCE(ptw->delay));
 }
 
@@ -373,7 +373,7 @@ static void ptw_reclaim_work(struct work_struct *work)
 	WRITE_ONCE(ptw->delay, delay);
 	/* An unmap during the run has armed the worker with the old delay. */
 	if (delayed_work_pending(&ptw->reclaim))
-		mod_delayed_work(system_unbound_wq, &ptw->reclaim, delay);
+		mod_delayed_work(system_dfl_wq, &ptw->reclaim, delay);
 }
 
 #endif

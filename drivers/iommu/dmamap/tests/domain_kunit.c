@@ -608,7 +608,7 @@ static void a_region_that_comes_free_meanwhile_is_reserved(struct kunit *test)
 	release.dev = platform(test);
 	release.addr = map_mmio(release.dev, MMIO, GRANULE);
 	INIT_DELAYED_WORK_ONSTACK(&release.work, release_range);
-	queue_delayed_work(system_unbound_wq, &release.work, 1);
+	queue_delayed_work(system_dfl_wq, &release.work, 1);
 	b = late_joiner(test, release.addr, GRANULE, IOMMU_RESV_DIRECT);
 	flush_delayed_work(&release.work);
 	destroy_delayed_work_on_stack(&release.work);
