@@ -124,7 +124,8 @@ static inline struct iova *iova_to_iova(struct gap_node *node)
 /**
  * struct iova_cpu - the cache of a CPU
  * @nr: entries in the magazine; only its CPU changes it, interrupts disabled
- * @nr_sorted: of these, the oldest that are sorted back; locked
+ * @nr_sorted: of these, the first that are sorted back; locked
+ * @oldest: the entry that is sorted back next when the magazine is full; locked
  * @given: slots that the CPU got, less those that were taken back; locked
  * @mask: for each class the slots to hand out.  The CPU takes one by
  *	compare-and-exchange; others take all by exchange, locked
@@ -149,6 +150,7 @@ struct iova_cpu {
 	unsigned long seen;
 	unsigned long frees;
 	unsigned int cpu;
+	unsigned int oldest;
 	struct list_head list;
 	struct iova_cpu *next_idle;
 	u64 freed[IOVA_MAGAZINE];
@@ -383,6 +385,9 @@ void iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
 	      struct iova_gone *gone);
 bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 			struct iova_gone *gone);
+unsigned int iova_magazine_make_room(struct iova_domain *iovad,
+				     struct iova_cpu *cpu,
+				     struct iova_gone *gone);
 bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
 			struct iova_gone *gone);
 unsigned long iova_magazines_sort(struct iova_domain *iovad);

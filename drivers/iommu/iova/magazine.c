@@ -170,10 +170,11 @@ static __always_inline void fetch(struct iova_depot *depot, const u64 *at)
 	prefetchw((char *)run + IOVA_NODE_ALIGN);
 }
 
+/* Sort entries back from the one at @from on; returns how many. */
 static unsigned int sort(struct iova_domain *iovad, struct iova_cpu *cpu,
-			 struct iova_gone *gone, int *budget)
+			 unsigned int from, struct iova_gone *gone, int *budget)
 {
-	const u64 *at = cpu->freed + cpu->nr_sorted, *begin = at;
+	const u64 *at = cpu->freed + from, *begin = at;
 	/* Pairs with the release in append(): entries below nr are written. */
 	const u64 *end = cpu->freed + smp_load_acquire(&cpu->nr);
 	struct iova_depot *depot = iovad->rcache->depot;
@@ -207,7 +208,6 @@ static unsigned int sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 			break;
 	}
 	*budget = left;
-	cpu->nr_sorted = at - cpu->freed;
 	return at - begin;
 }
 
@@ -220,8 +220,43 @@ bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 {
 	int budget = BUDGET;
 
-	sort(iovad, cpu, gone, &budget);
+	cpu->nr_sorted += sort(iovad, cpu, cpu->nr_sorted, gone, &budget);
 	return READ_ONCE(cpu->nr) != cpu->nr_sorted;
+}
+
+/**
+ * iova_magazine_make_room - sort back the oldest entries of a full magazine
+ * @iovad: the domain, locked
+ * @cpu: the cache with the magazine, of this CPU
+ * @gone: for iova_gone_finish()
+ *
+ * As many as one hold of the lock may.  If that is one, its place is what is
+ * returned, so that no other entry has to move.
+ *
+ * Return: the index of the next entry.
+ */
+unsigned int iova_magazine_make_room(struct iova_domain *iovad,
+				     struct iova_cpu *cpu,
+				     struct iova_gone *gone)
+{
+	unsigned int sorted = cpu->nr_sorted, from = max(cpu->oldest, sorted);
+	int budget = BUDGET;
+	unsigned int nr;
+
+	nr = sort(iovad, cpu, from, gone, &budget);
+	cpu->frees += sorted + nr;
+	if (nr == 1 && !sorted) {
+		cpu->oldest = (from + 1) % IOVA_MAGAZINE;
+		return from;
+	}
+	cpu->oldest = from - sorted;
+	memmove(cpu->freed, cpu->freed + sorted,
+		cpu->oldest * sizeof(*cpu->freed));
+	memmove(cpu->freed + cpu->oldest, cpu->freed + from + nr,
+		(IOVA_MAGAZINE - from - nr) * sizeof(*cpu->freed));
+	cpu->nr_sorted = 0;
+	WRITE_ONCE(cpu->nr, IOVA_MAGAZINE - sorted - nr);
+	return cpu->nr;
 }
 
 /* Locked: if the range at @pfn is in a magazine, free it and return true. */
@@ -285,7 +320,8 @@ unsigned long iova_magazines_sort(struct iova_domain *iovad)
 			if (cpu != was)
 				done = 0;
 			was = cpu;
-			nr = sort(iovad, cpu, &gone, &budget);
+			nr = sort(iovad, cpu, cpu->nr_sorted, &gone, &budget);
+			cpu->nr_sorted += nr;
 			ranges += nr;
 			done += nr;
 			budget--;

@@ -322,26 +322,19 @@ static __always_inline void append(struct iova_cpu *cpu, unsigned int nr,
 	smp_store_release(&cpu->nr, nr + 1);
 }
 
-/*
- * Append to the magazine of this CPU.  If it is full, sort back as much as one
- * hold of the lock may, and move the rest to the front.
- */
+/* Append to the magazine of this CPU, after it has room. */
 static void append_locked(struct iova_domain *iovad, struct iova_cpu *cpu,
 			  unsigned int class, unsigned long pfn,
 			  struct iova_gone *gone)
 {
-	unsigned int left;
+	unsigned int nr = cpu->nr;
 
-	if (cpu->nr == IOVA_MAGAZINE) {
-		iova_magazine_sort(iovad, cpu, gone);
-		left = cpu->nr - cpu->nr_sorted;
-		memmove(cpu->freed, cpu->freed + cpu->nr_sorted,
-			left * sizeof(*cpu->freed));
-		cpu->frees += cpu->nr_sorted;
-		cpu->nr_sorted = 0;
-		WRITE_ONCE(cpu->nr, left);
-	}
-	append(cpu, cpu->nr, class, pfn);
+	if (nr == IOVA_MAGAZINE)
+		nr = iova_magazine_make_room(iovad, cpu, gone);
+	if (nr == cpu->nr)
+		append(cpu, nr, class, pfn);
+	else
+		cpu->freed[nr] = iova_entry(class, pfn);
 }
 
 static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
