@@ -1751,6 +1751,27 @@ static void a_magazine_is_sorted_back_whole_though_another_helps(void)
 	end();
 }
 
+static void a_full_magazine_sorts_back_its_oldest_range(void)
+{
+	unsigned long pfns[3 * IOVA_MAGAZINE], i, gone = 0, at;
+
+	begin(true);
+	free_iova_fast(iovad, alloc_iova_fast(iovad, 1, HIGH, true), 1);
+	iova_magazines_sort(iovad);
+	for (i = 0; i < ARRAY_SIZE(pfns); i++)
+		pfns[i] = our_ops.alloc(iovad, 1, HIGH, true);
+	for (i = 0; i < ARRAY_SIZE(pfns); i++) {
+		free_iova_fast(iovad, pfns[i], 1);
+		while (gone <= i && !gap_tree_find(&iovad->tree, pfns[gone]))
+			gone++;
+		expect(i + 1 - gone <= IOVA_MAGAZINE, "free %lu: %lu gone", i, gone);
+		for (at = gone; at <= i; at++)
+			expect(gap_tree_find(&iovad->tree, pfns[at]),
+			       "free %lu: %lu is gone before %lu", i, at, gone);
+	}
+	end();
+}
+
 static void run_the_reaper_once(void)
 {
 	unsigned int cpu = shim_this_cpu->id;
@@ -2514,6 +2535,7 @@ int main(int argc, char **argv)
 	run_test(a_flush_reaches_all_that_is_free);
 	run_test(what_is_free_can_be_had_between_any_two_steps);
 	run_test(a_magazine_is_sorted_back_whole_though_another_helps);
+	run_test(a_full_magazine_sorts_back_its_oldest_range);
 	run_test(the_cache_of_a_cpu_that_goes_is_freed_once);
 	run_test(runs_that_are_all_free_make_way_for_other_sizes);
 	run_test(what_is_freed_first_is_sorted_back_first);
