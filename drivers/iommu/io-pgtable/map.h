@@ -146,15 +146,16 @@ ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
 	unsigned int height = ptw_height(f, pgsize);
 	unsigned int shift = ptw_shift(f, height);
-	size_t group = ptw_group(f, 0) > 1 ? pgsize >> shift : 1;
+	bool groups = ptw_group(f, 0) > 1 && pgsize != 1ULL << shift;
 	u64 leaf = ptw_inner(attributes) | ptw_leaf_type(f, height) |
 		   ptw_encode(f, paddr);
 	u64 *first = NULL;
 	int ret = 0;
 
-	pgcount *= group;
+	if (groups)
+		pgcount *= ptw_group(f, height);
 	while (pgcount && !ret) {
-		size_t count, filled, holes = 0;
+		size_t count, filled, bytes, holes = 0;
 		u64 *slot;
 
 		rcu_read_lock();
@@ -164,9 +165,9 @@ ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 			return PTR_ERR(slot);
 		}
 		count = min(pgcount, ptw_room(f, slot));
-		if (group > 1) {
+		if (unlikely(groups)) {
 			holes = ptw_holes(slot, count);
-			filled = ALIGN_DOWN(holes, group);
+			filled = ALIGN_DOWN(holes, ptw_group(f, height));
 			holes -= filled;
 			ptw_write(f, slot, filled, leaf | PTW_GROUPED,
 				  1ULL << shift);
@@ -183,9 +184,10 @@ ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 				     slot);
 		if (!cfg->coherent_walk && filled)
 			ptw_write_back(cfg, slot, filled);
-		leaf = ptw_advance(f, leaf, (u64)filled << shift);
-		iova += (u64)filled << shift;
-		*mapped += filled << shift;
+		bytes = filled << shift;
+		leaf = ptw_advance(f, leaf, bytes);
+		iova += bytes;
+		*mapped += bytes;
 		if (unlikely(count)) {
 			ret = ptw_make_room(ptw, slot + filled + holes, count - holes,
 					    iova + ((u64)holes << shift), height);
