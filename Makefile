@@ -19,7 +19,7 @@ $(call one-of,FLAVOUR,$(FLAVOURS))
 $(call one-of,BASE,$(BASES))
 
 # What needs the mapping layer or figures, which 7.3 does not have yet.
-not-yet-7.3 := demo check series-check configs devices tools fuzz torture faults soak regressions deb bench
+not-yet-7.3 := demo check series-check configs devices tools fuzz torture faults soak regressions fixes deb bench
 $(if $(filter $(not-yet-$(BASE)),$(MAKECMDGOALS)),$(error BASE=$(BASE) is without '$(filter \
 	$(not-yet-$(BASE)),$(MAKECMDGOALS))' so far: it has tree, kernel, kunit and series))
 
@@ -69,6 +69,7 @@ help:
 	@echo '  make faults   each allocation of memory fails once, in calls and while drivers bind'
 	@echo '  make soak     ten million maps and unmaps; what they cost, cache and keep must stay'
 	@echo '  make regressions  past bugs: shown on stock where it has them, and not here'
+	@echo '  make fixes    the series of fixes for the stock code, and the tests that it mends there'
 	@echo '  make deb      the kernel of the distribution with the series, as packages that are'
 	@echo '                booted and tested; an hour or more. FLAVOUR=cloud|full SUFFIX=-dmamap'
 	@echo '                REVISION=1 DEBUG_INFO=y'
@@ -146,6 +147,11 @@ fuzz: tree
 bench: tree
 	$(call packages,$(user-packages) $(boot-packages) $(bench-packages) $(foreach a,$(arches),$(boot-$a)))
 	@tools/bench/run $(if $(ARCH),--arch $(ARCH))
+
+.PHONY: fixes
+fixes: series
+	$(call packages,$(boot-packages) $(boot-x86_64))
+	@tools/kernel/fixes
 
 .PHONY: torture regressions
 torture regressions: tree

@@ -224,14 +224,21 @@ bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 	return READ_ONCE(cpu->nr) != cpu->nr_sorted;
 }
 
+static void reverse(u64 *first, u64 *end)
+{
+	for (; first < --end; first++)
+		swap(*first, *end);
+}
+
 /**
  * iova_magazine_make_room - sort back the oldest entries of a full magazine
  * @iovad: the domain, locked
  * @cpu: the cache with the magazine, of this CPU
  * @gone: for iova_gone_finish()
  *
- * As many as one hold of the lock may.  If that is one, its place is what is
- * returned, so that no other entry has to move.
+ * As many as one hold of the lock may.  If that is one, its place is for the
+ * next entry, so that no other has to move.  If it is several, the others move
+ * to the front, the oldest first.
  *
  * Return: the index of the next entry.
  */
@@ -240,8 +247,9 @@ unsigned int iova_magazine_make_room(struct iova_domain *iovad,
 				     struct iova_gone *gone)
 {
 	unsigned int sorted = cpu->nr_sorted, from = max(cpu->oldest, sorted);
+	unsigned int newer = from - sorted, nr, left;
+	u64 *freed = cpu->freed;
 	int budget = BUDGET;
-	unsigned int nr;
 
 	nr = sort(iovad, cpu, from, gone, &budget);
 	cpu->frees += sorted + nr;
@@ -249,14 +257,19 @@ unsigned int iova_magazine_make_room(struct iova_domain *iovad,
 		cpu->oldest = (from + 1) % IOVA_MAGAZINE;
 		return from;
 	}
-	cpu->oldest = from - sorted;
-	memmove(cpu->freed, cpu->freed + sorted,
-		cpu->oldest * sizeof(*cpu->freed));
-	memmove(cpu->freed + cpu->oldest, cpu->freed + from + nr,
-		(IOVA_MAGAZINE - from - nr) * sizeof(*cpu->freed));
+	left = IOVA_MAGAZINE - sorted - nr;
+	memmove(freed, freed + sorted, newer * sizeof(*freed));
+	memmove(freed + newer, freed + from + nr,
+		(left - newer) * sizeof(*freed));
+	if (newer) {
+		reverse(freed, freed + newer);
+		reverse(freed + newer, freed + left);
+		reverse(freed, freed + left);
+	}
+	cpu->oldest = 0;
 	cpu->nr_sorted = 0;
-	WRITE_ONCE(cpu->nr, IOVA_MAGAZINE - sorted - nr);
-	return cpu->nr;
+	WRITE_ONCE(cpu->nr, left);
+	return left;
 }
 
 /* Locked: if the range at @pfn is in a magazine, free it and return true. */

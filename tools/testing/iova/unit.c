@@ -1772,6 +1772,27 @@ static void a_full_magazine_sorts_back_its_oldest_range(void)
 	end();
 }
 
+/* Ranges with nodes of their own go one by one, those of a run several at once. */
+static void none_stays_in_a_magazine_while_later_ones_go(void)
+{
+	unsigned long nodes[IOVA_MAGAZINE + IOVA_MAGAZINE - 4], slots[4 * IOVA_MAGAZINE], i, at;
+
+	begin(true);
+	for (i = 0; i < ARRAY_SIZE(slots); i++)
+		slots[i] = alloc_iova_fast(iovad, 1, HIGH, true);
+	for (i = 0; i < ARRAY_SIZE(nodes); i++)
+		nodes[i] = our_ops.alloc(iovad, 1, HIGH, true);
+	for (i = 0; i < ARRAY_SIZE(nodes); i++)
+		free_iova_fast(iovad, nodes[i], 1);
+	for (i = 0; i < ARRAY_SIZE(slots); i++)
+		free_iova_fast(iovad, slots[i], 1);
+	for (i = cache_of(0)->nr_sorted; i < cache_of(0)->nr; i++)
+		for (at = 0; at < ARRAY_SIZE(slots) - IOVA_MAGAZINE; at++)
+			expect(iova_entry_pfn(cache_of(0)->freed[i]) != slots[at],
+			       "%lu of %zu is there", at, ARRAY_SIZE(slots));
+	end();
+}
+
 static void run_the_reaper_once(void)
 {
 	unsigned int cpu = shim_this_cpu->id;
@@ -2536,6 +2557,7 @@ int main(int argc, char **argv)
 	run_test(what_is_free_can_be_had_between_any_two_steps);
 	run_test(a_magazine_is_sorted_back_whole_though_another_helps);
 	run_test(a_full_magazine_sorts_back_its_oldest_range);
+	run_test(none_stays_in_a_magazine_while_later_ones_go);
 	run_test(the_cache_of_a_cpu_that_goes_is_freed_once);
 	run_test(runs_that_are_all_free_make_way_for_other_sizes);
 	run_test(what_is_freed_first_is_sorted_back_first);
