@@ -326,6 +326,8 @@ void *iommu_dma_alloc(struct device *dev, size_t size, dma_addr_t *addr,
 	struct page *page;
 	void *cpu_addr;
 
+	if (dmamap_unsupported(attrs))
+		return NULL;
 	gfp |= __GFP_ZERO;
 	if (gfpflags_allow_blocking(gfp) && !(attrs & DMA_ATTR_FORCE_CONTIGUOUS))
 		return alloc_collected(dev, size, addr, prot, gfp, attrs);
@@ -336,7 +338,7 @@ void *iommu_dma_alloc(struct device *dev, size_t size, dma_addr_t *addr,
 	if (IS_ENABLED(CONFIG_DMA_DIRECT_REMAP) && !coherent &&
 	    !gfpflags_allow_blocking(gfp) &&
 	    !(attrs & DMA_ATTR_NO_KERNEL_MAPPING))
-		page = dma_alloc_from_pool(dev, size, &cpu_addr, gfp, NULL);
+		page = dmamap_pool_alloc(dev, size, &cpu_addr, gfp, attrs);
 	else
 		page = alloc_contiguous(dev, size, &cpu_addr, gfp, attrs);
 	if (!page)

@@ -184,7 +184,7 @@ static void ptw_flush_walk(struct ptw *ptw, u64 iova, u64 size)
 
 /* Free a table that hardware cannot reach, by way of @list if there is one. */
 static void ptw_put(struct ptw *ptw, u64 *table, size_t size,
-		    struct list_head *list)
+		    struct iommu_pages_list *list)
 {
 	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
 
@@ -194,12 +194,12 @@ static void ptw_put(struct ptw *ptw, u64 *table, size_t size,
 	}
 	if (!cfg->coherent_walk)
 		ptw_table_retire(cfg, table, size);
-	list_add_tail(&virt_to_page(table)->lru, list);
+	ptw_pages_add(list, table);
 }
 
 /* Give up @table and all below it, while nothing is mapped in its range. */
 static void ptw_drop(struct ptw *ptw, u64 *table, size_t entries,
-		     unsigned int height, struct list_head *list)
+		     unsigned int height, struct iommu_pages_list *list)
 {
 	struct ptw_format f = ptw->f;
 	size_t i = 0;
@@ -223,7 +223,7 @@ static void ptw_drop(struct ptw *ptw, u64 *table, size_t entries,
 static void ptw_sweep(struct ptw *ptw, u64 *slot, size_t count,
 		      unsigned int height)
 {
-	LIST_HEAD(list);
+	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
 	size_t i;
 
 	for (i = 0; i < count; i++) {

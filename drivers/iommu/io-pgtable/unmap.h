@@ -37,7 +37,7 @@ static noinline void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height,
 	u64 mask = (1ULL << ptw_shift(ptw->f, height + 1)) - 1, end = iova | mask;
 	bool gathers = ptw_gathers(ptw, gather);
 	struct ptw_format f = ptw->f;
-	LIST_HEAD(list);
+	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
 
 	/* The first tables of an unmap stay for the worker. */
 	if (ptw->iop.cfg.reclaim &&

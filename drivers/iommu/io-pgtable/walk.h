@@ -46,7 +46,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
-#include "../iommu-pages.h"
+#include "base.h"
 
 /* The constants of a format, in one number, which compilers follow best. */
 struct ptw_format {
@@ -228,7 +228,7 @@ static void ptw_free_pages(struct ptw *ptw, void *table, size_t size)
 	if (ptw->iop.cfg.free)
 		ptw->iop.cfg.free(ptw->iop.cookie, table, size);
 	else
-		iommu_free_pages(table, get_order(size));
+		ptw_pages_free(table, size);
 }
 
 static void *ptw_alloc(struct ptw *ptw, size_t size, gfp_t gfp)
@@ -239,7 +239,7 @@ static void *ptw_alloc(struct ptw *ptw, size_t size, gfp_t gfp)
 	if (cfg->alloc)
 		table = cfg->alloc(ptw->iop.cookie, size, gfp);
 	else
-		table = iommu_alloc_pages_node(ptw->nid, gfp, get_order(size));
+		table = ptw_pages_alloc(ptw->nid, gfp, size);
 	if (table && !cfg->coherent_walk && ptw_table_expose(cfg, table, size)) {
 		ptw_free_pages(ptw, table, size);
 		table = NULL;
