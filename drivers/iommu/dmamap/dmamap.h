@@ -17,6 +17,7 @@
  *	sg.c		scatterlists
  *	map.h, map.c	single buffers and registers
  *	bounce.c	bounce slots
+ *	two_step.c	ranges that are linked to memory piece by piece
  *	sync.c		cache maintenance, and copies from and to bounce slots
  *	range.c		maps and unmaps an IOVA range
  *	misuse.c	reports of wrong calls
@@ -274,6 +275,41 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 		   unsigned long pages, struct iommu_pages_list *tables);
 void dmamap_fq_drain(struct dmamap_fq *fq);
 void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state);
+
+/**
+ * dmamap_removal_init - prepare a removal, without a mapping to claim
+ * @removal: the removal
+ * @dev: the device
+ * @strict: flush the IOTLB at the end, even in a lazy domain
+ * Context: any.
+ */
+static __always_inline void
+dmamap_removal_init(struct dmamap_removal *removal, struct device *dev,
+		    bool strict)
+{
+	struct iommu_domain *domain = iommu_get_dma_domain(dev);
+	struct dmamap_fq *fq = READ_ONCE(domain->iova_cookie->fq);
+
+	removal->domain = domain;
+	removal->ring = fq && !strict ? dmamap_fq_ring(fq) : NULL;
+	removal->stuck = false;
+	iommu_iotlb_gather_init(&removal->gather);
+	removal->gather.queued = removal->ring;
+}
+
+/**
+ * dmamap_removal_clear - clear PTEs without a look at the bounds of mappings
+ * @removal: the removal
+ * @addr: first IOVA
+ * @size: bytes, whole granules, which meet
+ * Context: any.
+ */
+static inline void dmamap_removal_clear(struct dmamap_removal *removal,
+					dma_addr_t addr, size_t size)
+{
+	removal->stuck |= iommu_unmap_fast(removal->domain, addr, size,
+					   &removal->gather) != size;
+}
 
 /* Counted by a CPU while "counting" in debugfs is 1. */
 struct dmamap_counts {

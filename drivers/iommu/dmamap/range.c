@@ -211,8 +211,7 @@ static noinline bool start_recorded(struct dmamap_removal *removal,
 				addr >> iova_shift(&cookie->iovad), size, gaps))
 		return false;
 	if (!gaps)
-		removal->stuck = iommu_unmap_fast(removal->domain, addr, size,
-						  &removal->gather) != size;
+		dmamap_removal_clear(removal, addr, size);
 	return true;
 }
 
@@ -232,14 +231,8 @@ bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 			  dma_addr_t addr, size_t size, bool gaps, bool strict)
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
-	struct iommu_dma_cookie *cookie = domain->iova_cookie;
-	struct dmamap_fq *fq = READ_ONCE(cookie->fq);
 
-	removal->domain = domain;
-	removal->ring = fq && !strict ? dmamap_fq_ring(fq) : NULL;
-	removal->stuck = false;
-	iommu_iotlb_gather_init(&removal->gather);
-	removal->gather.queued = removal->ring;
+	dmamap_removal_init(removal, dev, strict);
 	/* The IOMMU API would truncate it to another address. */
 	if (overflows_type(addr, unsigned long))
 		return false;

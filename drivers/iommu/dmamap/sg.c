@@ -507,14 +507,6 @@ struct list_range {
 	bool bus;		/* there are bus addresses, too */
 };
 
-/* Clear the segments in [@start, @end), which meet. */
-static void clear_part(struct dmamap_removal *removal, dma_addr_t start,
-		       dma_addr_t end)
-{
-	removal->stuck |= iommu_unmap_fast(removal->domain, start, end - start,
-					   &removal->gather) != end - start;
-}
-
 /* Find the range of a list. With @removal, clear its segments as well. */
 static __always_inline struct list_range
 walk_segments(struct device *dev, struct scatterlist *sgl, int nents,
@@ -540,7 +532,7 @@ walk_segments(struct device *dev, struct scatterlist *sgl, int nents,
 		} else if (unlikely(at != end)) {
 			range.gaps = true;
 			if (removal) {
-				clear_part(removal, start, end);
+				dmamap_removal_clear(removal, start, end - start);
 				/* The driver may have changed a segment. */
 				removal->stuck |=
 					dmamap_phys(removal->domain, end) != PHYS_ADDR_MAX ||
@@ -552,7 +544,7 @@ walk_segments(struct device *dev, struct scatterlist *sgl, int nents,
 		      ~(dma_addr_t)mask;
 	}
 	if (removal)
-		clear_part(removal, start, end);
+		dmamap_removal_clear(removal, start, end - start);
 	range.size = end - range.addr;
 	return range;
 }

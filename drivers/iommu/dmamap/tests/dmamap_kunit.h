@@ -418,7 +418,7 @@ static inline struct device *noncoherent(struct kunit *test)
 {
 	struct device *dev = new_platform(test);
 
-	dev->dma_coherent = false;
+	dev_assign_dma_coherent(dev, false);
 	add(test, dev);
 	KUNIT_ASSERT_TRUE(test, use_dma_iommu(dev));
 	return dev;

@@ -345,7 +345,7 @@ static size_t unmap_one(struct mock_domain *md, unsigned long iova,
 static void detach_table(struct mock_iommu *mock,
 			 struct iommu_iotlb_gather *gather)
 {
-	void *table = iommu_alloc_page(GFP_ATOMIC);
+	void *table = test_table_alloc(GFP_ATOMIC);
 	unsigned long flags;
 
 	if (!table)
@@ -357,11 +357,11 @@ static void detach_table(struct mock_iommu *mock,
 		get_page(page);
 		mock->tables[mock->nr_tables] = page;
 		mock->tables_died[mock->nr_tables++] = ++mock->clock;
-		list_add_tail(&page->lru, &gather->freelist);
+		test_table_add(gather, table);
 		table = NULL;
 	}
 	spin_unlock_irqrestore(&mock->lock, flags);
-	iommu_free_page(table);
+	test_table_free(table);
 }
 
 static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
@@ -580,7 +580,7 @@ static phys_addr_t mock_iova_to_phys(struct iommu_domain *domain,
 	return phys;
 }
 
-static int mock_attach_dev(struct iommu_domain *domain, struct device *dev)
+static int mock_attach_dev(TEST_ATTACH_ARGS)
 {
 	struct mock_master *master = dev_iommu_priv_get(dev);
 
@@ -648,7 +648,7 @@ static struct iommu_domain *mock_domain_alloc_paging(struct device *dev)
 	return &md->domain;
 }
 
-static int mock_attach_static(struct iommu_domain *domain, struct device *dev)
+static int mock_attach_static(TEST_ATTACH_ARGS)
 {
 	struct mock_master *master = dev_iommu_priv_get(dev);
 
