@@ -31,7 +31,7 @@ static struct console_count {
 
 static void count_console(void *data, const char *text, size_t len)
 {
-	if (strnstr(text, "WARNING: CPU", len))
+	if (strnstr(text, "WARNING: ", len))
 		atomic_inc(&console.traces);
 	if (strnstr(text, "expected warning", len))
 		return;
