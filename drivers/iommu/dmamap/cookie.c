@@ -54,7 +54,7 @@ static int create_cookie(struct iommu_domain *domain, dma_addr_t msi_base,
 {
 	struct iommu_dma_cookie *cookie;
 
-	cookie = kzalloc(sizeof(*cookie), GFP_KERNEL);
+	cookie = kzalloc_obj(*cookie, GFP_KERNEL);
 	if (!cookie)
 		return -ENOMEM;
 	if (!dmamap_cookie_set(domain, cookie, msi_only)) {
@@ -184,8 +184,7 @@ static void choose_mode(struct iommu_dma_cookie *cookie, struct device *dev)
 	struct iommu_domain *domain = cookie->domain;
 	int ret;
 
-	if (dmamap_untrusted(dev) ||
-	    !device_iommu_capable(dev, IOMMU_CAP_DEFERRED_FLUSH))
+	if (dmamap_untrusted(dev) || !dmamap_can_defer(domain, dev))
 		cookie->may_defer = false;
 	if (dev->iommu->shadow_on_flush)
 		cookie->shadowed = true;
