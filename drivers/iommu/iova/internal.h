@@ -245,6 +245,7 @@ static inline struct iova_run **iova_hint(struct iova_depot *depot,
  * @depot: %NULL until a CPU needs it; changed locked
  * @caches: all caches, also those that the reaper is freeing; locked
  * @nr_caches: length of @caches; changed locked
+ * @turn: changes when the first of @caches does; locked
  * @wanting: 1 + number of a CPU that frees and has no cache; 0 for none; locked
  * @nr_cutting: callers that cut runs; meanwhile no run is made; locked
  * @hits: hits of caches that were freed; locked
@@ -259,6 +260,7 @@ struct iova_rcache {
 	struct iova_depot *depot;
 	struct list_head caches;
 	unsigned int nr_caches;
+	unsigned int turn;
 	unsigned int wanting;
 	unsigned int nr_cutting;
 	unsigned long hits;

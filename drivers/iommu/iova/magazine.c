@@ -310,10 +310,10 @@ bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
 unsigned long iova_magazines_sort(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	unsigned int left = rcache ? READ_ONCE(rcache->nr_caches) : 0, done = 0;
-	unsigned int holds = left * IOVA_MAGAZINE;
-	struct iova_cpu *cpu, *was = NULL;
+	unsigned int left = rcache ? READ_ONCE(rcache->nr_caches) : 0;
+	unsigned int holds = left * IOVA_MAGAZINE, turn = 0, done = 0;
 	unsigned long flags, ranges = 0, nr;
+	struct iova_cpu *cpu;
 	struct iova_gone gone;
 	int budget;
 
@@ -329,10 +329,10 @@ unsigned long iova_magazines_sort(struct iova_domain *iovad)
 				left = 0;
 				break;
 			}
-			/* Another caller may have moved the one before. */
-			if (cpu != was)
+			/* What was done counts while no other cache is first. */
+			if (turn != rcache->turn)
 				done = 0;
-			was = cpu;
+			turn = rcache->turn;
 			nr = sort(iovad, cpu, cpu->nr_sorted, &gone, &budget);
 			cpu->nr_sorted += nr;
 			ranges += nr;
@@ -341,8 +341,8 @@ unsigned long iova_magazines_sort(struct iova_domain *iovad)
 			if (done < IOVA_MAGAZINE &&
 			    cpu->nr_sorted != READ_ONCE(cpu->nr))
 				break;
-			was = NULL;
 			list_move_tail(&cpu->list, &rcache->caches);
+			rcache->turn++;
 			left--;
 		}
 		raw_spin_unlock_irqrestore(&iovad->lock, flags);

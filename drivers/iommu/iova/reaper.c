@@ -70,6 +70,7 @@ void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu)
 			for (class = 0; class < IOVA_CLASSES; class++)
 				iova_run_release(iovad, cpu->run[class]);
 			list_del(&cpu->list);
+			rcache->turn++;
 			WRITE_ONCE(rcache->nr_caches, rcache->nr_caches - 1);
 		}
 		raw_spin_unlock_irqrestore(&iovad->lock, flags);

@@ -1751,6 +1751,101 @@ static void a_magazine_is_sorted_back_whole_though_another_helps(void)
 	end();
 }
 
+/* ---- Three who sort back at a time ---- */
+
+static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turn_over = PTHREAD_COND_INITIALIZER;
+static unsigned int on_turn;
+static __thread unsigned int my_turn, holds_to_go;
+
+static void give_turn(unsigned int to)
+{
+	on_turn = to;
+	pthread_cond_broadcast(&turn_over);
+	while (on_turn != my_turn)
+		pthread_cond_wait(&turn_over, &turn_lock);
+}
+
+static void pause_after_holds(void)
+{
+	if (!holds_to_go || --holds_to_go)
+		return;
+	give_turn(my_turn ? 0 : 1);
+	holds_to_go = my_turn ? 4 : 0;
+}
+
+/* Sorters 1 and 2 let the test go on after some holds of the lock, and when done. */
+static void *sort_in_turns(void *nr)
+{
+	my_turn = (unsigned long)nr;
+	pthread_mutex_lock(&turn_lock);
+	while (on_turn != my_turn)
+		pthread_cond_wait(&turn_over, &turn_lock);
+	shim_set_cpu(2 + my_turn);
+	holds_to_go = my_turn == 1 ? IOVA_MAGAZINE - 4 : 4;
+	iova_magazines_sort(iovad);
+	on_turn = 0;
+	pthread_cond_broadcast(&turn_over);
+	pthread_mutex_unlock(&turn_lock);
+	return NULL;
+}
+
+static void free_nodes(unsigned int cpu, unsigned int nr)
+{
+	unsigned long pfns[IOVA_MAGAZINE + 1];
+	unsigned int i;
+
+	shim_set_cpu(cpu);
+	for (i = 0; i < nr; i++)
+		pfns[i] = our_ops.alloc(iovad, 1, HIGH, true);
+	for (i = 0; i < nr; i++)
+		free_iova_fast(iovad, pfns[i], 1);
+}
+
+/*
+ * The first sorter does 60 entries of CPU 0, the second the last four.  When the
+ * magazine comes round again, full again, the first begins anew with it.
+ */
+static void what_one_sorter_did_in_an_earlier_round_counts_no_more(void)
+{
+	pthread_t sorters[2];
+	unsigned long i;
+
+	begin(true);
+	shim_set_possible(6);
+	for (i = 0; i < 3; i++) {
+		shim_set_cpu(i);
+		free_iova_fast(iovad, alloc_iova_fast(iovad, 1, HIGH, true), 1);
+	}
+	free_nodes(0, IOVA_MAGAZINE + 1);
+	pthread_mutex_lock(&turn_lock);
+	for (i = 0; i < 2; i++)
+		pthread_create(&sorters[i], NULL, sort_in_turns, (void *)(i + 1));
+	shim_interrupt = pause_after_holds;
+	give_turn(1);
+	give_turn(2);
+	free_nodes(0, IOVA_MAGAZINE);
+	free_nodes(2, 1);
+
+	/* After the magazines of CPUs 1 and 2, the first sorter goes on. */
+	shim_set_cpu(5);
+	holds_to_go = 1;
+	iova_magazines_sort(iovad);
+	holds_to_go = 0;
+	expect(cache_of(0)->nr_sorted == cache_of(0)->nr,
+	       "%u free ranges are in a magazine",
+	       cache_of(0)->nr - cache_of(0)->nr_sorted);
+	shim_interrupt = NULL;
+	give_turn(1);
+	give_turn(2);
+	pthread_mutex_unlock(&turn_lock);
+	for (i = 0; i < 2; i++)
+		pthread_join(sorters[i], NULL);
+	shim_set_cpu(0);
+	end();
+	shim_set_possible(4);
+}
+
 static void a_full_magazine_sorts_back_its_oldest_range(void)
 {
 	unsigned long pfns[3 * IOVA_MAGAZINE], i, gone = 0, at;
@@ -2556,6 +2651,7 @@ int main(int argc, char **argv)
 	run_test(a_flush_reaches_all_that_is_free);
 	run_test(what_is_free_can_be_had_between_any_two_steps);
 	run_test(a_magazine_is_sorted_back_whole_though_another_helps);
+	run_test(what_one_sorter_did_in_an_earlier_round_counts_no_more);
 	run_test(a_full_magazine_sorts_back_its_oldest_range);
 	run_test(none_stays_in_a_magazine_while_later_ones_go);
 	run_test(the_cache_of_a_cpu_that_goes_is_freed_once);
