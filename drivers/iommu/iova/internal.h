@@ -238,6 +238,8 @@ static inline struct iova_run **iova_hint(struct iova_depot *depot,
 	return &depot->hints[(pfn >> IOVA_RUN_SHIFT) & (depot->nr_hints - 1)];
 }
 
+extern struct iova_cpu iova_no_cache;
+
 /**
  * struct iova_rcache - the caches of a domain
  * @iovad: the domain
@@ -248,7 +250,7 @@ static inline struct iova_run **iova_hint(struct iova_depot *depot,
  * @turn: changes when the first of @caches does; locked
  * @wanting: 1 + number of a CPU that frees and has no cache; 0 for none; locked
  * @nr_cutting: callers that cut runs; meanwhile no run is made; locked
- * @hits: hits of caches that were freed; locked
+ * @hits: hits of caches that CPUs no longer have; locked
  * @reaper: see reaper.c
  * @cpuhp_dead: link for the CPU hotplug callback
  * @list: link in the list of domains in debugfs.c
@@ -269,6 +271,15 @@ struct iova_rcache {
 	struct list_head list;
 	unsigned int id;
 };
+
+/* The cache of a CPU, or NULL; if the domain is locked, it remains that. */
+static inline struct iova_cpu *iova_cache_of(struct iova_rcache *rcache,
+					     unsigned int cpu)
+{
+	struct iova_cpu *cache = READ_ONCE(*per_cpu_ptr(rcache->cpus, cpu));
+
+	return cache == &iova_no_cache ? NULL : cache;
+}
 
 /**
  * struct iova_stats - counters of a domain
@@ -411,10 +422,11 @@ unsigned int iova_look(struct iova_domain *iovad, unsigned long pfn,
 /* reaper.c */
 void iova_reaper_init(struct iova_rcache *rcache);
 void iova_reaper_arm(struct iova_rcache *rcache);
-void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu);
+struct iova_cpu *iova_cpu_unpublish(struct iova_rcache *rcache,
+				    unsigned int cpu, bool if_idle);
+void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cache);
 
 /* rcache.c */
-extern struct iova_cpu iova_no_cache;
 DECLARE_PER_CPU(struct iova_cpu *, iova_no_cpu);
 
 void iova_rcache_destroy(struct iova_domain *iovad);

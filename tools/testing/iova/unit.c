@@ -2110,6 +2110,48 @@ static void a_cpu_that_frees_keeps_its_cache_whatever_it_frees(void)
 	end();
 }
 
+#define MANY_CPUS	64U
+
+static void read_the_counters(void)
+{
+	stats_now();
+}
+
+static void let_a_window_pass(void)
+{
+	shim_run_works(HZ + 1);
+}
+
+static void no_hold_of_the_lock_is_for_the_caches_of_all_cpus(void)
+{
+	const struct {
+		const char *name;
+		void (*call)(void);
+	} calls[] = {
+		{ "the counters", read_the_counters },
+		{ "the reaper", let_a_window_pass },
+		{ "a drain", drain_the_caches },
+	};
+	unsigned int i, cpu;
+	unsigned long holds;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		shim_set_possible(MANY_CPUS);
+		begin(true);
+		for (cpu = 0; cpu < MANY_CPUS; cpu++) {
+			shim_set_cpu(cpu);
+			free_iova_fast(iovad, alloc_iova_fast(iovad, 1, HIGH, true), 1);
+		}
+		shim_set_cpu(0);
+		iova_magazines_sort(iovad);
+		holds = holds_of(calls[i].call);
+		expect(holds >= MANY_CPUS, "%s: %lu holds of the lock", calls[i].name,
+		       holds);
+		end();
+		shim_set_possible(4);
+	}
+}
+
 static void light_load_hits(void)
 {
 	unsigned long i, tick, misses = 0;
@@ -2663,6 +2705,7 @@ int main(int argc, char **argv)
 	run_test(a_cpu_that_only_frees_gets_a_cache);
 	run_test(the_cache_of_an_idle_cpu_goes_after_two_windows);
 	run_test(a_cpu_that_frees_keeps_its_cache_whatever_it_frees);
+	run_test(no_hold_of_the_lock_is_for_the_caches_of_all_cpus);
 	run_test(light_load_hits);
 	run_test(runs_that_are_all_free_go_after_a_window);
 	run_test(runs_that_bursts_need_stay);
