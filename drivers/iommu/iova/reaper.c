@@ -34,6 +34,8 @@
 
 /* A window, in jiffies. */
 #define WINDOW	HZ
+/* Granules of a run whose hints cost as much to clear as a tree operation. */
+#define HINTS_COST	(64 * IOVA_RUN_PAGES)
 
 /* Have the reaper run after a window.  Context: any. */
 void iova_reaper_arm(struct iova_rcache *rcache)
@@ -152,7 +154,10 @@ static void retire_idle(struct iova_rcache *rcache)
 	}
 }
 
-/* Remove a batch of runs that are all free.  First, *left is ~0U: set it. */
+/*
+ * Remove a batch of runs that are all free; long ones have many hints.  First,
+ * *left is ~0U: set it.
+ */
 static unsigned int trim_batch(struct iova_domain *iovad, unsigned int class,
 			       unsigned int zone, bool all, unsigned int *left)
 {
@@ -160,7 +165,7 @@ static unsigned int trim_batch(struct iova_domain *iovad, unsigned int class,
 	struct iova_gone gone;
 	struct iova_run *run;
 	unsigned long flags;
-	unsigned int nr = 0;
+	unsigned int nr = 0, cost = 0;
 
 	iova_gone_init(&gone);
 	raw_spin_lock_irqsave(&iovad->lock, flags);
@@ -170,10 +175,11 @@ static unsigned int trim_batch(struct iova_domain *iovad, unsigned int class,
 			*left = all ? shelf->nr_all : shelf->least_all;
 			shelf->least_all = shelf->nr_all - *left;
 		}
-		while (nr < IOVA_BATCH && *left && shelf->nr_all) {
+		while (cost < IOVA_BATCH && *left && shelf->nr_all) {
 			run = list_first_entry(&shelf->runs[IOVA_LIST_ALL],
 					       struct iova_run, list);
 			iova_run_remove(iovad, run, &gone);
+			cost += 1 + (1U << run->shift) / HINTS_COST;
 			--*left;
 			nr++;
 		}

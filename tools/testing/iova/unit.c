@@ -2289,6 +2289,29 @@ static void a_drain_leaves_only_runs_that_are_needed(void)
 
 /* ---- Looks from outside ---- */
 
+/* They have many hints. */
+static void long_runs_are_given_back_a_few_at_a_time(void)
+{
+	unsigned long pages[40 * 128], holds, i;
+
+	begin(true);
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		pages[i] = alloc_iova_fast(iovad, 1024, HIGH, true);
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		free_iova_fast(iovad, pages[i], 1024);
+	iova_drain(iovad);
+	holds = holds_of(drain_the_caches);
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		pages[i] = alloc_iova_fast(iovad, 1024, HIGH, true);
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		free_iova_fast(iovad, pages[i], 1024);
+	iova_magazines_sort(iovad);
+	expect(stats_now().runs[10] == 40, "%lu runs", stats_now().runs[10]);
+	holds = holds_of(drain_the_caches) - holds;
+	expect(holds >= 40 / 5, "%lu holds of the lock for 40 runs", holds);
+	end();
+}
+
 static void a_walk_in_batches_sees_every_range(void)
 {
 	struct iova_span spans[IOVA_BATCH];
@@ -2712,6 +2735,7 @@ int main(int argc, char **argv)
 	run_test(a_run_freed_past_the_magazines_goes);
 	run_test(an_idle_domain_is_small);
 	run_test(a_drain_leaves_only_runs_that_are_needed);
+	run_test(long_runs_are_given_back_a_few_at_a_time);
 	run_test(a_walk_in_batches_sees_every_range);
 	run_test(a_walk_tells_what_is_free_in_runs);
 	run_test(counts_tell_hits_and_misses);
