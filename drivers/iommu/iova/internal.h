@@ -250,6 +250,8 @@ extern struct iova_cpu iova_no_cache;
  * @turn: changes when the first of @caches does; locked
  * @wanting: 1 + number of a CPU that frees and has no cache; 0 for none; locked
  * @nr_cutting: callers that cut runs; meanwhile no run is made; locked
+ * @nr_reserving: callers of reserve_iova(); meanwhile nothing is appended to
+ *	magazines; locked
  * @hits: hits of caches that CPUs no longer have; locked
  * @reaper: see reaper.c
  * @cpuhp_dead: link for the CPU hotplug callback
@@ -265,6 +267,7 @@ struct iova_rcache {
 	unsigned int turn;
 	unsigned int wanting;
 	unsigned int nr_cutting;
+	unsigned int nr_reserving;
 	unsigned long hits;
 	struct delayed_work reaper;
 	struct hlist_node cpuhp_dead;
@@ -401,8 +404,6 @@ bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 unsigned int iova_magazine_make_room(struct iova_domain *iovad,
 				     struct iova_cpu *cpu,
 				     struct iova_gone *gone);
-bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
-			struct iova_gone *gone);
 unsigned long iova_magazines_sort(struct iova_domain *iovad);
 
 /* search.c */

@@ -272,32 +272,6 @@ unsigned int iova_magazine_make_room(struct iova_domain *iovad,
 	return left;
 }
 
-/* Locked: if the range at @pfn is in a magazine, free it and return true. */
-bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
-			struct iova_gone *gone)
-{
-	struct iova_cpu *cpu;
-	unsigned int at, nr;
-	u64 entry;
-
-	if (!iovad->rcache || gone->nr_bad == IOVA_BAD_MAX)
-		return false;
-	list_for_each_entry(cpu, &iovad->rcache->caches, list) {
-		/* Pairs with the release in append(), as in sort(). */
-		nr = smp_load_acquire(&cpu->nr);
-		for (at = cpu->nr_sorted; at < nr; at++) {
-			entry = cpu->freed[at];
-			if (iova_entry_pfn(entry) != pfn)
-				continue;
-			cpu->freed[at] = cpu->freed[cpu->nr_sorted++];
-			iova_put(iovad, pfn, 1UL << iova_entry_class(entry),
-				 gone);
-			return true;
-		}
-	}
-	return false;
-}
-
 /**
  * iova_magazines_sort - sort back all magazines of a domain
  * @iovad: the domain, not locked; it may have no caches

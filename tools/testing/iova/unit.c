@@ -1207,6 +1207,37 @@ static void what_is_reserved_over_caches_is_not_handed_out(void)
 	end();
 }
 
+static unsigned long waiting_with_cpu_1(void)
+{
+	return cache_of(1)->nr - cache_of(1)->nr_sorted;
+}
+
+static void free_one_on_cpu_1(void)
+{
+	shim_interrupt = NULL;
+	shim_set_cpu(1);
+	free_iova_fast(iovad, many[0], 1);
+	expect(!waiting_with_cpu_1(), "it waits in a magazine");
+	shim_set_cpu(0);
+}
+
+/* Otherwise the range would be extended that has been freed. */
+static void a_free_during_a_reservation_goes_past_the_magazine(void)
+{
+	begin(true);
+	shim_set_cpu(1);
+	allocate_many(2, 1, TOP);
+	shim_set_cpu(0);
+	shim_interrupt = free_one_on_cpu_1;
+	expect(reserve_iova(iovad, many[1] - 5, many[0]), "reserve");
+	expect(!shim_interrupt, "nothing was freed");
+	shim_set_cpu(1);
+	free_iova_fast(iovad, alloc_iova_fast(iovad, 1, HIGH, true), 1);
+	expect(waiting_with_cpu_1() == 1, "no magazine afterwards");
+	shim_set_cpu(0);
+	end();
+}
+
 static void the_free_pfns_of_runs_can_be_reserved(void)
 {
 	unsigned long pfn = 600, was, got = 0;
@@ -2699,6 +2730,7 @@ int main(int argc, char **argv)
 	run_test(the_tree_api_finds_what_runs_have);
 	run_test(reserving_across_runs_takes_what_is_free_there);
 	run_test(what_is_reserved_over_caches_is_not_handed_out);
+	run_test(a_free_during_a_reservation_goes_past_the_magazine);
 	run_test(the_free_pfns_of_runs_can_be_reserved);
 	run_test(a_failure_is_remembered_until_something_below_is_freed);
 	run_test(a_free_above_the_limit_changes_no_failure);
