@@ -46,7 +46,7 @@ unsigned int iova_zone(const struct iova_domain *iovad, unsigned long last)
 /* Locked: the length to which the hints should grow, 0 if they are enough. */
 unsigned int iova_hints_wanted(const struct iova_depot *depot)
 {
-	return depot->nr_hints < min(2 * depot->blocks, HINTS_MAX) ?
+	return depot && depot->nr_hints < min(2 * depot->blocks, HINTS_MAX) ?
 	       4 * depot->nr_hints : 0;
 }
 
@@ -197,7 +197,7 @@ static bool evict(struct iova_domain *iovad, unsigned long limit_pfn,
  * @limit_pfn: highest pfn it may cover
  * @cpu: the CPU's cache; %NULL if it has none
  * @new: memory for a new run, or %NULL; set to %NULL if it was used
- * @gone: for iova_gone_finish(); may be %NULL if *@new is
+ * @gone: for iova_unlock(); may be %NULL if *@new is
  * @last_try: use a run with few free slots if no run can be made
  *
  * Return: lowest pfn of the slot; 0 if there is none.

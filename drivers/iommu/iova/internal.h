@@ -31,6 +31,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
+#include <linux/cleanup.h>
 #include <linux/iova.h>
 #include <linux/list.h>
 #include <linux/log2.h>
@@ -311,18 +312,30 @@ struct iova_bad {
 #define IOVA_BAD_MAX		4U
 
 /**
- * struct iova_gone - work for iova_gone_finish(), once the lock is released
+ * struct iova_gone - a hold of the lock, and what iova_unlock() is to do after it
+ * @flags: whether interrupts were enabled
  * @iovas: ranges to be freed
  * @runs: runs to be freed
  * @bad: refused frees to be reported
  * @nr_bad: how many
  */
 struct iova_gone {
+	unsigned long flags;
 	struct iova *iovas;
 	struct list_head runs;
 	struct iova_bad bad[IOVA_BAD_MAX];
 	unsigned int nr_bad;
 };
+
+/*
+ * guard(iova_domain)(iovad) locks a domain until the end of the scope.  Sparse does
+ * not see that end.
+ */
+DEFINE_LOCK_GUARD_1(iova_domain, struct iova_domain,
+		    raw_spin_lock_irqsave(&_T->lock->lock, _T->flags);
+		    __release(&_T->lock->lock),
+		    raw_spin_unlock_irqrestore(&_T->lock->lock, _T->flags),
+		    unsigned long flags)
 
 /* tree.c */
 int iova_mem_init(void);
@@ -331,8 +344,8 @@ struct iova *iova_mem_alloc(void);
 void iova_mem_free(struct iova *iova);
 struct iova_run *iova_run_mem_alloc(void);
 void iova_run_mem_free(struct iova_run *run);
-void iova_gone_init(struct iova_gone *gone);
-void iova_gone_finish(struct iova_domain *iovad, struct iova_gone *gone);
+void iova_lock(struct iova_domain *iovad, struct iova_gone *gone);
+void iova_unlock(struct iova_domain *iovad, struct iova_gone *gone);
 void iova_refuse(struct iova_domain *iovad, struct iova_gone *gone,
 		 unsigned long pfn, unsigned long size, const char *why);
 int iova_tree_insert(struct iova_domain *iovad, struct iova *iova);

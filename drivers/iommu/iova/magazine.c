@@ -68,7 +68,7 @@ static void put_in_node(struct iova_domain *iovad, struct gap_node *node,
  * @iovad: the domain, locked
  * @pfn: its lowest pfn; any of its pfns if @size is 0
  * @size: granules, rounded to its class or not; 0 if not known
- * @gone: for iova_gone_finish(); has room for one more refused free
+ * @gone: for iova_unlock(); has room for one more refused free
  */
 void iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
 	      struct iova_gone *gone)
@@ -234,7 +234,7 @@ static void reverse(u64 *first, u64 *end)
  * iova_magazine_make_room - sort back the oldest entries of a full magazine
  * @iovad: the domain, locked
  * @cpu: the cache with the magazine, of this CPU
- * @gone: for iova_gone_finish()
+ * @gone: for iova_unlock()
  *
  * As many as one hold of the lock may.  If that is one, its place is for the
  * next entry, so that no other has to move.  If it is several, the others move

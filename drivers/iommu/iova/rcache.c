@@ -142,14 +142,6 @@ static void supply_use(struct iova_rcache *rcache, struct supply *supply)
 		equip(rcache, rcache->wanting - 1, supply);
 }
 
-/* Locked: see what memory is missing. */
-static void supply_plan(struct iova_rcache *rcache, struct supply *supply)
-{
-	supply->want_depot = !rcache->depot;
-	supply->want_cpu = !this_cache(rcache) || rcache->wanting;
-	supply->nr_hints = rcache->depot ? iova_hints_wanted(rcache->depot) : 0;
-}
-
 static unsigned long refill_locked(struct iova_rcache *rcache,
 				   unsigned int class, unsigned long limit_pfn,
 				   struct supply *supply,
@@ -173,20 +165,21 @@ static unsigned long refill(struct iova_domain *iovad, unsigned int class,
 
 	raw_spin_lock_irqsave(&iovad->lock, flags);
 	pfn = refill_locked(rcache, class, limit_pfn, &supply, NULL, false);
-	if (!pfn)
-		supply_plan(rcache, &supply);
+	if (!pfn) {
+		supply.want_depot = !rcache->depot;
+		supply.want_cpu = !this_cache(rcache) || rcache->wanting;
+		supply.nr_hints = iova_hints_wanted(rcache->depot);
+	}
 	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	if (likely(pfn))
 		return pfn;
 
 	supply_get(&supply);
-	iova_gone_init(&gone);
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	iova_lock(iovad, &gone);
 	supply_use(rcache, &supply);
 	rcache->wanting = 0;
 	pfn = refill_locked(rcache, class, limit_pfn, &supply, &gone, true);
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	iova_gone_finish(iovad, &gone);
+	iova_unlock(iovad, &gone);
 	supply_put(&supply);
 	iova_reaper_arm(rcache);
 	return pfn;
@@ -257,9 +250,13 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 
 	if (WARN_ONCE(!size, "iova: allocation of no pages\n"))
 		return 0;
+	/* The event is here, so that the fast path saves no registers for it. */
+	if (trace_iova_alloc_enabled() && iova_size_is_cached(size) &&
+	    !fast_alloc(iovad, iova_size_class(size), limit_pfn, &pfn))
+		pfn = 0;
 	if (iovad->rcache)
 		limit_pfn = min(limit_pfn, IOVA_FAST_MAX);
-	if (iova_size_is_cached(size) && iovad->rcache)
+	if (!pfn && iova_size_is_cached(size) && iovad->rcache)
 		pfn = refill(iovad, iova_size_class(size), limit_pfn);
 	if (!pfn)
 		pfn = alloc_exact(iovad, size, limit_pfn, flush_rcache);
@@ -267,20 +264,6 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 		trace_iova_alloc(iovad, pfn, size);
 	else
 		trace_iova_alloc_failed(iovad, limit_pfn, size);
-	return pfn;
-}
-
-/* Out of line, so that the fast path saves no registers for the event. */
-static noinline unsigned long alloc_traced(struct iova_domain *iovad,
-					   unsigned long size,
-					   unsigned long limit_pfn,
-					   bool flush_rcache)
-{
-	unsigned long pfn;
-
-	if (!fast_alloc(iovad, iova_size_class(size), limit_pfn, &pfn))
-		return alloc_slow(iovad, size, limit_pfn, flush_rcache);
-	trace_iova_alloc(iovad, pfn, size);
 	return pfn;
 }
 
@@ -302,14 +285,9 @@ unsigned long alloc_iova_fast(struct iova_domain *iovad, unsigned long size,
 {
 	unsigned long pfn;
 
-	if (likely(iova_size_is_cached(size))) {
-		if (trace_iova_alloc_enabled())
-			return alloc_traced(iovad, size, limit_pfn,
-					    flush_rcache);
-		if (likely(fast_alloc(iovad, iova_size_class(size), limit_pfn,
-				      &pfn)))
-			return pfn;
-	}
+	if (likely(iova_size_is_cached(size)) && !trace_iova_alloc_enabled() &&
+	    likely(fast_alloc(iovad, iova_size_class(size), limit_pfn, &pfn)))
+		return pfn;
 	return alloc_slow(iovad, size, limit_pfn, flush_rcache);
 }
 EXPORT_SYMBOL_GPL(alloc_iova_fast);
@@ -343,11 +321,9 @@ static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 	struct iova_rcache *rcache = iovad->rcache;
 	struct iova_cpu *cpu = NULL;
 	struct iova_gone gone;
-	unsigned long flags;
 
 	trace_iova_free(iovad, pfn, size);
-	iova_gone_init(&gone);
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	iova_lock(iovad, &gone);
 	if (rcache && iova_size_is_cached(size) && pfn >= iovad->start_pfn) {
 		cpu = this_cache(rcache);
 		if (!cpu)
@@ -359,8 +335,7 @@ static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 		iova_refuse(iovad, &gone, pfn, size, "no size");
 	else
 		iova_put(iovad, pfn, size, &gone);
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	iova_gone_finish(iovad, &gone);
+	iova_unlock(iovad, &gone);
 	/* A run may be all free now. */
 	if (rcache && !cpu)
 		iova_reaper_arm(rcache);
@@ -422,8 +397,8 @@ EXPORT_SYMBOL_GPL(free_iova_fast);
 int iova_domain_init_rcaches(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache;
+	int ret = -ENOMEM;
 	unsigned int cpu;
-	int ret;
 
 	if (iovad->tree.start != iovad->start_pfn)
 		return -EINVAL;
@@ -440,30 +415,22 @@ int iova_domain_init_rcaches(struct iova_domain *iovad)
 	INIT_LIST_HEAD(&rcache->caches);
 	iova_reaper_init(rcache);
 	rcache->cpus = alloc_percpu(struct iova_cpu *);
-	if (!rcache->cpus) {
-		ret = -ENOMEM;
-		goto free_rcache;
-	}
-	for_each_possible_cpu(cpu) {
-		struct iova_cpu **slot = per_cpu_ptr(rcache->cpus, cpu);
-
-		*slot = &iova_no_cache;
-	}
+	if (!rcache->cpus)
+		goto free;
+	for_each_possible_cpu(cpu)
+		*per_cpu_ptr(rcache->cpus, cpu) = &iova_no_cache;
 	/* The callback may run at once. */
 	iovad->rcache = rcache;
 	ret = cpuhp_state_add_instance_nocalls(CPUHP_IOMMU_IOVA_DEAD,
 					       &rcache->cpuhp_dead);
-	if (ret)
-		goto free_cpus;
-
-	WRITE_ONCE(iovad->fast, rcache->cpus);
-	iova_debugfs_add(rcache);
-	return 0;
-
-free_cpus:
+	if (!ret) {
+		WRITE_ONCE(iovad->fast, rcache->cpus);
+		iova_debugfs_add(rcache);
+		return 0;
+	}
 	iovad->rcache = NULL;
+free:
 	free_percpu(rcache->cpus);
-free_rcache:
 	kfree(rcache);
 	return ret;
 }

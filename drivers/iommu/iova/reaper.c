@@ -57,13 +57,11 @@ void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu)
 {
 	struct iova_domain *iovad = rcache->iovad;
 	struct iova_gone gone;
-	unsigned long flags;
 	unsigned int class;
 	bool more = true;
 
-	iova_gone_init(&gone);
 	while (more) {
-		raw_spin_lock_irqsave(&iovad->lock, flags);
+		iova_lock(iovad, &gone);
 		more = iova_magazine_sort(iovad, cpu, &gone);
 		if (!more) {
 			rcache->hits += iova_cpu_hits(cpu);
@@ -72,8 +70,7 @@ void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu)
 			list_del(&cpu->list);
 			WRITE_ONCE(rcache->nr_caches, rcache->nr_caches - 1);
 		}
-		raw_spin_unlock_irqrestore(&iovad->lock, flags);
-		iova_gone_finish(iovad, &gone);
+		iova_unlock(iovad, &gone);
 	}
 	kfree(cpu);
 }
@@ -93,11 +90,9 @@ static bool is_idle(struct iova_cpu *cpu)
 /* Take the caches of idle CPUs from them.  Return a list of these caches. */
 static struct iova_cpu *unpublish_idle(struct iova_rcache *rcache)
 {
-	struct iova_domain *iovad = rcache->iovad;
 	struct iova_cpu *cpu, *idle = NULL;
-	unsigned long flags;
 
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	guard(iova_domain)(rcache->iovad);
 	list_for_each_entry(cpu, &rcache->caches, list) {
 		struct iova_cpu **slot = per_cpu_ptr(rcache->cpus, cpu->cpu);
 
@@ -108,7 +103,6 @@ static struct iova_cpu *unpublish_idle(struct iova_rcache *rcache)
 		cpu->next_idle = idle;
 		idle = cpu;
 	}
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	return idle;
 }
 
@@ -132,11 +126,9 @@ static unsigned int trim_batch(struct iova_domain *iovad, unsigned int class,
 	struct iova_shelf *shelf;
 	struct iova_gone gone;
 	struct iova_run *run;
-	unsigned long flags;
 	unsigned int nr = 0;
 
-	iova_gone_init(&gone);
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	iova_lock(iovad, &gone);
 	if (iovad->rcache->depot) {
 		shelf = &iovad->rcache->depot->shelves[class][zone];
 		if (*left == ~0U) {
@@ -151,8 +143,7 @@ static unsigned int trim_batch(struct iova_domain *iovad, unsigned int class,
 			nr++;
 		}
 	}
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	iova_gone_finish(iovad, &gone);
+	iova_unlock(iovad, &gone);
 	return nr;
 }
 
@@ -228,17 +219,15 @@ void iova_drain(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache = iovad->rcache;
 	struct iova_cpu *cpu;
-	unsigned long flags;
 	unsigned int class;
 
 	if (!rcache)
 		return;
 	iova_magazines_sort(iovad);
 	for (class = 0; class < IOVA_CLASSES; class++) {
-		raw_spin_lock_irqsave(&iovad->lock, flags);
+		guard(iova_domain)(iovad);
 		list_for_each_entry(cpu, &rcache->caches, list)
 			iova_run_release(iovad, cpu->run[class]);
-		raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	}
 	trim_depot(rcache, true);
 }

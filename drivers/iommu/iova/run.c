@@ -183,7 +183,7 @@ void iova_run_remove(struct iova_domain *iovad, struct iova_run *run,
  * @iovad: the domain, locked
  * @run: the run, which belongs to no CPU
  * @spares: list of at least %IOVA_CUT struct iova, for taken slots
- * @gone: for iova_gone_finish()
+ * @gone: for iova_unlock()
  *
  * Cuts up to %IOVA_CUT slots, in at most %IOVA_BATCH tree operations.  If no
  * slot is left, the run is freed.

@@ -47,11 +47,10 @@ void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats)
 {
 	struct iova_rcache *rcache = iovad->rcache;
 	const struct iova_cpu *cpu;
-	unsigned long flags;
 	unsigned int class;
 
 	*stats = (struct iova_stats){ };
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	guard(iova_domain)(iovad);
 	stats->counts = iovad->counts;
 	if (rcache) {
 		stats->hits = rcache->hits;
@@ -63,7 +62,6 @@ void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats)
 			stats->runs[class] = rcache->depot->nr_runs[class];
 		}
 	}
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	for (class = 0; class < IOVA_CLASSES; class++)
 		stats->all_cached += stats->cached[class];
 }
@@ -82,10 +80,9 @@ unsigned int iova_look(struct iova_domain *iovad, unsigned long pfn,
 		       struct iova_span *spans)
 {
 	unsigned int nr = 0;
-	unsigned long flags;
 	struct gap_node *node;
 
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	guard(iova_domain)(iovad);
 	node = gap_tree_find_from(&iovad->tree, pfn);
 	while (node && nr < IOVA_BATCH) {
 		struct iova_span *span = &spans[nr++];
@@ -101,6 +98,5 @@ unsigned int iova_look(struct iova_domain *iovad, unsigned long pfn,
 			pfn = 0;
 		}
 	}
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	return nr;
 }
