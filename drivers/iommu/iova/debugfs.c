@@ -39,7 +39,7 @@ static int domains_show(struct seq_file *s, void *unused)
 	struct iova_stats stats;
 
 	seq_puts(s, "domain live cached tree hits misses refused\n");
-	mutex_lock(&domains_mutex);
+	guard(mutex)(&domains_mutex);
 	list_for_each_entry(rcache, &domains, list) {
 		iova_domain_stats(rcache->iovad, &stats);
 		seq_printf(s, "%u %lu %lu %lu %lu %lu %lu\n",
@@ -47,7 +47,6 @@ static int domains_show(struct seq_file *s, void *unused)
 			   stats.counts.ranges, stats.hits,
 			   stats.counts.misses, stats.counts.refused);
 	}
-	mutex_unlock(&domains_mutex);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(domains);
@@ -59,7 +58,7 @@ static int classes_show(struct seq_file *s, void *unused)
 	unsigned int class;
 
 	seq_puts(s, "domain pages runs cached\n");
-	mutex_lock(&domains_mutex);
+	guard(mutex)(&domains_mutex);
 	list_for_each_entry(rcache, &domains, list) {
 		iova_domain_stats(rcache->iovad, &stats);
 		for (class = 0; class < IOVA_CLASSES; class++) {
@@ -70,7 +69,6 @@ static int classes_show(struct seq_file *s, void *unused)
 				   stats.cached[class]);
 		}
 	}
-	mutex_unlock(&domains_mutex);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(classes);
@@ -102,7 +100,7 @@ static void walk_on(struct ranges_walk *walk)
 
 	walk->at = 0;
 	walk->nr = 0;
-	mutex_lock(&domains_mutex);
+	guard(mutex)(&domains_mutex);
 	/* The list is in the order of numbers. */
 	list_for_each_entry(rcache, &domains, list) {
 		if (rcache->id < walk->id)
@@ -124,7 +122,6 @@ static void walk_on(struct ranges_walk *walk)
 		}
 		walk->id++;
 	}
-	mutex_unlock(&domains_mutex);
 }
 
 static void *walk_here(struct ranges_walk *walk)
@@ -220,15 +217,13 @@ void iova_debugfs_exit(void)
 
 void iova_debugfs_add(struct iova_rcache *rcache)
 {
-	mutex_lock(&domains_mutex);
+	guard(mutex)(&domains_mutex);
 	rcache->id = ++last_id;
 	list_add_tail(&rcache->list, &domains);
-	mutex_unlock(&domains_mutex);
 }
 
 void iova_debugfs_del(struct iova_rcache *rcache)
 {
-	mutex_lock(&domains_mutex);
+	guard(mutex)(&domains_mutex);
 	list_del(&rcache->list);
-	mutex_unlock(&domains_mutex);
 }

@@ -377,8 +377,6 @@ bool iova_run_ends(const struct iova_run *run,
 bool iova_run_room(const struct iova_run *run, unsigned long size,
 		   unsigned long align_mask, unsigned long limit_pfn,
 		   unsigned long *first);
-const char *iova_run_put(struct iova_domain *iovad, struct iova_run *run,
-			 unsigned long pfn, unsigned long size);
 
 /* depot.c */
 unsigned int iova_zone(const struct iova_domain *iovad, unsigned long last);
@@ -396,8 +394,8 @@ unsigned long iova_depot_alloc(struct iova_domain *iovad, unsigned int class,
 /* magazine.c */
 void iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
 	      struct iova_gone *gone);
-bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
-			struct iova_gone *gone);
+unsigned int iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
+				struct iova_gone *gone);
 unsigned int iova_magazine_make_room(struct iova_domain *iovad,
 				     struct iova_cpu *cpu,
 				     struct iova_gone *gone);
@@ -450,6 +448,24 @@ static inline void iova_note_free(struct iova_domain *iovad, unsigned long pfn)
 		return;
 	iovad->failed_limit = 0;
 	iovad->failed_size = ~0UL;
+}
+
+/* Locked: @by more bits of the bitmap of a run are set now. */
+static inline void iova_run_count(struct iova_domain *iovad,
+				  struct iova_run *run, int by)
+{
+	run->nr_free += by;
+	iovad->rcache->depot->free[run->zone][run->class] += by;
+}
+
+/* Locked: @nr slots of a run were freed. */
+static inline void iova_run_freed(struct iova_domain *iovad,
+				  struct iova_run *run, unsigned int nr)
+{
+	iova_run_count(iovad, run, nr);
+	iova_note_free(iovad, run->gap.first);
+	if (run->nr_free >= run->relist_at)
+		iova_depot_list(iovad, run);
 }
 
 #endif /* _IOVA_INTERNAL_H */

@@ -41,26 +41,34 @@ static void put_in_node(struct iova_domain *iovad, struct gap_node *node,
 			unsigned long pfn, unsigned long size,
 			struct iova_gone *gone)
 {
-	const char *why = NULL;
-	unsigned long length;
+	unsigned long first = 0, last = 0, length;
+	struct iova_run *run = NULL;
+	bool free = !node;
 
-	if (!node) {
-		why = "not allocated";
-	} else if (iova_is_run(node)) {
-		why = iova_run_put(iovad, iova_to_run(node), pfn, size);
-	} else {
-		length = node->last - node->first + 1;
-		if (size && node->first != pfn)
-			why = "inside another range";
-		else if (size && length != size &&
-			 (length > IOVA_CACHED_MAX || size > IOVA_CACHED_MAX ||
-			  iova_size_class(length) != iova_size_class(size)))
-			why = "allocated with another size";
-		else
-			iova_tree_erase(iovad, iova_to_iova(node), gone);
+	if (node && iova_is_run(node)) {
+		run = iova_to_run(node);
+		free = iova_run_next(run, pfn, &first, &last);
+	} else if (node) {
+		first = node->first;
+		last = node->last;
 	}
-	if (why)
-		iova_refuse(iovad, gone, pfn, size, why);
+	length = last - first + 1;
+
+	if (free) {
+		iova_refuse(iovad, gone, pfn, size, "not allocated");
+	} else if (size && first != pfn) {
+		iova_refuse(iovad, gone, pfn, size, "inside another range");
+	} else if (size && length != size &&
+		   (length > IOVA_CACHED_MAX || size > IOVA_CACHED_MAX ||
+		    iova_size_class(length) != iova_size_class(size))) {
+		iova_refuse(iovad, gone, pfn, size,
+			    "allocated with another size");
+	} else if (run) {
+		__set_bit((first - run->gap.first) >> run->class, run->free);
+		iova_run_freed(iovad, run, 1);
+	} else {
+		iova_tree_erase(iovad, iova_to_iova(node), gone);
+	}
 }
 
 /**
@@ -131,11 +139,7 @@ static __always_inline unsigned int put_in_run(struct iova_domain *iovad,
 		*word &= ~waiting;
 	if (!nr)
 		return 0;
-	run->nr_free += nr;
-	iovad->rcache->depot->free[run->zone][run->class] += nr;
-	iova_note_free(iovad, run->gap.first);
-	if (run->nr_free >= run->relist_at)
-		iova_depot_list(iovad, run);
+	iova_run_freed(iovad, run, nr);
 	return nr;
 }
 
@@ -172,14 +176,14 @@ static __always_inline void fetch(struct iova_depot *depot, const u64 *at)
 
 /* Sort entries back from the one at @from on; returns how many. */
 static unsigned int sort(struct iova_domain *iovad, struct iova_cpu *cpu,
-			 unsigned int from, struct iova_gone *gone, int *budget)
+			 unsigned int from, struct iova_gone *gone)
 {
 	const u64 *at = cpu->freed + from, *begin = at;
 	/* Pairs with the release in append(): entries below nr are written. */
 	const u64 *end = cpu->freed + smp_load_acquire(&cpu->nr);
 	struct iova_depot *depot = iovad->rcache->depot;
-	int left = *budget;
 	unsigned int nr;
+	int left = BUDGET;
 
 	while (at != end && left > 0) {
 		unsigned long pfn = iova_entry_pfn(*at);
@@ -207,21 +211,20 @@ static unsigned int sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 		if (unlikely(gone->nr_bad == IOVA_BAD_MAX - 1))
 			break;
 	}
-	*budget = left;
 	return at - begin;
 }
 
 /*
  * Locked: sort back the oldest entries of a magazine, as many as one hold of
- * the lock may, but at least one.  Return whether some are left.
+ * the lock may.  Return how many; 0 if there are none.
  */
-bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
-			struct iova_gone *gone)
+unsigned int iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
+				struct iova_gone *gone)
 {
-	int budget = BUDGET;
+	unsigned int nr = sort(iovad, cpu, cpu->nr_sorted, gone);
 
-	cpu->nr_sorted += sort(iovad, cpu, cpu->nr_sorted, gone, &budget);
-	return READ_ONCE(cpu->nr) != cpu->nr_sorted;
+	cpu->nr_sorted += nr;
+	return nr;
 }
 
 static void reverse(u64 *first, u64 *end)
@@ -249,9 +252,8 @@ unsigned int iova_magazine_make_room(struct iova_domain *iovad,
 	unsigned int sorted = cpu->nr_sorted, from = max(cpu->oldest, sorted);
 	unsigned int newer = from - sorted, nr, left;
 	u64 *freed = cpu->freed;
-	int budget = BUDGET;
 
-	nr = sort(iovad, cpu, from, gone, &budget);
+	nr = sort(iovad, cpu, from, gone);
 	cpu->frees += sorted + nr;
 	if (nr == 1 && !sorted) {
 		cpu->oldest = (from + 1) % IOVA_MAGAZINE;
@@ -311,42 +313,31 @@ unsigned long iova_magazines_sort(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache = iovad->rcache;
 	unsigned int left = rcache ? READ_ONCE(rcache->nr_caches) : 0, done = 0;
-	unsigned int holds = left * IOVA_MAGAZINE;
+	unsigned int holds = left * (IOVA_MAGAZINE + 1), nr;
 	struct iova_cpu *cpu, *was = NULL;
-	unsigned long flags, ranges = 0, nr;
+	unsigned long ranges = 0;
 	struct iova_gone gone;
-	int budget;
 
-	iova_gone_init(&gone);
 	/* CPUs that go on freeing do not keep the caller here. */
-	while (left && holds--) {
-		budget = BUDGET;
-		raw_spin_lock_irqsave(&iovad->lock, flags);
-		while (left && budget > 0 && gone.nr_bad < IOVA_BAD_MAX - 1) {
-			cpu = list_first_entry_or_null(&rcache->caches,
-						       struct iova_cpu, list);
-			if (!cpu) {
-				left = 0;
-				break;
-			}
-			/* Another caller may have moved the one before. */
-			if (cpu != was)
-				done = 0;
-			was = cpu;
-			nr = sort(iovad, cpu, cpu->nr_sorted, &gone, &budget);
-			cpu->nr_sorted += nr;
-			ranges += nr;
-			done += nr;
-			budget--;
-			if (done < IOVA_MAGAZINE &&
-			    cpu->nr_sorted != READ_ONCE(cpu->nr))
-				break;
+	for (; left && holds; holds--) {
+		iova_lock(iovad, &gone);
+		cpu = list_first_entry_or_null(&rcache->caches,
+					       struct iova_cpu, list);
+		/* Another caller may have moved the one before. */
+		if (cpu != was)
+			done = 0;
+		was = cpu;
+		nr = cpu ? iova_magazine_sort(iovad, cpu, &gone) : 0;
+		ranges += nr;
+		done += nr;
+		if (!cpu) {
+			left = 0;
+		} else if (!nr || done >= IOVA_MAGAZINE) {
 			was = NULL;
 			list_move_tail(&cpu->list, &rcache->caches);
 			left--;
 		}
-		raw_spin_unlock_irqrestore(&iovad->lock, flags);
-		iova_gone_finish(iovad, &gone);
+		iova_unlock(iovad, &gone);
 	}
 	return ranges;
 }

@@ -57,13 +57,12 @@ void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu)
 {
 	struct iova_domain *iovad = rcache->iovad;
 	struct iova_gone gone;
-	unsigned int class;
-	bool more = true;
+	unsigned int class, nr;
 
-	while (more) {
+	do {
 		iova_lock(iovad, &gone);
-		more = iova_magazine_sort(iovad, cpu, &gone);
-		if (!more) {
+		nr = iova_magazine_sort(iovad, cpu, &gone);
+		if (!nr) {
 			rcache->hits += iova_cpu_hits(cpu);
 			for (class = 0; class < IOVA_CLASSES; class++)
 				iova_run_release(iovad, cpu->run[class]);
@@ -71,7 +70,7 @@ void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu)
 			WRITE_ONCE(rcache->nr_caches, rcache->nr_caches - 1);
 		}
 		iova_unlock(iovad, &gone);
-	}
+	} while (nr);
 	kfree(cpu);
 }
 
