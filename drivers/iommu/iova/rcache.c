@@ -418,7 +418,7 @@ int iova_domain_init_rcaches(struct iova_domain *iovad)
 	if (!rcache->cpus)
 		goto free;
 	for_each_possible_cpu(cpu)
-		*per_cpu_ptr(rcache->cpus, cpu) = &iova_no_cache;
+		WRITE_ONCE(*per_cpu_ptr(rcache->cpus, cpu), &iova_no_cache);
 	/* The callback may run at once. */
 	iovad->rcache = rcache;
 	ret = cpuhp_state_add_instance_nocalls(CPUHP_IOMMU_IOVA_DEAD,
