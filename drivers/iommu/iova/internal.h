@@ -55,7 +55,7 @@
 #define IOVA_MAGAZINE		64U
 
 /* log2 of the size of the slots for @size granules, 1 to IOVA_CACHED_MAX. */
-static __always_inline unsigned int iova_size_class(unsigned long size)
+static __always_inline unsigned long iova_size_class(unsigned long size)
 {
 	return __fls(2 * size - 1);
 }
@@ -370,6 +370,7 @@ void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
 		   struct iova_cpu *cpu);
 unsigned long iova_run_give_one(struct iova_domain *iovad, struct iova_run *run);
 unsigned int iova_run_owner_word(const struct iova_run *run);
+bool iova_run_is_free(const struct iova_run *run, unsigned long slot);
 bool iova_run_next(const struct iova_run *run, unsigned long pfn,
 		   unsigned long *first, unsigned long *last);
 bool iova_run_ends(const struct iova_run *run,

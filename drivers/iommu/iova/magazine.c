@@ -41,30 +41,36 @@ static void put_in_node(struct iova_domain *iovad, struct gap_node *node,
 			unsigned long pfn, unsigned long size,
 			struct iova_gone *gone)
 {
-	unsigned long first = 0, last = 0, length;
+	unsigned long first, length, slot = 0;
 	struct iova_run *run = NULL;
-	bool free = !node;
+	const char *why = NULL;
 
-	if (node && iova_is_run(node)) {
-		run = iova_to_run(node);
-		free = iova_run_next(run, pfn, &first, &last);
-	} else if (node) {
-		first = node->first;
-		last = node->last;
-	}
-	length = last - first + 1;
-
-	if (free) {
+	if (!node) {
 		iova_refuse(iovad, gone, pfn, size, "not allocated");
-	} else if (size && first != pfn) {
-		iova_refuse(iovad, gone, pfn, size, "inside another range");
-	} else if (size && length != size &&
-		   (length > IOVA_CACHED_MAX || size > IOVA_CACHED_MAX ||
-		    iova_size_class(length) != iova_size_class(size))) {
-		iova_refuse(iovad, gone, pfn, size,
-			    "allocated with another size");
+		return;
+	}
+	first = node->first;
+	length = node->last - first + 1;
+	if (iova_is_run(node)) {
+		run = iova_to_run(node);
+		slot = (pfn - first) >> run->class;
+		first += slot << run->class;
+		length = 1UL << run->class;
+	}
+
+	if (run && iova_run_is_free(run, slot))
+		why = "not allocated";
+	else if (size && first != pfn)
+		why = "inside another range";
+	else if (size && length != size &&
+		 (length > IOVA_CACHED_MAX || size > IOVA_CACHED_MAX ||
+		  iova_size_class(length) != iova_size_class(size)))
+		why = "allocated with another size";
+
+	if (why) {
+		iova_refuse(iovad, gone, pfn, size, why);
 	} else if (run) {
-		__set_bit((first - run->gap.first) >> run->class, run->free);
+		__set_bit(slot, run->free);
 		iova_run_freed(iovad, run, 1);
 	} else {
 		iova_tree_erase(iovad, iova_to_iova(node), gone);

@@ -216,7 +216,7 @@ static const unsigned long class_size[IOVA_CLASSES] = {
 };
 
 static __always_inline bool fast_alloc(struct iova_domain *iovad,
-				       unsigned int class,
+				       unsigned long class,
 				       unsigned long limit_pfn,
 				       unsigned long *pfn)
 {
@@ -285,9 +285,13 @@ unsigned long alloc_iova_fast(struct iova_domain *iovad, unsigned long size,
 {
 	unsigned long pfn;
 
-	if (likely(iova_size_is_cached(size)) && !trace_iova_alloc_enabled() &&
-	    likely(fast_alloc(iovad, iova_size_class(size), limit_pfn, &pfn)))
-		return pfn;
+	if (likely(iova_size_is_cached(size))) {
+		if (trace_iova_alloc_enabled())
+			return alloc_slow(iovad, size, limit_pfn, flush_rcache);
+		if (likely(fast_alloc(iovad, iova_size_class(size), limit_pfn,
+				      &pfn)))
+			return pfn;
+	}
 	return alloc_slow(iovad, size, limit_pfn, flush_rcache);
 }
 EXPORT_SYMBOL_GPL(alloc_iova_fast);

@@ -264,6 +264,15 @@ static void free_slots(const struct iova_run *run, unsigned long *slots)
 			READ_ONCE(run->owner->mask[run->class]);
 }
 
+/* Locked: whether a slot is free; one that a CPU has to hand out is. */
+bool iova_run_is_free(const struct iova_run *run, unsigned long slot)
+{
+	DECLARE_BITMAP(slots, IOVA_RUN_PAGES);
+
+	free_slots(run, slots);
+	return test_bit(slot, slots);
+}
+
 /**
  * iova_run_next - the slot that holds a pfn
  * @run: the run; its domain is locked

@@ -172,7 +172,12 @@ bool iova_tree_alloc(struct iova_domain *iovad, unsigned long size,
 		     unsigned long limit_pfn, bool size_aligned,
 		     unsigned long least_pfn, struct iova *iova)
 {
-	guard(iova_domain)(iovad);
-	return iova_tree_take(iovad, size, limit_pfn, size_aligned, least_pfn,
-			      iova);
+	unsigned long flags;
+	bool taken;
+
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	taken = iova_tree_take(iovad, size, limit_pfn, size_aligned, least_pfn,
+			       iova);
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	return taken;
 }
