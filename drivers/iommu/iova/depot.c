@@ -208,15 +208,16 @@ unsigned long iova_depot_alloc(struct iova_domain *iovad, unsigned int class,
 			       struct iova_run **new, struct iova_gone *gone,
 			       bool last_try)
 {
+	struct iova_waiting *waiting = cpu ? &cpu->waiting[class] : NULL;
 	struct iova_run *run = NULL;
-	unsigned long mask, slot;
+	unsigned long slot;
 	bool made = false;
 
 	/* It has slots: an interrupt got some, or they are above the limit. */
-	if (cpu && cpu->mask[class])
-		cpu = NULL;
-	if (cpu)
-		run = own_run(cpu->run[class], limit_pfn);
+	if (waiting && waiting->mask)
+		waiting = NULL;
+	if (waiting)
+		run = own_run(waiting->run, limit_pfn);
 	if (!run)
 		run = pick_best(iovad, class, limit_pfn);
 	if (!run && *new && !iovad->rcache->nr_cutting &&
@@ -232,16 +233,15 @@ unsigned long iova_depot_alloc(struct iova_domain *iovad, unsigned int class,
 		run = pick_any(iovad, class, limit_pfn);
 	if (!run)
 		return 0;
-	if (!cpu)
+	if (!waiting)
 		return iova_run_give_one(iovad, run);
-	if (cpu->run[class] != run)
-		iova_run_release(iovad, cpu->run[class]);
-	iova_run_give(iovad, run, cpu);
-	mask = cpu->mask[class];
-	slot = __fls(mask);
+	if (waiting->run != run)
+		iova_run_release(iovad, waiting->run);
+	iova_run_give(iovad, run, waiting);
+	slot = __fls(waiting->mask);
 	/* If the run is new, this slot counts as a miss and not as a hit. */
-	cpu->given -= made;
+	waiting->given -= made;
 	cpu->frees += made;
-	WRITE_ONCE(cpu->mask[class], mask ^ BIT(slot));
-	return cpu->base[class] + (slot << class);
+	WRITE_ONCE(waiting->mask, waiting->mask ^ BIT(slot));
+	return waiting->base + (slot << class);
 }

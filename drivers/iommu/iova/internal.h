@@ -76,7 +76,7 @@ static __always_inline bool iova_size_is_cached(unsigned long size)
  * @zone: iova_zone() of its highest pfn
  * @gap: its node in the gap tree of the domain
  * @list: link in a list of the depot, or in iova_gone.runs
- * @owner: the cache that has slots of it; %NULL for none
+ * @owner: the slots of it that a CPU has to hand out; %NULL for none
  * @next_word: the word of @free that a CPU gets next
  * @free: a bit for each slot, set when it counts in @nr_free
  *
@@ -92,7 +92,7 @@ struct iova_run {
 	u8 zone : 1;
 	struct gap_node gap __aligned(sizeof(u64));
 	struct list_head list;
-	struct iova_cpu *owner;
+	struct iova_waiting *owner;
 	unsigned int next_word;
 	DECLARE_BITMAP(free, IOVA_RUN_PAGES);
 };
@@ -123,19 +123,31 @@ static inline struct iova *iova_to_iova(struct gap_node *node)
 }
 
 /**
- * struct iova_cpu - the cache of a CPU
- * @nr: entries in the magazine; only its CPU changes it, interrupts disabled
- * @nr_sorted: of these, the first that are sorted back; locked
- * @oldest: the entry that is sorted back next when the magazine is full; locked
- * @given: slots that the CPU got, less those that were taken back; locked
- * @mask: for each class the slots to hand out.  The CPU takes one by
- *	compare-and-exchange; others take all by exchange, locked
+ * struct iova_waiting - the slots that a CPU has to hand out, of one class
+ * @mask: the slots.  The CPU takes one by compare-and-exchange; others take all
+ *	by exchange, locked
  * @base: pfn of the slot of bit 0; changes only while the mask is 0, locked
  * @last: highest pfn of their run; as @base
  * @run: their run, whose owner this is; as @base
+ * @given: slots that the CPU got, less those that were taken back; locked
+ */
+struct iova_waiting {
+	unsigned long mask;
+	unsigned long base;
+	unsigned long last;
+	struct iova_run *run;
+	unsigned long given;
+};
+
+/**
+ * struct iova_cpu - the cache of a CPU
+ * @nr: entries in the magazine; only its CPU changes it, interrupts disabled
+ * @nr_sorted: of these, the first that are sorted back; locked
+ * @waiting: the slots to hand out, by class
  * @seen: activity when the reaper last looked, see is_idle(); locked
  * @frees: entries that left the magazine; locked
  * @cpu: number of the CPU
+ * @oldest: the entry that is sorted back next when the magazine is full; locked
  * @list: link in iova_rcache.caches
  * @next_idle: link in the reaper's list of caches to be freed
  * @freed: the magazine: iova_entry() of each freed range
@@ -143,11 +155,7 @@ static inline struct iova *iova_to_iova(struct gap_node *node)
 struct iova_cpu {
 	unsigned int nr;
 	unsigned int nr_sorted;
-	unsigned long given;
-	unsigned long mask[IOVA_CLASSES];
-	unsigned long base[IOVA_CLASSES];
-	unsigned long last[IOVA_CLASSES];
-	struct iova_run *run[IOVA_CLASSES];
+	struct iova_waiting waiting[IOVA_CLASSES];
 	unsigned long seen;
 	unsigned long frees;
 	unsigned int cpu;
@@ -367,7 +375,7 @@ void iova_run_remove(struct iova_domain *iovad, struct iova_run *run,
 unsigned int iova_run_cut(struct iova_domain *iovad, struct iova_run *run,
 			  struct iova **spares, struct iova_gone *gone);
 void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
-		   struct iova_cpu *cpu);
+		   struct iova_waiting *waiting);
 unsigned long iova_run_give_one(struct iova_domain *iovad, struct iova_run *run);
 unsigned int iova_run_owner_word(const struct iova_run *run);
 bool iova_run_is_free(const struct iova_run *run, unsigned long slot);

@@ -136,7 +136,7 @@ static __always_inline unsigned int put_in_run(struct iova_domain *iovad,
 
 	/* Slots that a CPU still has to hand out are free: refuse them. */
 	if (run->owner) {
-		waiting = READ_ONCE(run->owner->mask[run->class]);
+		waiting = READ_ONCE(run->owner->mask);
 		word = &run->free[iova_run_owner_word(run)];
 		*word |= waiting;
 	}

@@ -221,17 +221,19 @@ static __always_inline bool fast_alloc(struct iova_domain *iovad,
 				       unsigned long *pfn)
 {
 	unsigned long flags, mask, bit;
-	struct iova_cpu *cpu;
+	struct iova_waiting *waiting;
 
 	local_irq_save(flags);
-	cpu = raw_cpu_read(*READ_ONCE(iovad->fast));
-	mask = READ_ONCE(cpu->mask[class]);
-	if (likely(mask) && likely(cpu->last[class] <= limit_pfn)) {
+	waiting = &raw_cpu_read(*READ_ONCE(iovad->fast))->waiting[class];
+	/* One register for it, not two to add at each use. */
+	OPTIMIZER_HIDE_VAR(waiting);
+	mask = READ_ONCE(waiting->mask);
+	if (likely(mask) && likely(waiting->last <= limit_pfn)) {
 		bit = __fls(mask);
-		*pfn = cpu->base[class] + bit * class_size[class];
+		*pfn = waiting->base + bit * class_size[class];
 		/* Compute it here: one register is live across the exchange. */
 		OPTIMIZER_HIDE_VAR(*pfn);
-		if (likely(try_cmpxchg(&cpu->mask[class], &mask,
+		if (likely(try_cmpxchg(&waiting->mask, &mask,
 				       mask ^ BIT(bit)))) {
 			local_irq_restore(flags);
 			return true;

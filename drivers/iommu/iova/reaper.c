@@ -65,7 +65,7 @@ void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu)
 		if (!nr) {
 			rcache->hits += iova_cpu_hits(cpu);
 			for (class = 0; class < IOVA_CLASSES; class++)
-				iova_run_release(iovad, cpu->run[class]);
+				iova_run_release(iovad, cpu->waiting[class].run);
 			list_del(&cpu->list);
 			WRITE_ONCE(rcache->nr_caches, rcache->nr_caches - 1);
 		}
@@ -226,7 +226,7 @@ void iova_drain(struct iova_domain *iovad)
 	for (class = 0; class < IOVA_CLASSES; class++) {
 		guard(iova_domain)(iovad);
 		list_for_each_entry(cpu, &rcache->caches, list)
-			iova_run_release(iovad, cpu->run[class]);
+			iova_run_release(iovad, cpu->waiting[class].run);
 	}
 	trim_depot(rcache, true);
 }

@@ -112,7 +112,7 @@ bool iova_run_make(struct iova_domain *iovad, struct iova_run *run,
 /* Locked: the word of the bitmap that the owner has slots of. */
 unsigned int iova_run_owner_word(const struct iova_run *run)
 {
-	return slot_at(run, run->owner->base[run->class]) / BITS_PER_LONG;
+	return slot_at(run, run->owner->base) / BITS_PER_LONG;
 }
 
 /* Locked: take a run, or NULL, from its CPU with the slots that are left. */
@@ -123,11 +123,11 @@ void iova_run_release(struct iova_domain *iovad, struct iova_run *run)
 	if (!run)
 		return;
 	if (run->owner) {
-		mask = xchg(&run->owner->mask[run->class], 0UL);
+		mask = xchg(&run->owner->mask, 0UL);
 		run->owner->given -= hweight_long(mask);
 		run->free[iova_run_owner_word(run)] |= mask;
 		iova_run_count(iovad, run, hweight_long(mask));
-		run->owner->run[run->class] = NULL;
+		run->owner->run = NULL;
 		run->owner = NULL;
 	}
 	iova_depot_list(iovad, run);
@@ -219,7 +219,7 @@ unsigned int iova_run_cut(struct iova_domain *iovad, struct iova_run *run,
  * other owner; the CPU has no slots of the class left.
  */
 void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
-		   struct iova_cpu *cpu)
+		   struct iova_waiting *waiting)
 {
 	unsigned int word = run->next_word;
 	unsigned long mask;
@@ -236,12 +236,12 @@ void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
 
 	/* A run with an owner is on no list. */
 	run->relist_at = IOVA_NO_RELIST;
-	run->owner = cpu;
-	cpu->run[run->class] = run;
-	cpu->base[run->class] = slot_pfn(run, (unsigned long)word * BITS_PER_LONG);
-	cpu->last[run->class] = run->gap.last;
-	cpu->given += nr;
-	WRITE_ONCE(cpu->mask[run->class], mask);
+	run->owner = waiting;
+	waiting->run = run;
+	waiting->base = slot_pfn(run, (unsigned long)word * BITS_PER_LONG);
+	waiting->last = run->gap.last;
+	waiting->given += nr;
+	WRITE_ONCE(waiting->mask, mask);
 }
 
 /* Locked: take a slot of a run without owner that has some.  Return its pfn. */
@@ -261,7 +261,7 @@ static void free_slots(const struct iova_run *run, unsigned long *slots)
 	bitmap_copy(slots, run->free, IOVA_RUN_PAGES);
 	if (run->owner)
 		slots[iova_run_owner_word(run)] |=
-			READ_ONCE(run->owner->mask[run->class]);
+			READ_ONCE(run->owner->mask);
 }
 
 /* Locked: whether a slot is free; one that a CPU has to hand out is. */

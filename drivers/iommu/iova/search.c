@@ -310,6 +310,7 @@ static bool anything_free(struct iova_domain *iovad, unsigned long limit_pfn)
 {
 	unsigned int zone = iova_zone(iovad, limit_pfn) + 1, class;
 	struct iova_rcache *rcache = iovad->rcache;
+	const struct iova_waiting *waiting;
 	const struct iova_cpu *cpu;
 	unsigned long sum = 0;
 
@@ -318,10 +319,12 @@ static bool anything_free(struct iova_domain *iovad, unsigned long limit_pfn)
 			sum |= rcache->depot->free[zone][class];
 	if (!sum)
 		list_for_each_entry(cpu, &rcache->caches, list)
-			for (class = 0; class < IOVA_CLASSES; class++)
-				if (cpu->run[class] &&
-				    cpu->run[class]->gap.first <= limit_pfn)
-					sum |= READ_ONCE(cpu->mask[class]);
+			for (class = 0; class < IOVA_CLASSES; class++) {
+				waiting = &cpu->waiting[class];
+				if (waiting->run &&
+				    waiting->run->gap.first <= limit_pfn)
+					sum |= READ_ONCE(waiting->mask);
+			}
 	return sum;
 }
 

@@ -14,11 +14,11 @@
 /* Locked: the number of allocations that the CPU served from its cache. */
 unsigned long iova_cpu_hits(const struct iova_cpu *cpu)
 {
-	unsigned long hits = cpu->given;
-	unsigned int class;
+	const struct iova_waiting *waiting = cpu->waiting;
+	unsigned long hits = 0;
 
-	for (class = 0; class < IOVA_CLASSES; class++)
-		hits -= hweight_long(READ_ONCE(cpu->mask[class]));
+	for (; waiting < cpu->waiting + IOVA_CLASSES; waiting++)
+		hits += waiting->given - hweight_long(READ_ONCE(waiting->mask));
 	return hits;
 }
 
@@ -30,7 +30,7 @@ static void add_cpu(const struct iova_cpu *cpu, struct iova_stats *stats)
 	stats->hits += iova_cpu_hits(cpu);
 	for (class = 0; class < IOVA_CLASSES; class++)
 		stats->cached[class] +=
-			hweight_long(READ_ONCE(cpu->mask[class]));
+			hweight_long(READ_ONCE(cpu->waiting[class].mask));
 	for (at = cpu->nr_sorted; at < nr; at++)
 		stats->cached[min(iova_entry_class(cpu->freed[at]),
 				  IOVA_CLASSES - 1)]++;

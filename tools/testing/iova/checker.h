@@ -507,13 +507,13 @@ static void check_run(struct iova_run *run, struct depot_sums *sums)
 	sums->free[run->class] += run->nr_free;
 	sums->runs[run->class]++;
 	if (run->owner) {
-		at = (run->owner->base[run->class] - first) >> run->class;
-		expect(run->owner->run[run->class] == run &&
-		       run->owner->last[run->class] == run->gap.last &&
+		at = (run->owner->base - first) >> run->class;
+		expect(run->owner->run == run &&
+		       run->owner->last == run->gap.last &&
 		       run->list_no == IOVA_NO_LIST,
 		       "run at %#lx and its CPU", first);
 		expect(at % BITS_PER_LONG == 0 && at < run->nr_slots &&
-		       !(run->free[at / BITS_PER_LONG] & run->owner->mask[run->class]),
+		       !(run->free[at / BITS_PER_LONG] & run->owner->mask),
 		       "run at %#lx: free twice", first);
 		return;
 	}
@@ -570,7 +570,8 @@ static void check_depot(void)
 		return;
 	list_for_each_entry(cpu, &m.iovad->rcache->caches, list)
 		for (class = 0; class < IOVA_CLASSES; class++)
-			expect(!cpu->mask[class] || cpu->run[class]->owner == cpu,
+			expect(!cpu->waiting[class].mask ||
+			       cpu->waiting[class].run->owner == &cpu->waiting[class],
 			       "CPU %u has slots of a run that is not its", cpu->cpu);
 }
 

@@ -830,9 +830,9 @@ static void pfn_0_is_no_place(void)
 static unsigned long waiting_below(unsigned long pfn, unsigned long size)
 {
 	unsigned int class = iova_size_class(size);
-	unsigned long mask = cache_of(0)->mask[class];
+	struct iova_waiting *waiting = &cache_of(0)->waiting[class];
 
-	expect(mask && cache_of(0)->base[class] + __fls(mask) * size == pfn - size,
+	expect(waiting->mask && waiting->base + __fls(waiting->mask) * size == pfn - size,
 	       "%#lx does not wait", pfn - size);
 	return pfn - size;
 }
@@ -1064,7 +1064,7 @@ static void what_waits_with_a_cpu_is_not_found(void)
 	begin(true);
 	pfn = alloc_iova_fast(iovad, 1, TOP, true);
 	expect(!find_iova(iovad, waiting_below(pfn, 1)), "found");
-	expect(cache_of(0)->mask[0], "it does not wait any more");
+	expect(cache_of(0)->waiting[0].mask, "it does not wait any more");
 	end();
 }
 
@@ -1500,7 +1500,7 @@ static void what_waits_with_another_cpu_is_had_by_a_flush(void)
 	}
 	shim_set_cpu(1);
 	take(alloc_iova_fast(iovad, 1, 2047, false), 1);
-	waiting = hweight_long(cache_of(1)->mask[0]);
+	waiting = hweight_long(cache_of(1)->waiting[0].mask);
 	shim_set_cpu(0);
 	expect(waiting == 63, "%lu wait with CPU 1", waiting);
 	expect(!alloc_iova_fast(iovad, 1, 2047, false), "had without a flush");
@@ -1944,7 +1944,7 @@ static void a_cpu_that_goes_gives_all_back(void)
 	shim_set_cpu(3);
 	allocate_many(50, 16, TOP);
 	free_many(0, 50, 16);
-	expect(cache_of(3)->mask[4], "nothing waits");
+	expect(cache_of(3)->waiting[4].mask, "nothing waits");
 	shim_set_cpu(0);
 	shim_cpu_down(3);
 	expect(!cache_of(3), "it has a cache");
