@@ -423,8 +423,8 @@ unsigned long iova_search(struct iova_domain *iovad, unsigned long size,
 /* stats.c */
 unsigned long iova_cpu_hits(const struct iova_cpu *cpu);
 void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats);
-unsigned int iova_look(struct iova_domain *iovad, unsigned long pfn,
-		       struct iova_span *spans);
+bool iova_look(struct iova_domain *iovad, unsigned long pfn,
+	       struct iova_span *span);
 
 /* reaper.c */
 void iova_reaper_init(struct iova_rcache *rcache);

@@ -3,7 +3,7 @@
  * Counters of a domain, and a walk over its ranges.
  *
  * CPUs allocate and free while their caches are added up, so the sums are those
- * of no single moment.  A walk copies a few ranges at a time.
+ * of no single moment.  A walk copies one range at a time.
  */
 
 #include <linux/export.h>
@@ -68,35 +68,27 @@ void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats)
 EXPORT_SYMBOL_GPL(iova_domain_stats);
 
 /**
- * iova_look - copy the next ranges of a domain
+ * iova_look - copy the next range of a domain
  * @iovad: the domain
- * @pfn: where to begin; to go on, the last pfn of the last span plus one
- * @spans: room for %IOVA_BATCH spans
+ * @pfn: where to look; to go on, the last pfn of the last span plus one
+ * @span: the range
  *
  * Context: any.
- * Return: the number of spans; 0 if no range ends at or above @pfn.
+ * Return: true; false if no range ends at or above @pfn.
  */
-unsigned int iova_look(struct iova_domain *iovad, unsigned long pfn,
-		       struct iova_span *spans)
+bool iova_look(struct iova_domain *iovad, unsigned long pfn,
+	       struct iova_span *span)
 {
-	unsigned int nr = 0;
 	struct gap_node *node;
 
 	guard(iova_domain)(iovad);
 	node = gap_tree_find_from(&iovad->tree, pfn);
-	while (node && nr < IOVA_BATCH) {
-		struct iova_span *span = &spans[nr++];
-
-		pfn = max(pfn, node->first);
-		*span = (struct iova_span){ node->first, node->last };
-		if (iova_is_run(node))
-			span->cached = iova_run_next(iova_to_run(node), pfn,
-						     &span->first, &span->last);
-		pfn = span->last + 1;
-		if (pfn > node->last || !pfn) {
-			node = gap_tree_next(node);
-			pfn = 0;
-		}
-	}
-	return nr;
+	if (!node)
+		return false;
+	*span = (struct iova_span){ node->first, node->last };
+	if (iova_is_run(node))
+		span->cached = iova_run_next(iova_to_run(node),
+					     max(pfn, node->first),
+					     &span->first, &span->last);
+	return true;
 }

@@ -586,12 +586,11 @@ static void sort_magazines(void)
 /* How long the range is that begins at a pfn; a look changes nothing. */
 static unsigned long length_of(unsigned long pfn)
 {
-	struct iova_span spans[IOVA_BATCH];
+	struct iova_span span;
 
-	if (!iova_look(iovad, pfn, spans) || spans[0].cached ||
-	    spans[0].first != pfn)
+	if (!iova_look(iovad, pfn, &span) || span.cached || span.first != pfn)
 		return 0;
-	return spans[0].last - pfn + 1;
+	return span.last - pfn + 1;
 }
 
 static unsigned long nr_runs(void)
@@ -1684,15 +1683,11 @@ static void what_is_free_can_be_had_between_any_two_steps(void)
 /* Ranges that neither the tree nor a run has as free. */
 static unsigned long nr_live(void)
 {
-	struct iova_span spans[IOVA_BATCH];
-	unsigned long pfn = 0, live = 0;
-	unsigned int nr, i;
+	struct iova_span span = { };
+	unsigned long pfn, live = 0;
 
-	while ((nr = iova_look(iovad, pfn, spans))) {
-		for (i = 0; i < nr; i++)
-			live += !spans[i].cached;
-		pfn = spans[nr - 1].last + 1;
-	}
+	for (pfn = 0; iova_look(iovad, pfn, &span); pfn = span.last + 1)
+		live += !span.cached;
 	return live;
 }
 
@@ -2152,50 +2147,41 @@ static void a_drain_leaves_only_runs_that_are_needed(void)
 
 /* ---- Looks from outside ---- */
 
-static void a_walk_in_batches_sees_every_range(void)
+static void a_walk_sees_every_range(void)
 {
-	struct iova_span spans[IOVA_BATCH];
-	unsigned long pfn = 0, seen = 0;
-	unsigned int nr, i;
+	unsigned long pfn, seen = 0;
+	struct iova_span span;
+	unsigned int i;
 
 	begin(true);
 	for (i = 0; i < 1000; i++)
 		reserve_iova(iovad, 3 * i + 7, 3 * i + 8);
-	while ((nr = iova_look(iovad, pfn, spans))) {
-		expect(nr <= IOVA_BATCH, "%u in a batch", nr);
-		for (i = 0; i < nr; i++, seen++)
-			expect(spans[i].first == 3 * seen + 7 &&
-			       spans[i].last == 3 * seen + 8, "range %lu", seen);
-		pfn = spans[nr - 1].last + 1;
-	}
+	for (pfn = 0; iova_look(iovad, pfn, &span); pfn = span.last + 1, seen++)
+		expect(span.first == 3 * seen + 7 && span.last == 3 * seen + 8,
+		       "range %lu", seen);
 	expect(seen == 1000, "%lu of 1000", seen);
 	/* One that was passed by may go, and one may be within a range. */
-	expect(iova_look(iovad, 8, spans) && spans[0].first == 7, "within");
+	expect(iova_look(iovad, 8, &span) && span.first == 7, "within");
 	end();
 }
 
 static void a_walk_tells_what_is_free_in_runs(void)
 {
-	struct iova_span spans[IOVA_BATCH];
-	unsigned long pfn = 512, was = 512;
-	unsigned int nr, i;
+	unsigned long was = 512;
+	struct iova_span span;
+	unsigned int i;
 
 	begin_with_runs_of_pages();
 	for (i = 0; i < 700; i++)
 		if (i % 5)
 			free_pages(600 + i, 601 + i);
 	sort_magazines();
-	while ((nr = iova_look(iovad, pfn, spans))) {
-		for (i = 0; i < nr; i++) {
-			expect(spans[i].first == was, "from %#lx, not %#lx",
-			       spans[i].first, was);
-			for (; was <= spans[i].last; was++)
-				expect(owner[was] == !spans[i].cached, "pfn %#lx",
-				       was);
-			expect(spans[i].cached || spans[i].first == spans[i].last,
-			       "two live pages are one range");
-		}
-		pfn = was;
+	while (iova_look(iovad, was, &span)) {
+		expect(span.first == was, "from %#lx, not %#lx", span.first, was);
+		for (; was <= span.last; was++)
+			expect(owner[was] == !span.cached, "pfn %#lx", was);
+		expect(span.cached || span.first == span.last,
+		       "two live pages are one range");
 	}
 	expect(was == 2048, "it ends at %#lx", was);
 	end();
@@ -2573,7 +2559,7 @@ int main(int argc, char **argv)
 	run_test(a_run_freed_past_the_magazines_goes);
 	run_test(an_idle_domain_is_small);
 	run_test(a_drain_leaves_only_runs_that_are_needed);
-	run_test(a_walk_in_batches_sees_every_range);
+	run_test(a_walk_sees_every_range);
 	run_test(a_walk_tells_what_is_free_in_runs);
 	run_test(counts_tell_hits_and_misses);
 	run_test(a_placed_range_is_where_it_should_be);
