@@ -36,45 +36,54 @@
 /* The run of the entry so far ahead is prefetched. */
 #define AHEAD		4
 
+/* Why a free is refused of a range of @length at @first; NULL if it is right. */
+static const char *mismatch(unsigned long first, unsigned long length,
+			    unsigned long pfn, unsigned long size)
+{
+	if (!size || (first == pfn && length == size))
+		return NULL;
+	if (first != pfn)
+		return "inside another range";
+	if (length > IOVA_CACHED_MAX || size > IOVA_CACHED_MAX ||
+	    iova_size_class(length) != iova_size_class(size))
+		return "allocated with another size";
+	return NULL;
+}
+
+static noinline const char *put_slot(struct iova_domain *iovad,
+				     struct iova_run *run, unsigned long pfn,
+				     unsigned long size)
+{
+	unsigned long slot = (pfn - run->gap.first) >> run->class;
+	const char *why = "not allocated";
+
+	if (!iova_run_is_free(run, slot))
+		why = mismatch(run->gap.first + (slot << run->class),
+			       1UL << run->class, pfn, size);
+	if (!why) {
+		__set_bit(slot, run->free);
+		iova_run_freed(iovad, run, 1);
+	}
+	return why;
+}
+
 /* Free a range as iova_put() does; @node is what holds @pfn, or NULL. */
 static void put_in_node(struct iova_domain *iovad, struct gap_node *node,
 			unsigned long pfn, unsigned long size,
 			struct iova_gone *gone)
 {
-	unsigned long first, length, slot = 0;
-	struct iova_run *run = NULL;
-	const char *why = NULL;
+	const char *why = "not allocated";
 
-	if (!node) {
-		iova_refuse(iovad, gone, pfn, size, "not allocated");
-		return;
+	if (node && iova_is_run(node)) {
+		why = put_slot(iovad, iova_to_run(node), pfn, size);
+	} else if (node) {
+		why = mismatch(node->first, node->last - node->first + 1, pfn,
+			       size);
+		if (!why)
+			iova_tree_erase(iovad, iova_to_iova(node), gone);
 	}
-	first = node->first;
-	length = node->last - first + 1;
-	if (iova_is_run(node)) {
-		run = iova_to_run(node);
-		slot = (pfn - first) >> run->class;
-		first += slot << run->class;
-		length = 1UL << run->class;
-	}
-
-	if (run && iova_run_is_free(run, slot))
-		why = "not allocated";
-	else if (size && first != pfn)
-		why = "inside another range";
-	else if (size && length != size &&
-		 (length > IOVA_CACHED_MAX || size > IOVA_CACHED_MAX ||
-		  iova_size_class(length) != iova_size_class(size)))
-		why = "allocated with another size";
-
-	if (why) {
+	if (why)
 		iova_refuse(iovad, gone, pfn, size, why);
-	} else if (run) {
-		__set_bit(slot, run->free);
-		iova_run_freed(iovad, run, 1);
-	} else {
-		iova_tree_erase(iovad, iova_to_iova(node), gone);
-	}
 }
 
 /**
