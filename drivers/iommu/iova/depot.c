@@ -241,7 +241,6 @@ unsigned long iova_depot_alloc(struct iova_domain *iovad, unsigned int class,
 	slot = __fls(waiting->mask);
 	/* If the run is new, this slot counts as a miss and not as a hit. */
 	waiting->given -= made;
-	cpu->frees += made;
 	WRITE_ONCE(waiting->mask, waiting->mask ^ BIT(slot));
 	return waiting->base + (slot << class);
 }

@@ -141,25 +141,25 @@ struct iova_waiting {
 
 /**
  * struct iova_cpu - the cache of a CPU
- * @nr: entries in the magazine; only its CPU changes it, interrupts disabled
+ * @nr: entries that were appended to the magazine; only its CPU changes it,
+ *	interrupts disabled
+ * @nr_max: what @nr may grow to without the lock; as @nr, but locked
  * @nr_sorted: of these, the first that are sorted back; locked
  * @waiting: the slots to hand out, by class
  * @seen: activity when the reaper last looked, see is_idle(); locked
- * @frees: entries that left the magazine; locked
  * @cpu: number of the CPU
- * @oldest: the entry that is sorted back next when the magazine is full; locked
  * @list: link in iova_rcache.caches
  * @next_idle: link in the reaper's list of caches to be freed
- * @freed: the magazine: iova_entry() of each freed range
+ * @freed: the magazine: iova_entry() of each freed range, the n-th one at index
+ *	n % %IOVA_MAGAZINE
  */
 struct iova_cpu {
 	unsigned int nr;
+	unsigned int nr_max;
 	unsigned int nr_sorted;
+	unsigned int cpu;
 	struct iova_waiting waiting[IOVA_CLASSES];
 	unsigned long seen;
-	unsigned long frees;
-	unsigned int cpu;
-	unsigned int oldest;
 	struct list_head list;
 	struct iova_cpu *next_idle;
 	u64 freed[IOVA_MAGAZINE];
@@ -405,9 +405,6 @@ void iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
 	      struct iova_gone *gone);
 unsigned int iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 				struct iova_gone *gone);
-unsigned int iova_magazine_make_room(struct iova_domain *iovad,
-				     struct iova_cpu *cpu,
-				     struct iova_gone *gone);
 bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
 			struct iova_gone *gone);
 unsigned long iova_magazines_sort(struct iova_domain *iovad);

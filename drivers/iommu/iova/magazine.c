@@ -5,10 +5,11 @@
  * Theory of operation
  * ===================
  *
- * 1. A CPU appends what it frees to its magazine, an array of pfns and classes.
+ * 1. A CPU appends what it frees to its magazine, a ring of pfns and classes.
  *    Nothing is handed out from a magazine.  A full magazine is sorted back,
- *    the oldest entries first: a slot of a run is marked free, a range with a
- *    node of its own leaves the tree.  A wrong free is found and refused here.
+ *    the oldest entries first, as many as one hold of the lock may: a slot of a
+ *    run is marked free, a range with a node of its own leaves the tree.  A
+ *    wrong free is found and refused here.
  *
  * 2. Most entries belong to one run or to a few.  So the run of an entry is
  *    asked to take the entries after it, too, up to the first that is not its
@@ -16,9 +17,9 @@
  *
  * 3. Any CPU that holds the lock may sort back the magazine of another CPU.
  *    The owner appends without the lock: it writes the entry, then the number
- *    of entries.  Only the owner makes that number smaller, and it takes the
- *    lock to do so.  So a request on any CPU can reach every free range, and
- *    does not have to ask another CPU for it.
+ *    of entries, up to a maximum for which it needs the lock.  So a request on
+ *    any CPU can reach every free range, and does not have to ask another CPU
+ *    for it.
  */
 
 #include <linux/iova.h>
@@ -189,15 +190,19 @@ static __always_inline void fetch(struct iova_depot *depot, const u64 *at)
 	prefetchw((char *)run + IOVA_NODE_ALIGN);
 }
 
-/* Sort entries back from the one at @from on; returns how many. */
-static unsigned int sort(struct iova_domain *iovad, struct iova_cpu *cpu,
-			 unsigned int from, struct iova_gone *gone)
+/*
+ * Locked: sort back the oldest entries of a magazine, as many as one hold of
+ * the lock may.  Return how many; 0 if there are none.
+ */
+unsigned int iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
+				struct iova_gone *gone)
 {
-	const u64 *at = cpu->freed + from, *begin = at;
 	/* Pairs with the release in append(): entries below nr are written. */
-	const u64 *end = cpu->freed + smp_load_acquire(&cpu->nr);
+	unsigned int nr = smp_load_acquire(&cpu->nr) - cpu->nr_sorted;
+	unsigned int first = cpu->nr_sorted % IOVA_MAGAZINE;
+	const u64 *begin = cpu->freed + first, *at = begin;
+	const u64 *end = begin + min(nr, IOVA_MAGAZINE - first);
 	struct iova_depot *depot = iovad->rcache->depot;
-	unsigned int nr;
 	int left = BUDGET;
 
 	while (at != end && left > 0) {
@@ -226,67 +231,8 @@ static unsigned int sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 		if (unlikely(gone->nr_bad == IOVA_BAD_MAX - 1))
 			break;
 	}
+	cpu->nr_sorted += at - begin;
 	return at - begin;
-}
-
-/*
- * Locked: sort back the oldest entries of a magazine, as many as one hold of
- * the lock may.  Return how many; 0 if there are none.
- */
-unsigned int iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
-				struct iova_gone *gone)
-{
-	unsigned int nr = sort(iovad, cpu, cpu->nr_sorted, gone);
-
-	cpu->nr_sorted += nr;
-	return nr;
-}
-
-static void reverse(u64 *first, u64 *end)
-{
-	for (; first < --end; first++)
-		swap(*first, *end);
-}
-
-/**
- * iova_magazine_make_room - sort back the oldest entries of a full magazine
- * @iovad: the domain, locked
- * @cpu: the cache with the magazine, of this CPU
- * @gone: for iova_unlock()
- *
- * As many as one hold of the lock may.  If that is one, its place is for the
- * next entry, so that no other has to move.  If it is several, the others move
- * to the front, the oldest first.
- *
- * Return: the index of the next entry.
- */
-unsigned int iova_magazine_make_room(struct iova_domain *iovad,
-				     struct iova_cpu *cpu,
-				     struct iova_gone *gone)
-{
-	unsigned int sorted = cpu->nr_sorted, from = max(cpu->oldest, sorted);
-	unsigned int newer = from - sorted, nr, left;
-	u64 *freed = cpu->freed;
-
-	nr = sort(iovad, cpu, from, gone);
-	cpu->frees += sorted + nr;
-	if (nr == 1 && !sorted) {
-		cpu->oldest = (from + 1) % IOVA_MAGAZINE;
-		return from;
-	}
-	left = IOVA_MAGAZINE - sorted - nr;
-	memmove(freed, freed + sorted, newer * sizeof(*freed));
-	memmove(freed + newer, freed + from + nr,
-		(left - newer) * sizeof(*freed));
-	if (newer) {
-		reverse(freed, freed + newer);
-		reverse(freed + newer, freed + left);
-		reverse(freed, freed + left);
-	}
-	cpu->oldest = 0;
-	cpu->nr_sorted = 0;
-	WRITE_ONCE(cpu->nr, left);
-	return left;
 }
 
 /* Locked: if the range at @pfn is in a magazine, free it and return true. */
@@ -300,13 +246,14 @@ bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
 	if (!iovad->rcache || gone->nr_bad == IOVA_BAD_MAX)
 		return false;
 	list_for_each_entry(cpu, &iovad->rcache->caches, list) {
-		/* Pairs with the release in append(), as in sort(). */
+		/* Pairs with the release in append(), as above. */
 		nr = smp_load_acquire(&cpu->nr);
-		for (at = cpu->nr_sorted; at < nr; at++) {
-			entry = cpu->freed[at];
+		for (at = cpu->nr_sorted; at != nr; at++) {
+			entry = cpu->freed[at % IOVA_MAGAZINE];
 			if (iova_entry_pfn(entry) != pfn)
 				continue;
-			cpu->freed[at] = cpu->freed[cpu->nr_sorted++];
+			cpu->freed[at % IOVA_MAGAZINE] =
+				cpu->freed[cpu->nr_sorted++ % IOVA_MAGAZINE];
 			iova_put(iovad, pfn, 1UL << iova_entry_class(entry),
 				 gone);
 			return true;

@@ -44,7 +44,7 @@
 #include "trace.h"
 
 /* The cache of a CPU without one: no slots, and a full magazine. */
-struct iova_cpu iova_no_cache = { .nr = IOVA_MAGAZINE };
+struct iova_cpu iova_no_cache;
 DEFINE_PER_CPU(struct iova_cpu *, iova_no_cpu) = &iova_no_cache;
 
 /**
@@ -301,24 +301,9 @@ EXPORT_SYMBOL_GPL(alloc_iova_fast);
 static __always_inline void append(struct iova_cpu *cpu, unsigned int nr,
 				   unsigned int class, unsigned long pfn)
 {
-	cpu->freed[nr] = iova_entry(class, pfn);
+	cpu->freed[nr % IOVA_MAGAZINE] = iova_entry(class, pfn);
 	/* Pairs with the acquire of nr in magazine.c and stats.c. */
 	smp_store_release(&cpu->nr, nr + 1);
-}
-
-/* Append to the magazine of this CPU, after it has room. */
-static void append_locked(struct iova_domain *iovad, struct iova_cpu *cpu,
-			  unsigned int class, unsigned long pfn,
-			  struct iova_gone *gone)
-{
-	unsigned int nr = cpu->nr;
-
-	if (nr == IOVA_MAGAZINE)
-		nr = iova_magazine_make_room(iovad, cpu, gone);
-	if (nr == cpu->nr)
-		append(cpu, nr, class, pfn);
-	else
-		cpu->freed[nr] = iova_entry(class, pfn);
 }
 
 static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
@@ -330,17 +315,21 @@ static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 
 	trace_iova_free(iovad, pfn, size);
 	iova_lock(iovad, &gone);
-	if (rcache && iova_size_is_cached(size) && pfn >= iovad->start_pfn) {
+	if (rcache && iova_size_is_cached(size)) {
 		cpu = this_cache(rcache);
 		if (!cpu)
 			rcache->wanting = raw_smp_processor_id() + 1;
 	}
-	if (cpu)
-		append_locked(iovad, cpu, iova_size_class(size), pfn, &gone);
-	else if (!size)
+	if (cpu) {
+		if (cpu->nr - cpu->nr_sorted == IOVA_MAGAZINE)
+			iova_magazine_sort(iovad, cpu, &gone);
+		cpu->nr_max = cpu->nr_sorted + IOVA_MAGAZINE;
+		append(cpu, cpu->nr, iova_size_class(size), pfn);
+	} else if (!size) {
 		iova_refuse(iovad, &gone, pfn, size, "no size");
-	else
+	} else {
 		iova_put(iovad, pfn, size, &gone);
+	}
 	iova_unlock(iovad, &gone);
 	/* A run may be all free now. */
 	if (rcache && !cpu)
@@ -358,7 +347,7 @@ static __always_inline bool fast_free(struct iova_domain *iovad,
 	local_irq_save(flags);
 	cpu = raw_cpu_read(*READ_ONCE(iovad->fast));
 	nr = cpu->nr;
-	if (likely(nr < IOVA_MAGAZINE)) {
+	if (likely(nr != cpu->nr_max)) {
 		append(cpu, nr, class, pfn);
 		done = true;
 	}
@@ -382,8 +371,7 @@ static __always_inline bool fast_free(struct iova_domain *iovad,
 void free_iova_fast(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size)
 {
-	if (likely(iova_size_is_cached(size)) &&
-	    likely(pfn >= iovad->start_pfn) && !trace_iova_free_enabled() &&
+	if (likely(iova_size_is_cached(size)) && !trace_iova_free_enabled() &&
 	    likely(fast_free(iovad, iova_size_class(size), pfn)))
 		return;
 	free_slow(iovad, pfn, size);

@@ -77,8 +77,7 @@ void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu)
 /* Locked: whether the CPU did nothing since the last call. */
 static bool is_idle(struct iova_cpu *cpu)
 {
-	unsigned long seen = iova_cpu_hits(cpu) + cpu->frees +
-			     READ_ONCE(cpu->nr);
+	unsigned long seen = iova_cpu_hits(cpu) + READ_ONCE(cpu->nr);
 
 	if (cpu->seen == seen)
 		return true;

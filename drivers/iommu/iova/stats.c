@@ -31,8 +31,8 @@ static void add_cpu(const struct iova_cpu *cpu, struct iova_stats *stats)
 	for (class = 0; class < IOVA_CLASSES; class++)
 		stats->cached[class] +=
 			hweight_long(READ_ONCE(cpu->waiting[class].mask));
-	for (at = cpu->nr_sorted; at < nr; at++)
-		stats->cached[min(iova_entry_class(cpu->freed[at]),
+	for (at = cpu->nr_sorted; at != nr; at++)
+		stats->cached[min(iova_entry_class(cpu->freed[at % IOVA_MAGAZINE]),
 				  IOVA_CLASSES - 1)]++;
 }
 

@@ -591,8 +591,8 @@ static unsigned long freed_pfns(unsigned long *pfns, unsigned long room)
 	unsigned int at;
 
 	list_for_each_entry(cpu, &m.iovad->rcache->caches, list)
-		for (at = cpu->nr_sorted; at < cpu->nr && nr < room; at++)
-			pfns[nr++] = iova_entry_pfn(cpu->freed[at]);
+		for (at = cpu->nr_sorted; at != cpu->nr && nr < room; at++)
+			pfns[nr++] = iova_entry_pfn(cpu->freed[at % IOVA_MAGAZINE]);
 	return nr;
 }
 
