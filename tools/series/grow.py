@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that grow with the series: what of them a patch can have before their last line has come.
+"""Files that grow with the series: what of them a patch can have before their last line has come, and what of them a
+base has that leaves sources out.
 
 A Makefile gets the lines that name an object with the source of that object; a list of test cases (*_cases.h) gets those
 below a comment '/* FILE */' with that file. So each patch builds and runs the tests that are there.

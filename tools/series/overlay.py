@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tomllib
 
+import grow
+
 # The base of whoever names none. The build of another one is in a folder of its name.
 DEFAULT = "6.12"
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -22,6 +24,8 @@ LAB, LAB_IN_TREE = "tools/kernel/lab", "drivers/iommu/lab"
 MAINTAINERS = "MAINTAINERS"
 # What every base has, and what each has in a folder of its name.
 EDITS, BASES = "tools/series/edits", "tools/series/bases"
+# The longest file that only one base has, in lines. What is longer belongs to all.
+OWN_LINES = 150
 
 
 class Problem(Exception):
@@ -57,7 +61,7 @@ class Base:
         try:
             told = tomllib.loads(read(path).decode())
             self.package = told.pop("package")
-            without = told.pop("without", {})
+            without, self.long = told.pop("without", {}), told.pop("long", {})
             self.suite, self.note = told.pop("suite", None), told.pop("note", "")
             self.files, self.edits, self.fixes, self.maintainers, self.options = (
                 without.pop(what, []) for what in ("files", "edits", "fixes", "maintainers", "options"))
@@ -118,24 +122,50 @@ def release(base, folder):
     return version
 
 
-def in_tree(name):
+def in_tree(name, folder=""):
+    """Where a file of the project goes, which is of all bases, or of the one that has that folder."""
+    name = name.removeprefix(folder)
     return LAB_IN_TREE + name[len(LAB):] if name.startswith(LAB + "/") else name
+
+
+def listed(project, *folders):
+    """The files in some folders of the project, as git knows them or would."""
+    names = subprocess.run(
+        ["git", "-C", project, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *folders],
+        check=True, capture_output=True, text=True).stdout
+    for name in sorted(filter(None, names.split("\0"))):
+        path = os.path.join(project, name)
+        if os.path.islink(path):
+            raise Problem(f"{name} is a symbolic link; the series carries plain files only")
+        if os.path.isfile(path) and not (name.startswith(LAB) and name.endswith(".edit")):
+            yield name
+
+
+def own_folder(version):
+    return os.path.join(BASES, version, "files", "")
 
 
 def project_files(base, lab=False):
     """Where each file of the project that belongs in a tree of the base goes: {path in the tree: path here}."""
-    listed = subprocess.run(
-        ["git", "-C", base.project, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *FOLDERS,
-         *([LAB] if lab else [])],
-        check=True, capture_output=True, text=True).stdout
-    files = {}
-    for name in sorted(filter(None, listed.split("\0"))):
-        path = os.path.join(base.project, name)
-        if os.path.islink(path):
-            raise Problem(f"{name} is a symbolic link; the series carries plain files only")
-        if os.path.isfile(path) and not (name.startswith(LAB) and name.endswith(".edit")):
-            files[in_tree(name)] = name
-    return {name: files[name] for name in base.leave_out(files, base.files, "the file")}
+    files = {in_tree(name): name for name in listed(base.project, *FOLDERS, *([LAB] if lab else []))}
+    kept = {name: files[name] for name in base.leave_out(files, base.files, "the file")}
+    for name in listed(base.project, own_folder(base.version)):
+        where = in_tree(name, own_folder(base.version))
+        if where in files:
+            raise Problem(f"{name} would replace {files[where]}: a file is of one base, or of all")
+        lines = read(os.path.join(base.project, name)).count(b"\n")
+        if lines > OWN_LINES and where not in base.long:
+            raise Problem(f"{name} has {lines} lines; above {OWN_LINES} it needs a reason in [long] of base.toml")
+        kept[where] = name
+    return kept
+
+
+def absent(base, kept):
+    """The files that the project has for other bases only: paths in the tree."""
+    everything = {in_tree(name) for name in listed(base.project, *FOLDERS)}
+    for version in bases(base.project):
+        everything |= {in_tree(name, own_folder(version)) for name in listed(base.project, own_folder(version))}
+    return everything - set(kept)
 
 
 class Edit:
@@ -247,12 +277,16 @@ def wanted(base, folder, lab=False):
     """Every file in which the tree differs from a source of the base: {path: (bytes, executable)}; with lab, that of our
     builds."""
     release(base, folder)
-    files = {}
-    for name, source in project_files(base, lab).items():
+    files, kept = {}, project_files(base, lab)
+    missing = absent(base, kept)
+    for name, source in kept.items():
         if os.path.lexists(os.path.join(folder, name)):
             raise Problem(f"{source} would replace {name} of the base; the series only adds files and makes edits")
         path = os.path.join(base.project, source)
-        files[name] = (read(path), executable(path))
+        text = read(path)
+        if grow.grows(name):
+            text = grow.so_far(name, text.decode(), missing).encode()
+        files[name] = (text, executable(path))
     changed = apply_edits(folder, edits(base, lab))
     entries = maintainers(base)
     if entries:

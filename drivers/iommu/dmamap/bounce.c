@@ -31,6 +31,7 @@ static void clear_margins(struct device *dev, phys_addr_t slot, size_t size)
 	memset(first + before + size, 0, whole - before - size);
 	/* Memory may have old data. Overwrite it, despite DMA_ATTR_SKIP_CPU_SYNC. */
 	dmamap_cache(dev, slot - before, whole, DMA_TO_DEVICE, false);
+	arch_sync_dma_flush();
 }
 
 /**
@@ -57,7 +58,7 @@ phys_addr_t dmamap_bounce(struct device *dev, phys_addr_t phys, size_t size,
 		return (phys_addr_t)DMA_MAPPING_ERROR;
 	}
 	trace_swiotlb_bounced(dev, phys, size);
-	slot = swiotlb_tbl_map_single(dev, phys, size, mask, dir, attrs);
+	slot = dmamap_slot_alloc(dev, phys, size, mask, dir, attrs);
 	if (slot == (phys_addr_t)DMA_MAPPING_ERROR)
 		return slot;
 

@@ -283,7 +283,7 @@ static void free_late(struct work_struct *work)
 /* With interrupts disabled, the DMA core has warned. */
 static void free_later(struct device *dev, size_t size, void *cpu_addr)
 {
-	struct late_free *late = kmalloc(sizeof(*late), GFP_ATOMIC);
+	struct late_free *late = kmalloc_obj(*late, GFP_ATOMIC);
 
 	dev_WARN_ONCE(dev, !irqs_disabled(),
 		      "coherent memory freed in atomic context, %s\n",
@@ -326,6 +326,8 @@ void *iommu_dma_alloc(struct device *dev, size_t size, dma_addr_t *addr,
 	struct page *page;
 	void *cpu_addr;
 
+	if (dmamap_unsupported(attrs))
+		return NULL;
 	gfp |= __GFP_ZERO;
 	if (gfpflags_allow_blocking(gfp) && !(attrs & DMA_ATTR_FORCE_CONTIGUOUS))
 		return alloc_collected(dev, size, addr, prot, gfp, attrs);
@@ -336,7 +338,7 @@ void *iommu_dma_alloc(struct device *dev, size_t size, dma_addr_t *addr,
 	if (IS_ENABLED(CONFIG_DMA_DIRECT_REMAP) && !coherent &&
 	    !gfpflags_allow_blocking(gfp) &&
 	    !(attrs & DMA_ATTR_NO_KERNEL_MAPPING))
-		page = dma_alloc_from_pool(dev, size, &cpu_addr, gfp, NULL);
+		page = dmamap_pool_alloc(dev, size, &cpu_addr, gfp, attrs);
 	else
 		page = alloc_contiguous(dev, size, &cpu_addr, gfp, attrs);
 	if (!page)
@@ -412,7 +414,7 @@ struct sg_table *iommu_dma_alloc_noncontiguous(struct device *dev, size_t size,
 	struct dmamap_noncontiguous *memory;
 	dma_addr_t addr;
 
-	memory = kmalloc(sizeof(*memory), gfp & ~GFP_PLACE);
+	memory = kmalloc_obj(*memory, gfp & ~GFP_PLACE);
 	if (!memory)
 		return NULL;
 	if (dmamap_untrusted(dev))

@@ -49,6 +49,30 @@ struct iommu_domain iommu_dma_removed_domain = {
 	.geometry.force_aperture = true,
 };
 
+static int create_cookie(struct iommu_domain *domain, dma_addr_t msi_base,
+			 bool msi_only)
+{
+	struct iommu_dma_cookie *cookie;
+
+	cookie = kzalloc_obj(*cookie, GFP_KERNEL);
+	if (!cookie)
+		return -ENOMEM;
+	if (!dmamap_cookie_set(domain, cookie, msi_only)) {
+		kfree(cookie);
+		return -EEXIST;
+	}
+	cookie->domain = domain;
+	cookie->msi_only = msi_only;
+	cookie->msi_next = msi_base;
+	mutex_init(&cookie->lock);
+	mutex_init(&cookie->msi_lock);
+	INIT_LIST_HEAD(&cookie->msi_pages);
+	INIT_LIST_HEAD(&cookie->reserved);
+	/* A granule is set, but there are no addresses yet. */
+	init_iova_domain(&cookie->iovad, PAGE_SIZE, 1);
+	return 0;
+}
+
 /**
  * iommu_get_dma_cookie - prepare a domain for the DMA API
  * @domain: the domain
@@ -57,22 +81,7 @@ struct iommu_domain iommu_dma_removed_domain = {
  */
 int iommu_get_dma_cookie(struct iommu_domain *domain)
 {
-	struct iommu_dma_cookie *cookie;
-
-	if (domain->iova_cookie)
-		return -EEXIST;
-	cookie = kzalloc(sizeof(*cookie), GFP_KERNEL);
-	if (!cookie)
-		return -ENOMEM;
-	cookie->domain = domain;
-	mutex_init(&cookie->lock);
-	mutex_init(&cookie->msi_lock);
-	INIT_LIST_HEAD(&cookie->msi_pages);
-	INIT_LIST_HEAD(&cookie->reserved);
-	/* A granule is set, but there are no addresses yet. */
-	init_iova_domain(&cookie->iovad, PAGE_SIZE, 1);
-	domain->iova_cookie = cookie;
-	return 0;
+	return create_cookie(domain, 0, false);
 }
 
 /**
@@ -85,18 +94,9 @@ int iommu_get_dma_cookie(struct iommu_domain *domain)
  */
 int iommu_get_msi_cookie(struct iommu_domain *domain, dma_addr_t base)
 {
-	struct iommu_dma_cookie *cookie;
-	int ret;
-
 	if (domain->type != IOMMU_DOMAIN_UNMANAGED)
 		return -EINVAL;
-	ret = iommu_get_dma_cookie(domain);
-	if (ret)
-		return ret;
-	cookie = domain->iova_cookie;
-	cookie->msi_only = true;
-	cookie->msi_next = base;
-	return 0;
+	return create_cookie(domain, base, true);
 }
 EXPORT_SYMBOL(iommu_get_msi_cookie);
 
@@ -120,7 +120,7 @@ static void drop_addresses(struct iommu_dma_cookie *cookie)
  */
 void iommu_put_dma_cookie(struct iommu_domain *domain)
 {
-	struct iommu_dma_cookie *cookie = domain->iova_cookie;
+	struct iommu_dma_cookie *cookie = dmamap_cookie_of(domain);
 
 	if (!cookie)
 		return;
@@ -129,7 +129,7 @@ void iommu_put_dma_cookie(struct iommu_domain *domain)
 		drop_addresses(cookie);
 	}
 	dmamap_msi_forget(cookie, &cookie->msi_pages);
-	domain->iova_cookie = NULL;
+	dmamap_cookie_clear(domain);
 	kfree(cookie);
 }
 
@@ -141,8 +141,11 @@ static int init_addresses(struct iommu_dma_cookie *cookie,
 	int ret;
 
 	cookie->second_page = larger ? 1UL << __ffs(larger) : ~0UL;
-	/* A deferred attach may add page sizes. */
-	if (is_kdump_kernel())
+	/*
+	 * A deferred attach may add page sizes. Without map_pages() the page
+	 * table chooses the sizes itself.
+	 */
+	if (is_kdump_kernel() || !cookie->domain->ops->map_pages)
 		cookie->second_page = granule;
 	init_iova_domain(iovad, granule, base_pfn);
 	ret = iova_domain_init_rcaches(iovad);
@@ -181,8 +184,7 @@ static void choose_mode(struct iommu_dma_cookie *cookie, struct device *dev)
 	struct iommu_domain *domain = cookie->domain;
 	int ret;
 
-	if (dmamap_untrusted(dev) ||
-	    !device_iommu_capable(dev, IOMMU_CAP_DEFERRED_FLUSH))
+	if (dmamap_untrusted(dev) || !dmamap_can_defer(domain, dev))
 		cookie->may_defer = false;
 	if (dev->iommu->shadow_on_flush)
 		cookie->shadowed = true;
@@ -240,7 +242,7 @@ static int check_fit(struct iommu_dma_cookie *cookie, struct device *dev,
 
 static int join_domain(struct iommu_domain *domain, struct device *dev)
 {
-	struct iommu_dma_cookie *cookie = domain->iova_cookie;
+	struct iommu_dma_cookie *cookie = dmamap_cookie_of(domain);
 	unsigned long granule = 1UL << __ffs(domain->pgsize_bitmap);
 	unsigned long base_pfn;
 	int ret;
@@ -261,7 +263,7 @@ static int join_domain(struct iommu_domain *domain, struct device *dev)
 	}
 	if (!ret && !cookie->ready) {
 		cookie->group = iommu_group_id(dev->iommu_group);
-		/* Pairs with smp_load_acquire() in iommu_dma_prepare_msi(). */
+		/* Pairs with smp_load_acquire() in iommu_dma_sw_msi(). */
 		smp_store_release(&cookie->ready, true);
 	}
 	/* Also if the device is blocked, because it is attached. */
@@ -271,22 +273,22 @@ static int join_domain(struct iommu_domain *domain, struct device *dev)
 }
 
 /**
- * iommu_setup_dma_ops - let this layer map for a device of a DMA domain
- * @dev: a device whose group has a default domain, attached or not; the lock of
- *	the group is held
+ * dmamap_setup - let this layer map for a device of a DMA domain
+ * @dev: a device, attached or not; the lock of its group is held
+ * @domain: the default domain of the group
  * Context: process; may sleep.
  */
-void iommu_setup_dma_ops(struct device *dev)
+void dmamap_setup(struct device *dev, struct iommu_domain *domain)
 {
-	struct iommu_domain *domain = iommu_get_dma_domain(dev);
+	bool ours = iommu_is_dma_domain(domain);
 	int ret;
 
 	if (dev_is_pci(dev))
 		dev->iommu->pci_32bit_workaround = !iommu_dma_forcedac;
 
 	dev->iommu->dma_blocked = false;
-	dev->dma_iommu = iommu_is_dma_domain(domain);
-	if (!dev->dma_iommu)
+	dev_assign_dma_iommu(dev, ours);
+	if (!ours)
 		return;
 	ret = join_domain(domain, dev);
 	if (!ret) {

@@ -9,19 +9,22 @@
  *
  * 2. These are the files.  A file calls those below it.
  *
+ *	entry.c		entry points that differ from kernel to kernel
  *	cookie.c	state of a domain, and the devices that join it
  *	reserve.c	IOVAs that devices are not given
  *	msi.c		MSI pages: interrupts written through the IOMMU
  *	coherent.c	memory allocated for DMA, and its other mappings
  *	sg.c		scatterlists
- *	map.c		single buffers and resources
+ *	map.h, map.c	single buffers and registers
  *	bounce.c	bounce slots
+ *	two_step.c	ranges that are linked to memory piece by piece
  *	sync.c		cache maintenance, and copies from and to bounce slots
  *	range.c		maps and unmaps an IOVA range
  *	misuse.c	reports of wrong calls
  *	address.c	chooses an IOVA range
  *	flush_queue.c	unmapped ranges that wait for an IOTLB flush
  *	debugfs.c	debugfs files and counters
+ *	base.h		what the files need from this version of the kernel
  *
  * 3. A mapping covers the granules (smallest pages of the IOMMU) that a buffer
  *    touches.  The offset in the first granule is kept.  The caller of an unmap
@@ -65,6 +68,7 @@
 #include <linux/sched/mm.h>
 #include <linux/swiotlb.h>
 #include "../io-pgtable/lengths.h"
+#include "base.h"
 
 struct dmamap_fq;
 struct dmamap_ring;
@@ -103,6 +107,7 @@ DEFINE_LOCK_GUARD_1(dmamap_noio, struct mutex,
 /* cookie.c */
 extern bool iommu_dma_forcedac;
 DECLARE_STATIC_KEY_FALSE(dmamap_may_refuse);
+void dmamap_setup(struct device *dev, struct iommu_domain *domain);
 
 /* A reserved range, in iommu_dma_cookie.reserved. The youngest is the first. */
 struct dmamap_reserved {
@@ -120,6 +125,14 @@ void dmamap_msi_forget(struct iommu_dma_cookie *cookie, struct list_head *mark);
 /* sync.c */
 void dmamap_cache(struct device *dev, phys_addr_t phys, size_t size,
 		  enum dma_data_direction dir, bool for_cpu);
+
+/* Complete the cache maintenance of this CPU. */
+static inline void dmamap_cache_flush(struct device *dev)
+{
+	if (!dev_is_dma_coherent(dev))
+		arch_sync_dma_flush();
+}
+
 /* bounce.c */
 bool dmamap_sg_bounces(struct device *dev, struct scatterlist *sgl, int nents,
 		       enum dma_data_direction dir);
@@ -259,9 +272,44 @@ struct dmamap_fq *dmamap_fq_create(struct iommu_domain *domain,
 void dmamap_fq_destroy(struct dmamap_fq *fq);
 struct dmamap_ring *dmamap_fq_ring(struct dmamap_fq *fq);
 void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
-		   unsigned long pages, struct list_head *tables);
+		   unsigned long pages, struct iommu_pages_list *tables);
 void dmamap_fq_drain(struct dmamap_fq *fq);
 void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state);
+
+/**
+ * dmamap_removal_init - prepare a removal, without a mapping to claim
+ * @removal: the removal
+ * @dev: the device
+ * @strict: flush the IOTLB at the end, even in a lazy domain
+ * Context: any.
+ */
+static __always_inline void
+dmamap_removal_init(struct dmamap_removal *removal, struct device *dev,
+		    bool strict)
+{
+	struct iommu_domain *domain = iommu_get_dma_domain(dev);
+	struct dmamap_fq *fq = READ_ONCE(domain->iova_cookie->fq);
+
+	removal->domain = domain;
+	removal->ring = fq && !strict ? dmamap_fq_ring(fq) : NULL;
+	removal->stuck = false;
+	iommu_iotlb_gather_init(&removal->gather);
+	removal->gather.queued = removal->ring;
+}
+
+/**
+ * dmamap_removal_clear - clear PTEs without a look at the bounds of mappings
+ * @removal: the removal
+ * @addr: first IOVA
+ * @size: bytes, whole granules, which meet
+ * Context: any.
+ */
+static inline void dmamap_removal_clear(struct dmamap_removal *removal,
+					dma_addr_t addr, size_t size)
+{
+	removal->stuck |= iommu_unmap_fast(removal->domain, addr, size,
+					   &removal->gather) != size;
+}
 
 /* Counted by a CPU while "counting" in debugfs is 1. */
 struct dmamap_counts {
@@ -354,7 +402,9 @@ static inline int dmamap_prot(enum dma_data_direction dir, bool coherent,
 		prot |= IOMMU_WRITE;
 	if (!prot)
 		return 0;
-	if (coherent)
+	if (attrs & DMA_ATTR_MMIO)
+		prot |= IOMMU_MMIO;
+	else if (coherent)
 		prot |= IOMMU_CACHE;
 	if (attrs & DMA_ATTR_PRIVILEGED)
 		prot |= IOMMU_PRIV;
@@ -382,7 +432,7 @@ static inline int dmamap_check_device(struct device *dev,
 	if (!dev->iommu || dev->iommu->dma_blocked)
 		return -EPERM;
 #endif
-	return iommu_deferred_attach(dev, domain);
+	return dmamap_deferred_attach(dev, domain);
 }
 
 /**

@@ -38,7 +38,6 @@
 
 #include <linux/sched/isolation.h>
 #include <linux/slab.h>
-#include "../iommu-pages.h"
 #include "dmamap.h"
 #include "trace.h"
 
@@ -66,8 +65,8 @@ struct dmamap_ring {
 	u32 fresh_started;	/* fq_entry.started of the youngest of @fresh */
 	u32 tables_started;	/* fq_entry.started of the youngest of @tables */
 	unsigned long since;	/* jiffies when @nr was last 0 */
-	struct list_head fresh;	/* younger detached page table pages */
-	struct list_head tables; /* older detached page table pages */
+	struct iommu_pages_list fresh; /* younger detached page table pages */
+	struct iommu_pages_list tables; /* older detached page table pages */
 	struct dmamap_fq *fq;
 	struct fq_entry *entries;
 };
@@ -111,19 +110,26 @@ static void fq_flush(struct dmamap_fq *fq)
 	trace_dmamap_flush(fq->domain, finished);
 }
 
+static void move_tables(struct iommu_pages_list *from,
+			struct iommu_pages_list *to)
+{
+	iommu_pages_list_splice(from, to);
+	*from = IOMMU_PAGES_LIST_INIT((*from));
+}
+
 /* Move page table pages that are done to @done. */
 static void ring_take_tables(struct dmamap_ring *ring, u32 finished,
-			     struct list_head *done)
+			     struct iommu_pages_list *done)
 {
 	lockdep_assert_held(&ring->lock);
 	if (fq_done(finished, ring->tables_started))
-		list_splice_init(&ring->tables, done);
-	if (list_empty(&ring->tables)) {
-		list_splice_init(&ring->fresh, &ring->tables);
+		move_tables(&ring->tables, done);
+	if (iommu_pages_list_empty(&ring->tables)) {
+		move_tables(&ring->fresh, &ring->tables);
 		ring->tables_started = ring->fresh_started;
 	}
 	if (fq_done(finished, ring->tables_started))
-		list_splice_init(&ring->tables, done);
+		move_tables(&ring->tables, done);
 }
 
 #define RING_REAPED	BIT(0)	/* ranges were freed */
@@ -133,9 +139,9 @@ static void ring_take_tables(struct dmamap_ring *ring, u32 finished,
 static noinline unsigned int ring_reap(struct dmamap_ring *ring)
 {
 	struct fq_entry done[FQ_BATCH];
+	struct iommu_pages_list tables = IOMMU_PAGES_LIST_INIT(tables);
 	unsigned int nr = 0, i, ret;
 	unsigned long flags;
-	LIST_HEAD(tables);
 	u32 finished;
 
 	spin_lock_irqsave(&ring->lock, flags);
@@ -147,9 +153,10 @@ static noinline unsigned int ring_reap(struct dmamap_ring *ring)
 	}
 	ring->first += nr;
 	WRITE_ONCE(ring->nr, ring->nr - nr);
-	if (unlikely(!list_empty(&ring->tables) || !list_empty(&ring->fresh)))
+	if (unlikely(!iommu_pages_list_empty(&ring->tables) ||
+		     !iommu_pages_list_empty(&ring->fresh)))
 		ring_take_tables(ring, finished, &tables);
-	ret = ring->nr || !list_empty(&ring->tables) ? RING_LEFT : 0;
+	ret = ring->nr || !iommu_pages_list_empty(&ring->tables) ? RING_LEFT : 0;
 	spin_unlock_irqrestore(&ring->lock, flags);
 
 	for (i = 0; i < nr; i++)
@@ -168,13 +175,13 @@ static void ring_free(struct dmamap_ring *ring)
 
 static struct dmamap_ring *ring_alloc(struct dmamap_fq *fq, u32 depth, gfp_t gfp)
 {
-	struct dmamap_ring *ring = kzalloc(sizeof(*ring), gfp);
+	struct dmamap_ring *ring = kzalloc_obj(*ring, gfp);
 
 	if (!ring)
 		return NULL;
 	spin_lock_init(&ring->lock);
-	INIT_LIST_HEAD(&ring->fresh);
-	INIT_LIST_HEAD(&ring->tables);
+	ring->fresh = IOMMU_PAGES_LIST_INIT(ring->fresh);
+	ring->tables = IOMMU_PAGES_LIST_INIT(ring->tables);
 	ring->fq = fq;
 	ring->mask = depth - 1;
 	ring->entries = kvmalloc_array(depth, sizeof(*ring->entries), gfp);
@@ -232,11 +239,11 @@ static noinline void fq_arm(struct dmamap_fq *fq)
  * @ring: from dmamap_fq_ring()
  * @pfn: lowest pfn of the range, whose PTEs are clear
  * @pages: its length in granules
- * @tables: page table pages that were detached; empty afterwards
+ * @tables: page table pages that were detached; not to be used afterwards
  * Context: any. Waits for the IOMMU if the ring is full.
  */
 void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
-		   unsigned long pages, struct list_head *tables)
+		   unsigned long pages, struct iommu_pages_list *tables)
 {
 	struct dmamap_fq *fq = ring->fq;
 	struct fq_entry *entry;
@@ -268,8 +275,8 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 	entry->pfn = pfn;
 	entry->pages = pages;
 	entry->started = started;
-	if (unlikely(!list_empty(tables))) {
-		list_splice_tail_init(tables, &ring->fresh);
+	if (unlikely(!iommu_pages_list_empty(tables))) {
+		iommu_pages_list_splice(tables, &ring->fresh);
 		ring->fresh_started = started;
 	}
 	spin_unlock_irqrestore(&ring->lock, flags);
@@ -321,7 +328,7 @@ static void fq_drain_work(struct work_struct *work)
 
 static void fq_expire(struct timer_list *timer)
 {
-	struct dmamap_fq *fq = from_timer(fq, timer, timer);
+	struct dmamap_fq *fq = container_of(timer, struct dmamap_fq, timer);
 
 	/* A full barrier: an entry that the flush does not cover arms the timer. */
 	xchg(&fq->armed, 0);
@@ -381,7 +388,7 @@ struct dmamap_fq *dmamap_fq_create(struct iommu_domain *domain,
 
 	if (!fq_workqueue || !domain->ops->flush_iotlb_all)
 		return NULL;
-	fq = kzalloc(sizeof(*fq), GFP_KERNEL);
+	fq = kzalloc_obj(*fq, GFP_KERNEL);
 	if (!fq)
 		return NULL;
 	fq->domain = domain;

@@ -13,6 +13,7 @@
 
 #include <linux/msi.h>
 #include <linux/slab.h>
+#include "../dma-iommu.h"
 #include "dmamap.h"
 
 /* An MSI page, or a region without translation; in iommu_dma_cookie.msi_pages. */
@@ -39,7 +40,7 @@ static struct dmamap_msi *msi_add(struct iommu_dma_cookie *cookie,
 				  phys_addr_t phys, phys_addr_t last,
 				  dma_addr_t addr)
 {
-	struct dmamap_msi *msi = kmalloc(sizeof(*msi), GFP_KERNEL);
+	struct dmamap_msi *msi = kmalloc_obj(*msi, GFP_KERNEL);
 
 	if (!msi)
 		return NULL;
@@ -92,7 +93,7 @@ static struct dmamap_msi *msi_map(struct iommu_domain *domain,
 				  struct device *dev, phys_addr_t phys)
 {
 	int prot = IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO;
-	struct iommu_dma_cookie *cookie = domain->iova_cookie;
+	struct iommu_dma_cookie *cookie = dmamap_cookie_of(domain);
 	size_t granule = cookie->iovad.granule;
 	struct list_head *mark = cookie->msi_pages.next;
 	struct dmamap_target target = { .boundary = ~0UL };
@@ -118,23 +119,23 @@ static struct dmamap_msi *msi_map(struct iommu_domain *domain,
 }
 
 /**
- * iommu_dma_prepare_msi - map the target register of an interrupt
+ * iommu_dma_sw_msi - map the target register of an interrupt
+ * @domain: the domain of the device, or %NULL
  * @desc: descriptor of the interrupt; it stores the IOVA of the register
  * @msi_addr: physical address of the register
  * Context: process; may sleep.
  * Return: 0, also if the domain has no cookie; -ENOMEM; -EINVAL if no device
  * could join the domain.
  */
-int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
+int iommu_dma_sw_msi(struct iommu_domain *domain, struct msi_desc *desc,
+		     phys_addr_t msi_addr)
 {
-	struct device *dev = msi_desc_to_dev(desc);
-	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
 	struct iommu_dma_cookie *cookie;
 	struct iova_domain *iovad;
 	struct dmamap_msi *msi;
 	phys_addr_t page;
 
-	cookie = domain ? domain->iova_cookie : NULL;
+	cookie = domain ? dmamap_cookie_of(domain) : NULL;
 	if (!cookie) {
 		msi_desc_set_iommu_msi_iova(desc, 0, 0);
 		return 0;
@@ -147,31 +148,10 @@ int iommu_dma_prepare_msi(struct msi_desc *desc, phys_addr_t msi_addr)
 	page = msi_addr - iova_offset(iovad, msi_addr);
 	guard(dmamap_noio)(&cookie->msi_lock);
 	msi = msi_find(cookie, page, page | iova_mask(iovad)) ?:
-	      msi_map(domain, dev, page);
+	      msi_map(domain, msi_desc_to_dev(desc), page);
 	if (!msi)
 		return -ENOMEM;
 	msi_desc_set_iommu_msi_iova(desc, msi->addr + (page - msi->phys),
 				    iova_shift(iovad));
 	return 0;
-}
-
-/**
- * iommu_dma_compose_msi_msg - replace the address of an MSI by its IOVA
- * @desc: a descriptor that was passed to iommu_dma_prepare_msi()
- * @msg: the message, with the physical address of the register
- * Context: any.
- */
-void iommu_dma_compose_msi_msg(struct msi_desc *desc, struct msi_msg *msg)
-{
-#ifdef CONFIG_IRQ_MSI_IOMMU
-	unsigned int shift = desc->iommu_msi_shift;
-	u64 addr;
-
-	if (!shift)
-		return;
-	addr = (u64)desc->iommu_msi_iova << shift;
-	addr |= msg->address_lo & (BIT_ULL(shift) - 1);
-	msg->address_lo = lower_32_bits(addr);
-	msg->address_hi = upper_32_bits(addr);
-#endif
 }

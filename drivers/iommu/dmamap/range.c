@@ -16,8 +16,6 @@
 
 #include <trace/events/iommu.h>
 #include "../dma-iommu.h"
-#include "../iommu-pages.h"
-#include "../iommu-priv.h"
 #include "dmamap.h"
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -45,6 +43,7 @@ static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
 				     size >> shift, prot, gfp, &mapped);
 	else
 		ret = ops->map_runs(domain, addr, &run, 1, prot, gfp, &mapped);
+	iommu_debug_map(domain, phys, mapped);
 	/* A driver without unmap_exact() may map less at once. */
 	if (unlikely(!ret && mapped < size))
 		ret = iommu_map_nosync(domain, addr + mapped, phys + mapped,
@@ -56,14 +55,19 @@ static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
 	return ret;
 }
 
-static void trace_runs(const struct dmamap_runs *runs)
+/* The first @mapped bytes of the runs are mapped. */
+static noinline void trace_runs(struct dmamap_runs *runs, size_t mapped)
 {
 	dma_addr_t addr = runs->addr;
-	unsigned int i;
+	struct iommu_run *run;
 
-	for (i = 0; i < runs->count; i++) {
-		trace_map(addr, runs->run[i].phys, runs->run[i].size);
-		addr += runs->run[i].size;
+	for (run = runs->run; mapped; run++) {
+		size_t size = min(run->size, mapped);
+
+		trace_map(addr, run->phys, size);
+		iommu_debug_map(runs->domain, run->phys, size);
+		addr += size;
+		mapped -= size;
 	}
 }
 
@@ -90,8 +94,8 @@ int dmamap_runs_flush(struct dmamap_runs *runs, bool last)
 	if (ops->map_runs) {
 		ret = ops->map_runs(runs->domain, runs->addr, runs->run,
 				    runs->count, prot, runs->gfp, &mapped);
-		if (trace_map_enabled() && !ret)
-			trace_runs(runs);
+		if (trace_map_enabled() || dmamap_debugs_pages())
+			trace_runs(runs, mapped);
 	} else {
 		for (i = 0; !ret && i < runs->count; i++) {
 			ret = map_run(runs->domain, runs->addr + mapped,
@@ -207,8 +211,7 @@ static noinline bool start_recorded(struct dmamap_removal *removal,
 				addr >> iova_shift(&cookie->iovad), size, gaps))
 		return false;
 	if (!gaps)
-		removal->stuck = iommu_unmap_fast(removal->domain, addr, size,
-						  &removal->gather) != size;
+		dmamap_removal_clear(removal, addr, size);
 	return true;
 }
 
@@ -228,23 +231,21 @@ bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 			  dma_addr_t addr, size_t size, bool gaps, bool strict)
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
-	struct iommu_dma_cookie *cookie = domain->iova_cookie;
-	struct dmamap_fq *fq = READ_ONCE(cookie->fq);
 
-	removal->domain = domain;
-	removal->ring = fq && !strict ? dmamap_fq_ring(fq) : NULL;
-	removal->stuck = false;
-	iommu_iotlb_gather_init(&removal->gather);
-	removal->gather.queued = removal->ring;
+	dmamap_removal_init(removal, dev, strict);
 	/* The IOMMU API would truncate it to another address. */
 	if (overflows_type(addr, unsigned long))
 		return false;
 	if (likely(domain->ops && domain->ops->unmap_exact)) {
-		if (!domain->ops->unmap_exact(domain, addr, size, gaps,
-					      &removal->gather))
-			return false;
-		trace_unmap(addr, size, size);
-		return true;
+		bool exact;
+
+		iommu_debug_unmap_begin(domain, addr, size);
+		exact = domain->ops->unmap_exact(domain, addr, size, gaps,
+						 &removal->gather);
+		iommu_debug_unmap_end(domain, addr, size, exact ? size : 0);
+		if (exact)
+			trace_unmap(addr, size, size);
+		return exact;
 	}
 	return start_recorded(removal, addr, size, gaps);
 }

@@ -119,7 +119,7 @@ static int classify(struct pci_p2pdma_map_state *state, struct device *dev,
 {
 	if (!is_pci_p2pdma_page(sg_page(s)))
 		return 0;
-	switch (pci_p2pdma_map_segment(state, dev, s)) {
+	switch (dmamap_p2pdma(state, dev, s)) {
 	case PCI_P2PDMA_MAP_BUS_ADDR:
 		return 1;
 	case PCI_P2PDMA_MAP_THRU_HOST_BRIDGE:
@@ -404,7 +404,7 @@ static void unmap_bounced(struct device *dev, struct scatterlist *sgl,
 
 	for_each_sg(sgl, s, nents, i)
 		if (sg_dma_len(s) && !sg_dma_is_bus_address(s))
-			iommu_dma_unmap_page(dev, sg_dma_address(s),
+			iommu_dma_unmap_phys(dev, sg_dma_address(s),
 					     sg_dma_len(s), dir, attrs);
 	clear_list(sgl, nents);
 }
@@ -415,6 +415,7 @@ static int map_bounced(struct device *dev, struct scatterlist *sgl, int nents,
 	struct pci_p2pdma_map_state p2pdma = { };
 	struct scatterlist *s, *seg = sgl;
 	int i, bus, count = 0;
+	unsigned long kind;
 	dma_addr_t addr;
 
 	for_each_sg(sgl, s, nents, i) {
@@ -423,14 +424,10 @@ static int map_bounced(struct device *dev, struct scatterlist *sgl, int nents,
 		bus = classify(&p2pdma, dev, s);
 		if (bus < 0)
 			goto undo;
-		if (bus)
-			addr = sg_dma_address(s);
-		else if (is_pci_p2pdma_page(sg_page(s)))
-			addr = iommu_dma_map_resource(dev, sg_phys(s),
-						      s->length, dir, attrs);
-		else
-			addr = iommu_dma_map_page(dev, sg_page(s), s->offset,
-						  s->length, dir, attrs);
+		kind = is_pci_p2pdma_page(sg_page(s)) ? DMA_ATTR_MMIO : 0;
+		addr = bus ? sg_dma_address(s) :
+			     iommu_dma_map_phys(dev, sg_phys(s), s->length, dir,
+						attrs | kind);
 		if (addr == DMA_MAPPING_ERROR) {
 			bus = -EIO;
 			goto undo;
@@ -510,14 +507,6 @@ struct list_range {
 	bool bus;		/* there are bus addresses, too */
 };
 
-/* Clear the segments in [@start, @end), which meet. */
-static void clear_part(struct dmamap_removal *removal, dma_addr_t start,
-		       dma_addr_t end)
-{
-	removal->stuck |= iommu_unmap_fast(removal->domain, start, end - start,
-					   &removal->gather) != end - start;
-}
-
 /* Find the range of a list. With @removal, clear its segments as well. */
 static __always_inline struct list_range
 walk_segments(struct device *dev, struct scatterlist *sgl, int nents,
@@ -543,7 +532,7 @@ walk_segments(struct device *dev, struct scatterlist *sgl, int nents,
 		} else if (unlikely(at != end)) {
 			range.gaps = true;
 			if (removal) {
-				clear_part(removal, start, end);
+				dmamap_removal_clear(removal, start, end - start);
 				/* The driver may have changed a segment. */
 				removal->stuck |=
 					dmamap_phys(removal->domain, end) != PHYS_ADDR_MAX ||
@@ -555,7 +544,7 @@ walk_segments(struct device *dev, struct scatterlist *sgl, int nents,
 		      ~(dma_addr_t)mask;
 	}
 	if (removal)
-		clear_part(removal, start, end);
+		dmamap_removal_clear(removal, start, end - start);
 	range.size = end - range.addr;
 	return range;
 }

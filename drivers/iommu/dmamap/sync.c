@@ -22,7 +22,8 @@
  * @dir: direction of the transfer
  * @for_cpu: the CPU gets it; otherwise the device
  *
- * Memory of other devices needs none, because CPU caches do not contain it.
+ * Memory of other devices needs none, because CPU caches do not contain it. It is
+ * complete after arch_sync_dma_flush().
  * Context: any.
  */
 void dmamap_cache(struct device *dev, phys_addr_t phys, size_t size,
@@ -56,6 +57,7 @@ static __always_inline void sync_single(struct device *dev, dma_addr_t addr,
 	if (!for_cpu)
 		swiotlb_sync_single_for_device(dev, phys, size, dir);
 	dmamap_cache(dev, phys, size, dir, for_cpu);
+	dmamap_cache_flush(dev);
 	if (for_cpu)
 		swiotlb_sync_single_for_cpu(dev, phys, size, dir);
 }
@@ -77,6 +79,8 @@ static __always_inline void sync_sg(struct device *dev, struct scatterlist *sgl,
 			sync_single(dev, sg_dma_address(s), sg_dma_len(s), dir,
 				    for_cpu);
 	}
+	if (!bounced)
+		dmamap_cache_flush(dev);
 }
 
 void iommu_dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr,

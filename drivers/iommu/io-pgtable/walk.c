@@ -102,7 +102,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "../iommu-pages.h"
+#include "base.h"
 
 static inline phys_addr_t ptw_phys(const struct ptw *ptw, struct ptw_format f,
 				   u64 entry)
@@ -132,7 +132,7 @@ static void ptw_free_pages(struct ptw *ptw, void *table, size_t size)
 	if (ptw->iop.cfg.free)
 		ptw->iop.cfg.free(ptw->iop.cookie, table, size);
 	else
-		iommu_free_pages(table, get_order(size));
+		ptw_pages_free(table, size);
 }
 
 /* Returns NULL without memory. */
@@ -144,7 +144,7 @@ void *ptw_alloc(struct ptw *ptw, size_t size, gfp_t gfp)
 	if (cfg->alloc)
 		table = cfg->alloc(ptw->iop.cookie, size, gfp);
 	else
-		table = iommu_alloc_pages_node(ptw->nid, gfp, get_order(size));
+		table = ptw_pages_alloc(ptw->nid, gfp, size);
 	if (table && !cfg->coherent_walk && ptw->sync->expose(cfg, table, size)) {
 		ptw_free_pages(ptw, table, size);
 		table = NULL;
@@ -253,19 +253,19 @@ void ptw_flush_walk(struct ptw *ptw, u64 iova, u64 size)
 
 /* Free a table that hardware cannot reach, by way of @list if there is one. */
 static void ptw_put(struct ptw *ptw, u64 *table, size_t size,
-		    struct list_head *list)
+		    struct iommu_pages_list *list)
 {
 	if (!list || ptw->iop.cfg.alloc) {
 		ptw_free(ptw, table, size);
 		return;
 	}
 	ptw_retire(ptw, table, size);
-	list_add_tail(&virt_to_page(table)->lru, list);
+	ptw_pages_add(list, table);
 }
 
 /* Give up @table and all below it, while nothing is mapped in its range. */
 static void ptw_drop(struct ptw *ptw, u64 *table, size_t entries,
-		     unsigned int height, struct list_head *list)
+		     unsigned int height, struct iommu_pages_list *list)
 {
 	struct ptw_format f = ptw->f;
 	size_t i = 0;
@@ -289,7 +289,7 @@ static void ptw_drop(struct ptw *ptw, u64 *table, size_t entries,
 static void ptw_sweep(struct ptw *ptw, u64 *slot, size_t count,
 		      unsigned int height)
 {
-	LIST_HEAD(list);
+	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
 	size_t i;
 
 	for (i = 0; i < count; i++) {
@@ -320,7 +320,7 @@ void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height, u64 first,
 	u64 mask = (1ULL << ptw_shift(ptw->f, height + 1)) - 1, end = iova | mask;
 	bool gathers = ptw_gathers(ptw, gather);
 	struct ptw_format f = ptw->f;
-	LIST_HEAD(list);
+	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
 
 	/* The first tables of an unmap stay for the worker. */
 	if (ptw->iop.cfg.reclaim &&

@@ -98,7 +98,7 @@ static int fill_and_wait(struct pci_dev *pdev, unsigned int nr)
 	for_each_possible_cpu(cpu) {
 		if (only_cpu >= 0 && cpu != only_cpu)
 			continue;
-		ret = work_on_cpu_safe(cpu, fill_queue, &d);
+		ret = work_on_cpu(cpu, fill_queue, &d);
 		if (ret)
 			break;
 	}

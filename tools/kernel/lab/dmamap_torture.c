@@ -575,8 +575,7 @@ static int devices_create(void)
 		td = &devices[i];
 		init_rwsem(&td->sem);
 		torture_random_init(&td->rand);
-		hrtimer_init(&td->timer, CLOCK_MONOTONIC, IRQ_TIMER);
-		td->timer.function = dmamap_torture_irq;
+		test_hrtimer_setup(&td->timer, dmamap_torture_irq, IRQ_TIMER);
 		td->slots = vcalloc(SLOTS, sizeof(*td->slots));
 		if (!td->slots)
 			return -ENOMEM;

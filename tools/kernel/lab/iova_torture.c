@@ -59,6 +59,8 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
+#include "../dmamap/tests/base_test.h"
+
 MODULE_DESCRIPTION("Torture test of the IOVA allocator");
 MODULE_LICENSE("GPL");
 
@@ -567,8 +569,7 @@ static int domains_create(void)
 		td = &domains[i];
 		init_rwsem(&td->sem);
 		torture_random_init(&td->rand);
-		hrtimer_init(&td->timer, CLOCK_MONOTONIC, IRQ_TIMER);
-		td->timer.function = iova_torture_irq;
+		test_hrtimer_setup(&td->timer, iova_torture_irq, IRQ_TIMER);
 		td->owned = vcalloc(BITS_TO_LONGS(WINDOW), sizeof(*td->owned));
 		td->slots = vcalloc(SLOTS, sizeof(*td->slots));
 		if (!td->owned || !td->slots)

@@ -349,7 +349,7 @@ void a_slot_is_freed_after_the_invalidation(struct kunit *test)
 	dma_addr_t addr = map(test, w.dev, buffer + 10, 100, DMA_FROM_DEVICE);
 
 	/* F54, F66 */
-	during = slots_used(test, w.dev);
+	during = slots_used_now(test, w.dev);
 	KUNIT_EXPECT_GT(test, during, before);
 	mock->in_flush_data = &w;
 	mock->in_flush = watch_slots;
@@ -391,7 +391,7 @@ void a_lazy_slot_is_freed_after_the_flush(struct kunit *test)
 	/* F54, F83, B4 */
 	before = slots_used(test, dev);
 	addr = map(test, dev, buffer + 10, 100, DMA_FROM_DEVICE);
-	during = slots_used(test, dev);
+	during = slots_used_now(test, dev);
 	KUNIT_EXPECT_GT(test, during, before);
 	flags = disable_irqs();
 	flushes = mock_count(mock, MOCK_FLUSH_ALL);
@@ -690,7 +690,7 @@ void a_lazy_slot_of_a_small_buffer_is_freed_after_the_flush(struct kunit *test)
 		kunit_skip(test, "kmalloc() memory is safe for DMA here");
 	before = slots_used(test, dev);
 	addr = map(test, dev, buffer + 8, 8, DMA_FROM_DEVICE);
-	during = slots_used(test, dev);
+	during = slots_used_now(test, dev);
 	flags = disable_irqs();
 	dma_unmap_single(dev, addr, 8, DMA_FROM_DEVICE);
 	after = slots_used(test, dev);

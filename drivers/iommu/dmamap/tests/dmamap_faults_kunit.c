@@ -384,7 +384,7 @@ static int call_prepare_msi(struct attempt *a)
 {
 	struct msi_desc desc = { .dev = a->dev };
 
-	return iommu_dma_prepare_msi(&desc, MMIO + 0x40);
+	return test_prepare_msi(&desc, MMIO + 0x40);
 }
 #endif
 
@@ -581,7 +581,7 @@ struct device *fault_place_device(struct kunit *test, const struct place *place)
 	if (place->untrusted)
 		to_pci_dev(dev)->untrusted = true;
 #ifdef CAN_BE_INCOHERENT
-	dev->dma_coherent = !place->incoherent;
+	dev_assign_dma_coherent(dev, !place->incoherent);
 #endif
 	KUNIT_ASSERT_EQ(test, mock_device_add(dev), 0);
 	KUNIT_ASSERT_TRUE(test, use_dma_iommu(dev));

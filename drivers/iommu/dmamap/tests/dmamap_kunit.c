@@ -28,7 +28,7 @@ static void watch_console(void *data, const char *text, size_t len)
 	char number[24] = { };
 	const char *found;
 
-	if (strnstr(text, "WARNING: CPU", len))
+	if (strnstr(text, "WARNING: ", len))
 		atomic_inc(&dmamap_console.warnings);
 	found = strnstr(text, about, len);
 	if (!found || strnstr(text, "expected warning", len))

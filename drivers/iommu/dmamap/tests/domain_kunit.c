@@ -512,9 +512,9 @@ static void an_unmap_for_a_device_that_cannot_join_is_reported(struct kunit *tes
 	mock->config.pgsize_bitmap = PAGE_SIZE * 4;
 	dev = add(test, new_device(test, false));
 	pr_info("expected warning: unmap of IOVA\n");
-	iommu_dma_unmap_page(dev, DMA_MAPPING_ERROR, GRANULE, DMA_TO_DEVICE, 0);
+	test_unmap(dev, DMA_MAPPING_ERROR, GRANULE, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, atomic_read(&dev->iommu->dma_misuses), 1);
-	iommu_dma_unmap_page(dev, 16 * GRANULE, GRANULE, DMA_TO_DEVICE, 0);
+	test_unmap(dev, 16 * GRANULE, GRANULE, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, atomic_read(&dev->iommu->dma_misuses), 2);
 }
 #endif
@@ -627,7 +627,7 @@ static void an_untranslated_msi_window_is_noted_once(struct kunit *test)
 
 	mock_add_region(test->priv, NULL, window, SZ_1M, IOMMU_RESV_MSI);
 	desc.dev = platform(test);
-	KUNIT_EXPECT_EQ(test, iommu_dma_prepare_msi(&desc, last), 0);
+	KUNIT_EXPECT_EQ(test, test_prepare_msi(&desc, last), 0);
 	KUNIT_EXPECT_EQ(test, mock_live_pages(desc.dev), 0);
 #ifdef CONFIG_IRQ_MSI_IOMMU
 	KUNIT_EXPECT_EQ(test, (u64)desc.iommu_msi_iova, last / GRANULE);

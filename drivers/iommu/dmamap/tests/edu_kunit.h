@@ -16,6 +16,7 @@
 #include <linux/iopoll.h>
 #include <linux/pci.h>
 
+#include "base_test.h"
 #include "hostile.h"
 
 #define EDU_VENDOR	0x1234

@@ -85,7 +85,7 @@ static inline bool spare_holds(struct edu *edu, u32 word)
 #define CAN_BE_INCOHERENT
 static inline void set_coherent(struct edu *edu, bool coherent)
 {
-	edu->dev->dma_coherent = coherent;
+	dev_assign_dma_coherent(edu->dev, coherent);
 	/* Setting the mask decides anew whether syncs can be left out. */
 	dma_set_mask(edu->dev, dma_get_mask(edu->dev));
 }

@@ -42,7 +42,7 @@ static inline void hostile_let_flush(void)
 		for (step = 0; step < FLUSH_STEPS; step++)
 			usleep_range(STEP_US, STEP_US + 500);
 		for_each_online_cpu(cpu)
-			work_on_cpu_safe(cpu, hostile_idle, NULL);
+			work_on_cpu(cpu, hostile_idle, NULL);
 	}
 }
 

@@ -237,7 +237,7 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 	if (chunk && !mock->config.map_runs)
 		size = min(size, max(pgsize, ALIGN_DOWN(chunk, pgsize)));
 	for (done = 0; done < size; done += pgsize) {
-		struct mock_leaf *leaf = kmalloc(sizeof(*leaf), gfp);
+		struct mock_leaf *leaf = kmalloc_obj(*leaf, gfp);
 
 		if (!leaf) {
 			ret = -ENOMEM;
@@ -345,7 +345,7 @@ static size_t unmap_one(struct mock_domain *md, unsigned long iova,
 static void detach_table(struct mock_iommu *mock,
 			 struct iommu_iotlb_gather *gather)
 {
-	void *table = iommu_alloc_page(GFP_ATOMIC);
+	void *table = test_table_alloc(GFP_ATOMIC);
 	unsigned long flags;
 
 	if (!table)
@@ -357,11 +357,11 @@ static void detach_table(struct mock_iommu *mock,
 		get_page(page);
 		mock->tables[mock->nr_tables] = page;
 		mock->tables_died[mock->nr_tables++] = ++mock->clock;
-		list_add_tail(&page->lru, &gather->freelist);
+		test_table_add(gather, table);
 		table = NULL;
 	}
 	spin_unlock_irqrestore(&mock->lock, flags);
-	iommu_free_page(table);
+	test_table_free(table);
 }
 
 static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
@@ -375,8 +375,8 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 	unsigned long flags;
 
 	/* A page that is larger can be the first and the last: two at most. */
-	spare[0] = kmalloc(sizeof(*spare[0]), GFP_ATOMIC);
-	spare[1] = kmalloc(sizeof(*spare[1]), GFP_ATOMIC);
+	spare[0] = kmalloc_obj(*spare[0], GFP_ATOMIC);
+	spare[1] = kmalloc_obj(*spare[1], GFP_ATOMIC);
 
 	spin_lock_irqsave(&mock->lock, flags);
 	note(mock, MOCK_UNMAP, iova, size);
@@ -580,7 +580,7 @@ static phys_addr_t mock_iova_to_phys(struct iommu_domain *domain,
 	return phys;
 }
 
-static int mock_attach_dev(struct iommu_domain *domain, struct device *dev)
+static int mock_attach_dev(TEST_ATTACH_ARGS)
 {
 	struct mock_master *master = dev_iommu_priv_get(dev);
 
@@ -633,7 +633,7 @@ static struct iommu_domain *mock_domain_alloc_paging(struct device *dev)
 	mock = mock_of(dev);
 	if (mock->faults.domain_alloc)
 		return ERR_PTR(-ENOMEM);
-	md = kzalloc(sizeof(*md), GFP_KERNEL);
+	md = kzalloc_obj(*md, GFP_KERNEL);
 	if (!md)
 		return ERR_PTR(-ENOMEM);
 	md->mock = mock;
@@ -648,7 +648,7 @@ static struct iommu_domain *mock_domain_alloc_paging(struct device *dev)
 	return &md->domain;
 }
 
-static int mock_attach_static(struct iommu_domain *domain, struct device *dev)
+static int mock_attach_static(TEST_ATTACH_ARGS)
 {
 	struct mock_master *master = dev_iommu_priv_get(dev);
 
@@ -694,7 +694,7 @@ static struct iommu_device *mock_probe_device(struct device *dev)
 
 	if (!mock || !fwspec || fwspec->iommu_fwnode != mock->iommu.fwnode)
 		return ERR_PTR(-ENODEV);
-	master = kzalloc(sizeof(*master), GFP_KERNEL);
+	master = kzalloc_obj(*master, GFP_KERNEL);
 	if (!master)
 		return ERR_PTR(-ENOMEM);
 	dev_iommu_priv_set(dev, master);

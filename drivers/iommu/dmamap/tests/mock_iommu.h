@@ -27,6 +27,8 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+#include "base_test.h"
+
 struct file;
 struct vfsmount;
 

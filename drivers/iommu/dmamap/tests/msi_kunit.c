@@ -57,8 +57,8 @@ static dma_addr_t doorbell(struct kunit *test, struct device *dev,
 		.data = 42,
 	};
 
-	KUNIT_EXPECT_EQ(test, iommu_dma_prepare_msi(&desc, phys), 0);
-	iommu_dma_compose_msi_msg(&desc, &msg);
+	KUNIT_EXPECT_EQ(test, test_prepare_msi(&desc, phys), 0);
+	test_compose_msi(&desc, &msg);
 	KUNIT_EXPECT_EQ(test, msg.data, 42);
 	return (u64)msg.address_hi << 32 | msg.address_lo;
 }
@@ -153,10 +153,10 @@ void a_doorbell_that_cannot_be_mapped_leaves_nothing(struct kunit *test)
 	dev = platform(test);
 	desc.dev = dev;
 	mock->faults.map_budget = 0;
-	KUNIT_EXPECT_EQ(test, iommu_dma_prepare_msi(&desc, DOORBELL), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, test_prepare_msi(&desc, DOORBELL), -ENOMEM);
 	mock->faults.map_budget = MOCK_NEVER;
 	KUNIT_EXPECT_EQ(test, take_all(test, dev, GRANULE), SMALL - 1);
-	KUNIT_EXPECT_EQ(test, iommu_dma_prepare_msi(&desc, DOORBELL), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, test_prepare_msi(&desc, DOORBELL), -ENOMEM);
 	give_back(test);
 	KUNIT_EXPECT_EQ(test, phys_at(dev, doorbell(test, dev, DOORBELL)),
 			DOORBELL);
@@ -172,7 +172,7 @@ void a_device_whose_init_failed_may_ask_for_doorbells(struct kunit *test)
 	small_aperture(test);
 	KUNIT_ASSERT_EQ(test, add_with_range(test, dev, SZ_1G, SZ_1M), 0);
 	KUNIT_ASSERT_TRUE(test, mock_refused(dev));
-	if (!iommu_dma_prepare_msi(&desc, DOORBELL))
+	if (!test_prepare_msi(&desc, DOORBELL))
 		KUNIT_EXPECT_EQ(test, (int)desc.iommu_msi_shift, 0);
 	KUNIT_EXPECT_EQ(test, mock_live_pages(dev), 0);
 }
@@ -207,7 +207,7 @@ void an_msi_cookie_gives_addresses_in_a_row(struct kunit *test)
 	/* One that fails takes none. */
 	mock->faults.map_budget = 0;
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
-			iommu_dma_prepare_msi(&desc, DOORBELL + 2 * PAGE_SIZE));
+			test_prepare_msi(&desc, DOORBELL + 2 * PAGE_SIZE));
 	mock->faults.map_budget = MOCK_NEVER;
 	KUNIT_EXPECT_EQ(test, doorbell(test, dev, DOORBELL + 3 * PAGE_SIZE),
 			SZ_128M + 2 * PAGE_SIZE + 0x40);

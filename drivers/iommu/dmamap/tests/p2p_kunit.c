@@ -312,7 +312,7 @@ static void try_caches(struct kunit *test, size_t last, bool bounces)
 
 	if (!IS_ENABLED(CONFIG_KPROBES))
 		kunit_skip(test, "needs CONFIG_KPROBES");
-	dev->dma_coherent = false;
+	dev_assign_dma_coherent(dev, false);
 	add(test, dev);
 	KUNIT_ASSERT_TRUE(test, use_dma_iommu(dev));
 	if (bounces && !small_buffers_bounce(dev))

@@ -303,9 +303,9 @@ static void a_range_of_more_than_16_tib_is_freed_whole(struct kunit *test)
 {
 	struct device *dev = lazy_device(test);
 	struct iommu_dma_cookie *cookie = dmamap_cookie(dev);
+	struct iommu_pages_list tables = IOMMU_PAGES_LIST_INIT(tables);
 	const unsigned long pages = BIT(32) + 1;
 	unsigned long pfn, again;
-	LIST_HEAD(tables);
 
 	pfn = alloc_iova_fast(&cookie->iovad, pages, BIT(40), true);
 	KUNIT_ASSERT_NE(test, pfn, 0);
@@ -337,11 +337,11 @@ static void interrupts_may_be_set_up_in_reclaim(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, dev);
 	KUNIT_ASSERT_EQ(test, mock_device_add(dev), 0);
 	desc.dev = dev;
-	KUNIT_EXPECT_EQ(test, iommu_dma_prepare_msi(&desc, MMIO), 0);
+	KUNIT_EXPECT_EQ(test, test_prepare_msi(&desc, MMIO), 0);
 
 	fs_reclaim_acquire(GFP_KERNEL);
 	noio = memalloc_noio_save();
-	KUNIT_EXPECT_EQ(test, iommu_dma_prepare_msi(&desc, MMIO + SZ_64K), 0);
+	KUNIT_EXPECT_EQ(test, test_prepare_msi(&desc, MMIO + SZ_64K), 0);
 	memalloc_noio_restore(noio);
 	fs_reclaim_release(GFP_KERNEL);
 	KUNIT_EXPECT_TRUE_MSG(test, debug_locks, "lockdep found a circle");

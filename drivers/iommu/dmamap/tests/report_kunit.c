@@ -40,7 +40,7 @@ void an_unmap_of_a_wrong_address_is_reported(struct kunit *test)
 	dev = platform(test);
 	addr = map(test, dev, buffer, GRANULE, DMA_TO_DEVICE);
 	expect_bad_unmap(test, dev);
-	iommu_dma_unmap_page(dev, 0x80000, GRANULE, DMA_TO_DEVICE, 0);
+	test_unmap(dev, 0x80000, GRANULE, DMA_TO_DEVICE);
 	expect_reported(test, 0x80000);
 	expect_reads(test, dev, addr, buffer, GRANULE);
 	expect_no_address_twice(test, dev);
@@ -59,11 +59,11 @@ void an_unmap_of_too_much_is_reported(struct kunit *test)
 	small_aperture(test);
 	dev = platform(test);
 	/* Of 4 granules each, so that b is not next to what follows a. */
-	a = iommu_dma_map_resource(dev, MMIO, 4 * GRANULE, DMA_TO_DEVICE, 0);
+	a = test_map_registers(dev, MMIO, 4 * GRANULE, DMA_TO_DEVICE);
 	b = map(test, dev, buffer, GRANULE, DMA_TO_DEVICE);
 	KUNIT_ASSERT_LT(test, b, a);
 	expect_bad_unmap(test, dev);
-	iommu_dma_unmap_resource(dev, a, 6 * GRANULE, DMA_TO_DEVICE, 0);
+	test_unmap_registers(dev, a, 6 * GRANULE, DMA_TO_DEVICE);
 	expect_reported(test, a);
 	expect_reads(test, dev, b, buffer, GRANULE);
 	expect_no_address_twice(test, dev);
@@ -82,12 +82,11 @@ void a_second_unmap_is_reported(struct kunit *test)
 	small_aperture(test);
 	dev = platform(test);
 	other = map(test, dev, buffer, GRANULE, DMA_TO_DEVICE);
-	addr = iommu_dma_map_page(dev, virt_to_page(buffer), 0, GRANULE,
-				  DMA_TO_DEVICE, 0);
-	iommu_dma_unmap_page(dev, addr, GRANULE, DMA_TO_DEVICE, 0);
+	addr = test_map(dev, virt_to_phys(buffer), GRANULE, DMA_TO_DEVICE);
+	test_unmap(dev, addr, GRANULE, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, atomic_read(&dmamap_console.unmaps), 0);
 	expect_bad_unmap(test, dev);
-	iommu_dma_unmap_page(dev, addr, GRANULE, DMA_TO_DEVICE, 0);
+	test_unmap(dev, addr, GRANULE, DMA_TO_DEVICE);
 	expect_reported(test, addr);
 	expect_reads(test, dev, other, buffer, GRANULE);
 	expect_no_address_twice(test, dev);
@@ -103,10 +102,10 @@ void a_second_unmap_of_a_resource_is_reported(struct kunit *test)
 
 	small_aperture(test);
 	dev = platform(test);
-	addr = iommu_dma_map_resource(dev, MMIO, 100, DMA_TO_DEVICE, 0);
-	iommu_dma_unmap_resource(dev, addr, 100, DMA_TO_DEVICE, 0);
+	addr = test_map_registers(dev, MMIO, 100, DMA_TO_DEVICE);
+	test_unmap_registers(dev, addr, 100, DMA_TO_DEVICE);
 	expect_bad_unmap(test, dev);
-	iommu_dma_unmap_resource(dev, addr, 100, DMA_TO_DEVICE, 0);
+	test_unmap_registers(dev, addr, 100, DMA_TO_DEVICE);
 	expect_reported(test, addr);
 	expect_no_address_twice(test, dev);
 }
@@ -120,10 +119,10 @@ void a_second_unmap_in_lazy_mode_is_reported(struct kunit *test)
 	small_aperture(test);
 	lazy(test);
 	dev = platform(test);
-	addr = iommu_dma_map_resource(dev, MMIO, 100, DMA_TO_DEVICE, 0);
-	iommu_dma_unmap_resource(dev, addr, 100, DMA_TO_DEVICE, 0);
+	addr = test_map_registers(dev, MMIO, 100, DMA_TO_DEVICE);
+	test_unmap_registers(dev, addr, 100, DMA_TO_DEVICE);
 	expect_bad_unmap(test, dev);
-	iommu_dma_unmap_resource(dev, addr, 100, DMA_TO_DEVICE, 0);
+	test_unmap_registers(dev, addr, 100, DMA_TO_DEVICE);
 	expect_reported(test, addr);
 	wait_for_flush(test);
 	expect_no_address_twice(test, dev);
@@ -140,7 +139,7 @@ void an_unmap_of_address_0_is_reported(struct kunit *test)
 	small_aperture(test);
 	dev = platform(test);
 	expect_bad_unmap(test, dev);
-	iommu_dma_unmap_page(dev, 0, GRANULE, DMA_TO_DEVICE, 0);
+	test_unmap(dev, 0, GRANULE, DMA_TO_DEVICE);
 	expect_reported(test, 0);
 	expect_all_used_but(test, dev, 0, GRANULE);
 	KUNIT_EXPECT_EQ(test, mock_of(test)->collisions, 0);

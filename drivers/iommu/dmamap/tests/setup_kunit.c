@@ -105,7 +105,7 @@ void the_required_mask_is_32_bits(struct kunit *test)
 void a_coherent_device_skips_syncs(struct kunit *test)
 {
 	/* F4 */
-	KUNIT_EXPECT_TRUE(test, platform(test)->dma_skip_sync);
+	KUNIT_EXPECT_TRUE(test, dev_dma_skip_sync(platform(test)));
 }
 
 void the_first_bounce_ends_skipping_syncs(struct kunit *test)
@@ -115,9 +115,9 @@ void the_first_bounce_ends_skipping_syncs(struct kunit *test)
 	dma_addr_t addr;
 
 	/* F4 */
-	KUNIT_EXPECT_TRUE(test, dev->dma_skip_sync);
+	KUNIT_EXPECT_TRUE(test, dev_dma_skip_sync(dev));
 	addr = map(test, dev, buffer, 100, DMA_TO_DEVICE);
-	KUNIT_EXPECT_FALSE(test, dev->dma_skip_sync);
+	KUNIT_EXPECT_FALSE(test, dev_dma_skip_sync(dev));
 	dma_unmap_single(dev, addr, 100, DMA_TO_DEVICE);
 }
 #endif
@@ -501,7 +501,7 @@ void an_msi_region_of_a_later_device_is_kept(struct kunit *test)
 	add(test, a);
 	add(test, b);
 	desc.dev = b;
-	KUNIT_EXPECT_EQ(test, iommu_dma_prepare_msi(&desc, SZ_64K + SZ_4K), 0);
+	KUNIT_EXPECT_EQ(test, test_prepare_msi(&desc, SZ_64K + SZ_4K), 0);
 	KUNIT_EXPECT_EQ(test, mock_live_pages(b), 0);
 	expect_all_used_but(test, a, SZ_64K, SZ_128K);
 }

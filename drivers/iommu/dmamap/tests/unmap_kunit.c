@@ -97,7 +97,7 @@ void expect_report(struct kunit *test, struct device *dev, dma_addr_t addr,
 static dma_addr_t map(struct kunit *test, struct device *dev, phys_addr_t phys,
 		      size_t size)
 {
-	dma_addr_t addr = iommu_dma_map_resource(dev, phys, size, DMA_TO_DEVICE, 0);
+	dma_addr_t addr = test_map_registers(dev, phys, size, DMA_TO_DEVICE);
 
 	KUNIT_ASSERT_NE(test, addr, DMA_MAPPING_ERROR);
 	return addr;
@@ -256,7 +256,7 @@ static void a_resource_by_its_physical_address_is_refused(struct kunit *test)
 	struct three t = map_three(test);
 
 	announce(t.dev);
-	iommu_dma_unmap_resource(t.dev, MID_PHYS, MID, DMA_TO_DEVICE, 0);
+	test_unmap_registers(t.dev, MID_PHYS, MID, DMA_TO_DEVICE);
 	expect_report(test, t.dev, MID_PHYS, MID, "not mapped");
 	expect_three(test, &t);
 	unmap_three(test, &t);
@@ -770,17 +770,16 @@ static void a_refused_unmap_keeps_the_bounce_slot(struct kunit *test)
 	if (kind_of(test)->lazy)
 		kunit_skip(test, "devices that bounce are strict");
 	dev = mock_kunit_untrusted(test);
-	addr = iommu_dma_map_page(dev, virt_to_page(buffer),
-				  offset_in_page(buffer), 100, DMA_FROM_DEVICE, 0);
+	addr = test_map(dev, virt_to_phys(buffer), 100, DMA_FROM_DEVICE);
 	KUNIT_ASSERT_NE(test, addr, DMA_MAPPING_ERROR);
 	slot = mock_kunit_phys(dev, addr);
 	KUNIT_EXPECT_EQ(test, mock_dma_write(dev, addr, &data, 1), 0);
 	announce(dev);
-	iommu_dma_unmap_page(dev, addr, 100 + GRANULE, DMA_FROM_DEVICE, 0);
+	test_unmap(dev, addr, 100 + GRANULE, DMA_FROM_DEVICE);
 	expect_report(test, dev, addr, 100 + GRANULE, "a mapping of 4096 bytes");
 	KUNIT_EXPECT_EQ(test, buffer[0], 0);
 	KUNIT_EXPECT_EQ(test, mock_kunit_phys(dev, addr), slot);
-	iommu_dma_unmap_page(dev, addr, 100, DMA_FROM_DEVICE, 0);
+	test_unmap(dev, addr, 100, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_EQ(test, buffer[0], data);
 	expect_each_address_once(test, dev, SMALL, 0);
 }
@@ -810,8 +809,8 @@ static void an_msi_page_is_refused(struct kunit *test)
 	struct msi_msg msg = { .address_lo = lower_32_bits(MMIO) };
 	dma_addr_t addr;
 
-	KUNIT_ASSERT_EQ(test, iommu_dma_prepare_msi(&desc, MMIO), 0);
-	iommu_dma_compose_msi_msg(&desc, &msg);
+	KUNIT_ASSERT_EQ(test, test_prepare_msi(&desc, MMIO), 0);
+	test_compose_msi(&desc, &msg);
 	addr = (u64)msg.address_hi << 32 | msg.address_lo;
 	expect_refused(test, &t, addr, GRANULE, "mapped by another call");
 	expect_mapped(test, t.dev, addr, MMIO, GRANULE);

@@ -75,7 +75,7 @@ static inline void flush(struct device *dev)
 
 static inline void unmap(struct device *dev, dma_addr_t addr, size_t size)
 {
-	iommu_dma_unmap_page(dev, addr, size, DMA_TO_DEVICE, 0);
+	test_unmap(dev, addr, size, DMA_TO_DEVICE);
 }
 
 /* Nothing is mapped but @used granules, which are not to be had. */
@@ -93,7 +93,7 @@ static inline void expect_each_address_once(struct kunit *test,
 	flush(dev);
 	KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), used * GRANULE);
 	for (; nr < granules; nr++) {
-		addr = iommu_dma_map_resource(dev, MMIO, GRANULE, DMA_TO_DEVICE, 0);
+		addr = test_map_registers(dev, MMIO, GRANULE, DMA_TO_DEVICE);
 		if (addr == DMA_MAPPING_ERROR)
 			break;
 		twice += addr / GRANULE >= granules ||

@@ -110,9 +110,8 @@ static bool race_start(struct race *r, bool interrupt)
 	r->round = 0;
 	r->nr = 1;
 	if (interrupt) {
-		hrtimer_init(&r->timer, CLOCK_MONOTONIC,
-			     HRTIMER_MODE_REL_PINNED_HARD);
-		r->timer.function = race_interrupt;
+		test_hrtimer_setup(&r->timer, race_interrupt,
+				   HRTIMER_MODE_REL_PINNED_HARD);
 		r->nr++;
 		/* There, hard interrupts may not unmap. */
 		return !IS_ENABLED(CONFIG_PREEMPT_RT);
@@ -163,8 +162,7 @@ static void race_once(struct race *r)
 static dma_addr_t race_try_map(struct race *r)
 {
 	if (r->shape != LIST)
-		return iommu_dma_map_resource(r->dev, MMIO, r->size,
-					      DMA_TO_DEVICE, 0);
+		return test_map_registers(r->dev, MMIO, r->size, DMA_TO_DEVICE);
 	return iommu_dma_map_sg(r->dev, r->sgl, ARRAY_SIZE(r->sgl),
 				DMA_TO_DEVICE, 0) > 0 ?
 	       sg_dma_address(r->sgl) : DMA_MAPPING_ERROR;
@@ -401,7 +399,7 @@ static void crowd_map(struct crowd *c, unsigned int i)
 	dma_addr_t addr;
 
 	nr = prandom_u32_state(&c->rnd) % (1U << prandom_u32_state(&c->rnd) % 6) + 1;
-	addr = iommu_dma_map_resource(c->dev, MMIO, nr * GRANULE, DMA_TO_DEVICE, 0);
+	addr = test_map_registers(c->dev, MMIO, nr * GRANULE, DMA_TO_DEVICE);
 	if (addr == DMA_MAPPING_ERROR) {
 		flush(c->dev);
 		return;

@@ -175,7 +175,7 @@ void what_cannot_be_synced_is_undone(struct kunit *test)
 
 static unsigned long free_memory(void)
 {
-	drain_all_pages(NULL);
+	test_drain_pages();
 	return global_zone_page_state(NR_FREE_PAGES);
 }
 

@@ -27,7 +27,7 @@ static void free_table(struct rcu_head *rcu)
  *
  * Context: any.
  */
-void io_pgtable_put_tables(struct list_head *list, unsigned int order)
+void io_pgtable_put_tables(struct iommu_pages_list *list, unsigned int order)
 {
 	struct page *page, *next;
 
