@@ -198,41 +198,39 @@ unsigned int iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 				struct iova_gone *gone)
 {
 	/* Pairs with the release in append(): entries below nr are written. */
-	unsigned int nr = smp_load_acquire(&cpu->nr) - cpu->nr_sorted;
-	unsigned int first = cpu->nr_sorted % IOVA_MAGAZINE;
-	const u64 *begin = cpu->freed + first, *at = begin;
-	const u64 *end = begin + min(nr, IOVA_MAGAZINE - first);
+	unsigned int nr = smp_load_acquire(&cpu->nr), sorted = cpu->nr_sorted, at;
 	struct iova_depot *depot = iovad->rcache->depot;
 	int left = BUDGET;
 
-	while (at != end && left > 0) {
-		unsigned long pfn = iova_entry_pfn(*at);
+	for (at = sorted; at != nr && left > 0; cpu->nr_sorted = at) {
+		const u64 *entry = &cpu->freed[at % IOVA_MAGAZINE];
+		const u64 *end = min(entry + (nr - at), cpu->freed + IOVA_MAGAZINE);
+		unsigned long pfn = iova_entry_pfn(*entry);
 		struct gap_node *node;
+		unsigned int done = 0;
 
-		nr = 0;
 		if (likely(depot)) {
 			node = find_node(iovad, depot, pfn);
-			if (at + AHEAD < end)
-				fetch(depot, at + AHEAD);
+			if (entry + AHEAD < end)
+				fetch(depot, entry + AHEAD);
 			if (likely(node && iova_is_run(node)))
-				nr = put_in_run(iovad, iova_to_run(node), at,
-						end);
+				done = put_in_run(iovad, iova_to_run(node),
+						  entry, end);
 		} else {
 			node = gap_tree_find(&iovad->tree, pfn);
 		}
-		if (unlikely(!nr)) {
+		if (unlikely(!done)) {
 			put_in_node(iovad, node, pfn,
-				    1UL << iova_entry_class(*at), gone);
+				    1UL << iova_entry_class(*entry), gone);
 			left -= ERASE_COST;
-			nr = 1;
+			done = 1;
 		}
-		left -= SEARCH_COST + nr;
-		at += nr;
+		left -= SEARCH_COST + done;
+		at += done;
 		if (unlikely(gone->nr_bad == IOVA_BAD_MAX - 1))
-			break;
+			left = 0;
 	}
-	cpu->nr_sorted += at - begin;
-	return at - begin;
+	return at - sorted;
 }
 
 /* Locked: if the range at @pfn is in a magazine, free it and return true. */
