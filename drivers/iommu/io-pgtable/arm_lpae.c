@@ -39,16 +39,17 @@
 
 #include "../io-pgtable-arm.h"
 
+#define LPAE_TABLE_OR_PAGE	BIT_ULL(1)
+#define LPAE_TYPE	(PTW_VALID | LPAE_TABLE_OR_PAGE)
+#define PTW_KIND	LPAE_TYPE
+#define PTW_TABLE	LPAE_TYPE
 #define PTW_OPEN	BIT_ULL(55)	/* ignored in table descriptors */
-#define PTW_VALID	BIT_ULL(0)
 #define PTW_GROUPED	BIT_ULL(52)	/* Contiguous */
 #define PTW_OWNED	BIT_ULL(56)	/* 58:56 of leaves are left to software */
 
 #include "ops.h"
 
 /* Descriptors of all kinds */
-#define LPAE_TABLE_OR_PAGE	BIT_ULL(1)
-#define LPAE_TYPE		(PTW_VALID | LPAE_TABLE_OR_PAGE)
 #define LPAE_ADDRESS		GENMASK_ULL(47, 12)
 #define LPAE_NSTABLE		BIT_ULL(63)
 
@@ -101,11 +102,6 @@ enum { LPAE_ARM, LPAE_MALI, LPAE_CONTIGUOUS };
 
 enum { BITS_4K = 9, BITS_16K = 11, BITS_64K = 13 };
 
-static inline bool ptw_is_table(struct ptw_format f, u64 entry)
-{
-	return (entry & LPAE_TYPE) == LPAE_TYPE;
-}
-
 static inline u64 ptw_leaf_type(struct ptw_format f, unsigned int height)
 {
 	return !height && ptw_variant(f) != LPAE_MALI ? LPAE_TYPE : PTW_VALID;
@@ -124,7 +120,8 @@ static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys)
 	return ((u64)phys & LPAE_ADDRESS) | ((u64)phys >> 48 & 0xf) << 12;
 }
 
-static inline phys_addr_t ptw_phys(struct ptw_format f, u64 entry)
+static inline phys_addr_t ptw_phys(const struct ptw *ptw, struct ptw_format f,
+				   u64 entry)
 {
 	if (ptw_bits(f) != BITS_64K)
 		return entry & LPAE_ADDRESS;
@@ -136,17 +133,7 @@ static inline u64 ptw_advance(struct ptw_format f, u64 entry, u64 size)
 	if (ptw_bits(f) != BITS_64K)
 		return entry + size;
 	return (entry & ~LPAE_ADDRESS) |
-	       ptw_encode(f, ptw_phys(f, entry) + size);
-}
-
-static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
-				  phys_addr_t phys)
-{
-	u64 entry = ptw_encode(f, phys) | LPAE_TYPE;
-
-	if (ptw->iop.cfg.quirks & IO_PGTABLE_QUIRK_ARM_NS)
-		entry |= LPAE_NSTABLE;
-	return entry;
+	       ptw_encode(f, ptw_phys(NULL, f, entry) + size);
 }
 
 static inline unsigned int ptw_group(struct ptw_format f, unsigned int height)
@@ -158,14 +145,8 @@ static inline unsigned int ptw_group(struct ptw_format f, unsigned int height)
 	return ptw_bits(f) == BITS_16K && !height ? 128 : 32;
 }
 
-static inline int ptw_level(struct ptw_format f, unsigned int height)
-{
-	return 3 - (int)height;
-}
-
 /* Walkers use physical addresses, so a DMA address must equal it. */
-static inline int ptw_table_expose(struct io_pgtable_cfg *cfg, void *table,
-				   size_t size)
+static int lpae_expose(struct io_pgtable_cfg *cfg, void *table, size_t size)
 {
 	struct device *dev = cfg->iommu_dev;
 	dma_addr_t dma = dma_map_single(dev, table, size, DMA_TO_DEVICE);
@@ -179,8 +160,7 @@ static inline int ptw_table_expose(struct io_pgtable_cfg *cfg, void *table,
 	return -EINVAL;
 }
 
-static inline void ptw_table_retire(struct io_pgtable_cfg *cfg, void *table,
-				    size_t size)
+static void lpae_retire(struct io_pgtable_cfg *cfg, void *table, size_t size)
 {
 	dma_unmap_single(cfg->iommu_dev, virt_to_phys(table), size,
 			 DMA_TO_DEVICE);
@@ -192,6 +172,12 @@ static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
 	dma_sync_single_for_device(cfg->iommu_dev, virt_to_phys(slot),
 				   entries * sizeof(*slot), DMA_TO_DEVICE);
 }
+
+static const struct ptw_sync lpae_sync = {
+	.expose = lpae_expose,
+	.retire = lpae_retire,
+	.write_back = ptw_write_back,
+};
 
 static inline void ptw_publish(void)
 {
@@ -365,6 +351,15 @@ static bool lpae_shape(struct io_pgtable_cfg *cfg, struct ptw *shape)
 	shape->top = (va_bits - 1) / ptw_bits(shape->f);
 	shape->root_bits = va_bits - shape->top * ptw_bits(shape->f);
 	shape->nid = cfg->alloc ? NUMA_NO_NODE : dev_to_node(cfg->iommu_dev);
+	shape->table = LPAE_TYPE;
+	if (cfg->quirks & IO_PGTABLE_QUIRK_ARM_NS)
+		shape->table |= LPAE_NSTABLE;
+	shape->kind = PTW_KIND;
+	shape->open = PTW_OPEN;
+	shape->address = GENMASK_ULL(47, granule);
+	shape->high = granule == 16 ? GENMASK_ULL(15, 12) : 0;
+	shape->last_level = 3;
+	shape->sync = &lpae_sync;
 	return true;
 }
 
@@ -457,7 +452,7 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 	if (ps < 0)
 		return NULL;
 
-	first = ptw_level(shape.f, shape.top);
+	first = ptw_level(&shape, shape.top);
 	if ((!first || !stage2_may_begin(shape.f, first, cfg->oas)) &&
 	    shape.root_bits <= ilog2(16)) {
 		shape.root_bits += ptw_bits(shape.f);

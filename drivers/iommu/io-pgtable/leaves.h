@@ -20,11 +20,19 @@
 #include "walk.h"
 
 /*
- * A format defines these functions, too, and two bits more: PTW_GROUPED, 0 if there
- * are no groups; and PTW_OWNED, the lowest of three that hardware ignores in leaves
- * (exact.h).
+ * A format defines these functions, too, and two bits: PTW_GROUPED, 0 if there are
+ * no groups; and PTW_OWNED, the lowest of three that hardware ignores in leaves
+ * (exact.h).  @height is that of @entry.
  */
 
+/* Is @entry a page (@height 0) or a block? */
+static inline bool ptw_is_leaf(struct ptw_format f, u64 entry,
+			       unsigned int height);
+/* An address as it stands in an entry. */
+static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys);
+/* Let a walker that does not snoop caches see entries that changed. */
+static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
+				  size_t entries);
 /* The bits that make an entry a leaf at @height, and those of IOMMU_* flags. */
 static inline u64 ptw_leaf_type(struct ptw_format f, unsigned int height);
 static u64 ptw_attributes(const struct ptw *ptw, int prot);

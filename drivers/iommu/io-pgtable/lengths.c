@@ -7,7 +7,7 @@
  *    level has the size of the mapping that begins at that pfn, instead of an
  *    address.  So to add and to take a size are one walk each without a lock, two CPUs
  *    that take the same one race for one cmpxchg(), and tables that become empty are
- *    given back (reclaim.h).
+ *    given back (walk.c).
  *
  * 2. A pfn is the number of a granule of the domain.  The table resolves KEY_BITS, less
  *    those of a page, of it; the leaf has the others.  Two mappings that differ in
@@ -19,65 +19,25 @@
 #include <linux/io-pgtable.h>
 #include <linux/numa.h>
 
-#define PTW_VALID	BIT_ULL(0)
+#define PTW_KIND	PTW_VALID
+#define PTW_TABLE	PTW_VALID
 #define PTW_OPEN	BIT_ULL(1)
+
+#include "walk.h"
+
 /* In leaves, below the bits of a size: it has gaps; bits that the key lacks. */
 #define LENGTH_GAPS	BIT_ULL(2)
 #define LENGTH_CUT	3
-#define LENGTH_FLAGS	GENMASK_ULL(11, 0)
-
-#include "walk.h"
+#define LENGTH_SIZE	GENMASK_ULL(63, 12)
 
 #define KEY_BITS	63
 
 static const struct ptw_format lengths_format = PTW_FORMAT(PAGE_SHIFT - 3, 0);
 
-static inline bool ptw_is_table(struct ptw_format f, u64 entry)
+static inline phys_addr_t ptw_phys(const struct ptw *ptw, struct ptw_format f,
+				   u64 entry)
 {
-	return entry & PTW_VALID;
-}
-
-static inline bool ptw_is_leaf(struct ptw_format f, u64 entry,
-			       unsigned int height)
-{
-	return !height && entry & PTW_VALID;
-}
-
-static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
-				  phys_addr_t phys)
-{
-	return phys | PTW_VALID;
-}
-
-static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys)
-{
-	return phys;
-}
-
-static inline phys_addr_t ptw_phys(struct ptw_format f, u64 entry)
-{
-	return entry & ~LENGTH_FLAGS;
-}
-
-static inline int ptw_level(struct ptw_format f, unsigned int height)
-{
-	return height;
-}
-
-static inline int ptw_table_expose(struct io_pgtable_cfg *cfg, void *table,
-				   size_t size)
-{
-	return 0;
-}
-
-static inline void ptw_table_retire(struct io_pgtable_cfg *cfg, void *table,
-				    size_t size)
-{
-}
-
-static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
-				  size_t entries)
-{
+	return entry & LENGTH_SIZE;
 }
 
 /* Where the walker has the mapping that begins at @pfn. */
@@ -109,6 +69,11 @@ struct io_pgtable *iommu_lengths_create(void)
 		.f = lengths_format,
 		.nid = NUMA_NO_NODE,
 		.top = (KEY_BITS - PAGE_SHIFT - 1) / (PAGE_SHIFT - 3),
+		.table = PTW_TABLE,
+		.kind = PTW_KIND,
+		.open = PTW_OPEN,
+		.address = LENGTH_SIZE,
+		.last_level = 1,
 	};
 
 	shape.root_bits = KEY_BITS - ptw_shift(lengths_format, shape.top);
@@ -209,5 +174,5 @@ size_t iommu_lengths_find(struct io_pgtable *lengths, u64 pfn, u64 *distance)
 	*distance = (key - at) >> PAGE_SHIFT;
 	if (!left)
 		return SIZE_MAX;
-	return entry & PTW_VALID ? ptw_phys(lengths_format, entry) : 0;
+	return entry & PTW_VALID ? entry & LENGTH_SIZE : 0;
 }

@@ -39,36 +39,6 @@ static __always_inline size_t ptw_fill(struct ptw_format f, u64 *slot,
 	return i;
 }
 
-/* Make holes for up to @count blocks; returns -EEXIST if @slot stays mapped. */
-static noinline int ptw_make_room(struct ptw *ptw, u64 *slot, size_t count,
-				  u64 iova, unsigned int height)
-{
-	unsigned int shift = ptw_shift(ptw->f, height);
-	struct ptw_format f = ptw->f;
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		u64 entry = READ_ONCE(slot[i]);
-
-		while (entry & PTW_VALID) {
-			if (!height || !ptw_is_table(f, entry) ||
-			    !ptw_is_unused(f, ptw_table(f, entry), height - 1,
-					   true))
-				goto flush;
-			ptw_hide(ptw, slot + i, entry);
-			entry = READ_ONCE(slot[i]);
-		}
-	}
-flush:
-	if (!i) {
-		ptw_complain(f, "map finds a mapping", iova, height);
-		return -EEXIST;
-	}
-	ptw_flush_walk(ptw, iova, (u64)i << shift);
-	ptw_sweep(ptw, slot, i, height);
-	return 0;
-}
-
 /* Map pages, down from the root once for each last table, not for each piece. */
 static __always_inline int ptw_map_pages(struct ptw *ptw, struct ptw_format f,
 					 u64 iova, const struct iommu_run *run,

@@ -24,7 +24,7 @@ ptw_iova_to_phys(struct ptw *ptw, struct ptw_format f, unsigned long iova)
 	rcu_read_unlock();
 	if (!ptw_is_leaf(f, entry, shift != ptw_shift(f, 0)))
 		return 0;
-	return ptw_phys(f, entry) | (iova & ((1ULL << shift) - 1));
+	return ptw_phys(ptw, f, entry) | (iova & ((1ULL << shift) - 1));
 }
 
 /**
@@ -63,7 +63,7 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 		above = shift != ptw_shift(f, 0);
 		for (room = ptw_room(f, slot); room && left; room--) {
 			entry = READ_ONCE(*slot);
-			if (above && ptw_is_table(f, entry))
+			if (above && ptw_is_table(ptw, entry))
 				break;
 			/* A block may begin before the range or end behind it. */
 			step = (at | ((1ULL << shift) - 1)) + 1 - at;

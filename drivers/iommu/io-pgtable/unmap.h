@@ -21,51 +21,6 @@
 
 #include "leaves.h"
 
-/* May a table go to the freelist of @gather? */
-static bool ptw_gathers(struct ptw *ptw, struct iommu_iotlb_gather *gather)
-{
-	if (!gather || ptw->iop.cfg.alloc || ptw_granule(ptw->f) > PAGE_SIZE)
-		return false;
-	return ptw->iop.cfg.owner_frees || iommu_iotlb_gather_queued(gather);
-}
-
-/* Give up tables that an unmap of [@first, @last] has emptied up to @iova. */
-static noinline void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height,
-				 u64 first, u64 last,
-				 struct iommu_iotlb_gather *gather)
-{
-	u64 mask = (1ULL << ptw_shift(ptw->f, height + 1)) - 1, end = iova | mask;
-	bool gathers = ptw_gathers(ptw, gather);
-	struct ptw_format f = ptw->f;
-	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
-
-	/* The first tables of an unmap stay for the worker. */
-	if (ptw->iop.cfg.reclaim &&
-	    ((iova & ~mask) - first) / (mask + 1) < PTW_RESERVE)
-		return;
-	while (++height <= ptw->top) {
-		u64 *slot, *table, entry;
-		unsigned int shift;
-
-		mask = (1ULL << ptw_shift(f, height)) - 1;
-		if ((iova & ~mask) < first || (iova | mask) > last ||
-		    (iova | mask) != end)
-			return;
-		slot = ptw_walk(ptw, f, iova, height, &shift, &entry);
-		if (shift != ptw_shift(f, height) || !ptw_is_table(f, entry))
-			return;
-		table = ptw_table(f, entry);
-		if (!ptw_is_zero(f, table) || !ptw_replace(ptw, slot, entry, 0))
-			return;
-		atomic_dec(&ptw->tables);
-		if (!gathers)
-			ptw_flush_walk(ptw, iova & ~mask, mask + 1);
-		ptw_put(ptw, table, ptw_granule(f),
-			gathers ? &gather->freelist : &list);
-		io_pgtable_put_tables(&list, get_order(ptw_granule(f)));
-	}
-}
-
 /* Clear up to @count leaves, until a slot has none; returns how many. */
 static __always_inline size_t ptw_clear(struct ptw_format f, u64 *slot,
 					size_t count, unsigned int height)
@@ -189,7 +144,7 @@ static noinline bool ptw_stuck(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 	if (leaf && may_split)
 		ret = ptw_split(ptw, slot, entry, iova, height);
 	if (ret)
-		ptw_complain(ptw->f, ret == -ENOMEM ? "no memory to split a block" :
+		ptw_complain(ptw, ret == -ENOMEM ? "no memory to split a block" :
 			     leaf ? "unmap of a part of a block" :
 			     "unmap finds no mapping", iova, height);
 	return !ret;

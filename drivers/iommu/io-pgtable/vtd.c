@@ -35,7 +35,10 @@
 #include <linux/cacheflush.h>
 #include <linux/sizes.h>
 
-#define PTW_VALID	BIT_ULL(0)	/* R of the second stage, P of the first */
+/* PTW_VALID is R of the second stage, P of the first. */
+#define VTD_PS		BIT_ULL(7)
+#define PTW_KIND	(PTW_VALID | VTD_PS)
+#define PTW_TABLE	PTW_VALID
 /*
  * Ignored in entries that refer to a table.  The upper ignored bits would disturb
  * code that reads the tables without masking them.
@@ -47,7 +50,6 @@
 #include "ops.h"
 
 #define VTD_W		BIT_ULL(1)	/* W of the second stage, R/W of the first */
-#define VTD_PS		BIT_ULL(7)
 #define VTD_ADDR	GENMASK_ULL(51, 12)
 #define SS_D_BIT	9
 #define SS_SNP		BIT_ULL(11)
@@ -55,14 +57,14 @@
 #define FS_A		BIT_ULL(5)
 #define FS_D		BIT_ULL(6)
 
-enum { VTD_BITS = 9, VTD_GRANULE_SHIFT = 12, VTD_SNOOP = 4 };
+enum { VTD_BITS = 9, VTD_GRANULE_SHIFT = 12 };
 
 /* What one stage has in the bits that are not addresses. */
 struct ptw_stage {
 	unsigned int least_levels;
 	bool dirty;
 	u64 table;	/* in an entry that refers to a table */
-	u64 access[8];	/* in a leaf, by IOMMU_READ | IOMMU_WRITE | VTD_SNOOP */
+	u64 access[2][2];	/* in a leaf, by vtd_cfg.snoop and IOMMU_WRITE */
 };
 
 static const struct ptw_stage second_stage = {
@@ -70,12 +72,8 @@ static const struct ptw_stage second_stage = {
 	.dirty = true,
 	.table = PTW_VALID | VTD_W,
 	.access = {
-		[IOMMU_READ] = PTW_VALID,
-		[IOMMU_WRITE] = PTW_VALID | VTD_W,
-		[IOMMU_READ | IOMMU_WRITE] = PTW_VALID | VTD_W,
-		[VTD_SNOOP | IOMMU_READ] = PTW_VALID | SS_SNP,
-		[VTD_SNOOP | IOMMU_WRITE] = PTW_VALID | VTD_W | SS_SNP,
-		[VTD_SNOOP | IOMMU_READ | IOMMU_WRITE] = PTW_VALID | VTD_W | SS_SNP,
+		{ PTW_VALID, PTW_VALID | VTD_W },
+		{ PTW_VALID | SS_SNP, PTW_VALID | VTD_W | SS_SNP },
 	},
 };
 
@@ -85,20 +83,8 @@ static const struct ptw_stage second_stage = {
 static const struct ptw_stage first_stage = {
 	.least_levels = 4,
 	.table = PTW_VALID | VTD_W | FS_US | FS_A,
-	.access = {
-		[IOMMU_READ] = FS_READ,
-		[IOMMU_WRITE] = FS_WRITE,
-		[IOMMU_READ | IOMMU_WRITE] = FS_WRITE,
-		[VTD_SNOOP | IOMMU_READ] = FS_READ,
-		[VTD_SNOOP | IOMMU_WRITE] = FS_WRITE,
-		[VTD_SNOOP | IOMMU_READ | IOMMU_WRITE] = FS_WRITE,
-	},
+	.access = { { FS_READ, FS_WRITE }, { FS_READ, FS_WRITE } },
 };
-
-static inline bool ptw_is_table(struct ptw_format f, u64 entry)
-{
-	return (entry & (PTW_VALID | VTD_PS)) == PTW_VALID;
-}
 
 static inline bool ptw_is_leaf(struct ptw_format f, u64 entry,
 			       unsigned int height)
@@ -111,16 +97,9 @@ static inline u64 ptw_leaf_type(struct ptw_format f, unsigned int height)
 	return height ? VTD_PS : 0;
 }
 
-static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
-				  phys_addr_t phys)
-{
-	return phys | ptw->stage->table;
-}
-
 static inline u64 ptw_attributes(const struct ptw *ptw, int prot)
 {
-	return ptw->stage->access[(prot & (IOMMU_READ | IOMMU_WRITE)) |
-				  (ptw->iop.cfg.vtd_cfg.snoop ? VTD_SNOOP : 0)];
+	return ptw->stage->access[ptw->iop.cfg.vtd_cfg.snoop][!!(prot & IOMMU_WRITE)];
 }
 
 static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys)
@@ -128,7 +107,8 @@ static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys)
 	return phys;
 }
 
-static inline phys_addr_t ptw_phys(struct ptw_format f, u64 entry)
+static inline phys_addr_t ptw_phys(const struct ptw *ptw, struct ptw_format f,
+				   u64 entry)
 {
 	return entry & VTD_ADDR;
 }
@@ -143,28 +123,22 @@ static inline unsigned int ptw_group(struct ptw_format f, unsigned int height)
 	return 1;
 }
 
-static inline int ptw_level(struct ptw_format f, unsigned int height)
-{
-	return height + 1;
-}
-
 static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
 				  size_t entries)
 {
 	clflush_cache_range(slot, entries * sizeof(*slot));
 }
 
-static inline int ptw_table_expose(struct io_pgtable_cfg *cfg, void *table,
-				   size_t size)
+static int vtd_expose(struct io_pgtable_cfg *cfg, void *table, size_t size)
 {
 	clflush_cache_range(table, size);
 	return 0;
 }
 
-static inline void ptw_table_retire(struct io_pgtable_cfg *cfg, void *table,
-				    size_t size)
-{
-}
+static const struct ptw_sync vtd_sync = {
+	.expose = vtd_expose,
+	.write_back = ptw_write_back,
+};
 
 static inline void ptw_publish(void)
 {
@@ -202,6 +176,12 @@ static struct io_pgtable *vtd_create(struct io_pgtable_cfg *cfg, void *cookie,
 		.stage = stage,
 		.nid = cfg->vtd_cfg.nid,
 		.root_bits = VTD_BITS,
+		.table = stage->table,
+		.kind = PTW_KIND,
+		.open = PTW_OPEN,
+		.address = VTD_ADDR,
+		.last_level = 1,
+		.sync = &vtd_sync,
 	};
 	struct io_pgtable *iop;
 	unsigned int levels;

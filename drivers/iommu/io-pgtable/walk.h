@@ -18,7 +18,7 @@
  *
  * 3. Mapping needs tables.  ptw_link() installs missing ones with cmpxchg().  The
  *    CPU that loses that race uses the winner's table.  Empty tables leave again
- *    (reclaim.h).
+ *    (walk.c).
  *
  * 4. The walker takes no lock.  Callers may map and unmap different ranges at the
  *    same time, in the same table too, but not the same range.  So one CPU at
@@ -37,16 +37,12 @@
 #include <linux/bug.h>
 #include <linux/io-pgtable.h>
 #include <linux/kernel.h>
-#include <linux/ktime.h>
-#include <linux/list.h>
 #include <linux/mm.h>
-#include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
-#include <linux/slab.h>
 #include <linux/workqueue.h>
 
-#include "base.h"
+/* Leaves and entries that refer to a table have this bit; 0: hardware stops. */
+#define PTW_VALID	BIT_ULL(0)
 
 /* The constants of a format, in one number, which compilers follow best. */
 struct ptw_format {
@@ -85,6 +81,14 @@ static __always_inline unsigned int ptw_variant(struct ptw_format f)
  * @tables: tables in the tree, without the root
  * @delay: jiffies from that unmap to the run of @reclaim
  * @reclaim: gives empty tables back
+ * @table: an entry that refers to a table, without the address
+ * @kind: the bits that tell such an entry from a block
+ * @open: a bit that hardware ignores in such an entry, see walk.c
+ * @address: the bits of an entry that are the same ones of an address
+ * @high: those that are bits 48 and up of an address
+ * @last_level: number of the last level in the specification: 1 if numbers grow
+ *	towards the root
+ * @sync: for hardware that does not snoop caches
  */
 struct ptw {
 	struct io_pgtable iop;
@@ -104,36 +108,61 @@ struct ptw {
 	atomic_t tables;
 	unsigned long delay;
 	struct delayed_work reclaim;
+	u64 table;
+	u64 kind;
+	u64 open;
+	u64 address;
+	u64 high;
+	int last_level;
+	const struct ptw_sync *sync;
 };
 
 /*
- * A format defines these functions and two bits: PTW_VALID, which leaves and
- * entries that refer to a table have (without it, and with the other low bits
- * clear, an entry is invalid to hardware); and PTW_OPEN, which hardware ignores in
- * entries that refer to a table (reclaim.h).  @height is that of @entry.
+ * A format defines PTW_KIND, PTW_TABLE and PTW_OPEN, its constants for @kind, @table
+ * (without other bits) and @open, before it includes this file, and ptw_phys()
+ * afterwards.  So does walk.c, which takes them from struct ptw.
  */
 
 /* Does @entry, above the last level, refer to a table? */
-static inline bool ptw_is_table(struct ptw_format f, u64 entry);
-/* Is @entry a page (@height 0) or a block? */
-static inline bool ptw_is_leaf(struct ptw_format f, u64 entry,
-			       unsigned int height);
-/* An entry that refers to the table at @phys. */
-static inline u64 ptw_table_entry(struct ptw_format f, struct ptw *ptw,
-				  phys_addr_t phys);
-/* An address as it stands in an entry, and back. */
-static inline u64 ptw_encode(struct ptw_format f, phys_addr_t phys);
-static inline phys_addr_t ptw_phys(struct ptw_format f, u64 entry);
-/* The number of the level of @height in the specification. */
-static inline int ptw_level(struct ptw_format f, unsigned int height);
-/* Map a table for DMA by a walker that does not snoop caches, and unmap it. */
-static inline int ptw_table_expose(struct io_pgtable_cfg *cfg, void *table,
-				   size_t size);
-static inline void ptw_table_retire(struct io_pgtable_cfg *cfg, void *table,
-				    size_t size);
-/* Let such a walker see entries that changed. */
-static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
-				  size_t entries);
+static __always_inline bool ptw_is_table(const struct ptw *ptw, u64 entry)
+{
+	return (entry & PTW_KIND) == PTW_TABLE;
+}
+
+/* The address in @entry. */
+static inline phys_addr_t ptw_phys(const struct ptw *ptw, struct ptw_format f,
+				   u64 entry);
+
+/**
+ * struct ptw_sync - what a walker that does not snoop caches needs
+ * @expose: map a table for DMA; returns 0 or an errno
+ * @retire: undo that; may be %NULL
+ * @write_back: let the walker see entries that changed
+ */
+struct ptw_sync {
+	int (*expose)(struct io_pgtable_cfg *cfg, void *table, size_t size);
+	void (*retire)(struct io_pgtable_cfg *cfg, void *table, size_t size);
+	void (*write_back)(struct io_pgtable_cfg *cfg, u64 *slot,
+			   size_t entries);
+};
+
+/* walk.c */
+void ptw_complain(const struct ptw *ptw, const char *what, u64 iova,
+		  unsigned int height);
+void *ptw_alloc(struct ptw *ptw, size_t size, gfp_t gfp);
+void ptw_free(struct ptw *ptw, void *table, size_t size);
+bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table);
+u64 *ptw_link(struct ptw *ptw, u64 iova, unsigned int leaf, gfp_t gfp);
+int ptw_make_room(struct ptw *ptw, u64 *slot, size_t count, u64 iova,
+		  unsigned int height);
+void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height, u64 first,
+		 u64 last, struct iommu_iotlb_gather *gather);
+void ptw_flush_walk(struct ptw *ptw, u64 iova, u64 size);
+size_t ptw_holes(u64 *slot, size_t count);
+void ptw_wake(struct ptw *ptw);
+struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
+			      void *cookie);
+void ptw_destroy(struct io_pgtable *iop);
 
 static inline struct ptw *ptw_of(struct io_pgtable_ops *ops)
 {
@@ -164,9 +193,15 @@ static __always_inline u64 *ptw_root_slot(struct ptw *ptw, struct ptw_format f,
 	return ptw->root + ((iova >> shift) & ptw->root_mask);
 }
 
-static __always_inline u64 *ptw_table(struct ptw_format f, u64 entry)
+static __always_inline u64 *ptw_table(const struct ptw *ptw,
+				      struct ptw_format f, u64 entry)
 {
-	return phys_to_virt(ptw_phys(f, entry));
+	return phys_to_virt(ptw_phys(ptw, f, entry));
+}
+
+static inline int ptw_level(const struct ptw *ptw, unsigned int height)
+{
+	return ptw->last_level == 1 ? 1 + height : ptw->last_level - height;
 }
 
 /* Entries from @slot to the end of its table, or of its part of the root. */
@@ -187,24 +222,6 @@ static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
 		 ptw->iova_outside);
 }
 
-/* Warn, the first time with a backtrace, which names the caller. */
-static noinline __maybe_unused void ptw_complain(struct ptw_format f,
-						 const char *what, u64 iova,
-						 unsigned int height)
-{
-	int level = ptw_level(f, height);
-	static bool warned;
-
-	if (!READ_ONCE(warned)) {
-		WRITE_ONCE(warned, true);
-		WARN(1, "io-pgtable: %s at iova %#llx, level %d\n", what, iova,
-		     level);
-	} else {
-		pr_warn_ratelimited("io-pgtable: %s at iova %#llx, level %d\n",
-				    what, iova, level);
-	}
-}
-
 /* Walk to the slot of @iova at height @to, or to a hole or leaf above it. */
 static __always_inline u64 *ptw_walk(struct ptw *ptw, struct ptw_format f,
 				     u64 iova, unsigned int to,
@@ -215,112 +232,11 @@ static __always_inline u64 *ptw_walk(struct ptw *ptw, struct ptw_format f,
 	*shift = ptw->root_shift;
 	slot = ptw_root_slot(ptw, f, iova, *shift);
 	*entry = READ_ONCE(*slot);
-	while (*shift != ptw_shift(f, to) && ptw_is_table(f, *entry)) {
+	while (*shift != ptw_shift(f, to) && ptw_is_table(ptw, *entry)) {
 		*shift -= ptw_bits(f);
-		slot = ptw_table(f, *entry) + ptw_index(f, iova, *shift);
+		slot = ptw_table(ptw, f, *entry) + ptw_index(f, iova, *shift);
 		*entry = READ_ONCE(*slot);
 	}
-	return slot;
-}
-
-static void ptw_free_pages(struct ptw *ptw, void *table, size_t size)
-{
-	if (ptw->iop.cfg.free)
-		ptw->iop.cfg.free(ptw->iop.cookie, table, size);
-	else
-		ptw_pages_free(table, size);
-}
-
-static void *ptw_alloc(struct ptw *ptw, size_t size, gfp_t gfp)
-{
-	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
-	void *table;
-
-	if (cfg->alloc)
-		table = cfg->alloc(ptw->iop.cookie, size, gfp);
-	else
-		table = ptw_pages_alloc(ptw->nid, gfp, size);
-	if (table && !cfg->coherent_walk && ptw_table_expose(cfg, table, size)) {
-		ptw_free_pages(ptw, table, size);
-		table = NULL;
-	}
-	return table;
-}
-
-static void ptw_free(struct ptw *ptw, void *table, size_t size)
-{
-	if (!ptw->iop.cfg.coherent_walk)
-		ptw_table_retire(&ptw->iop.cfg, table, size);
-	ptw_free_pages(ptw, table, size);
-}
-
-#include "reclaim.h"
-
-/* Put @table in the place of @old at *@slot; fails if the slot holds another. */
-static bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table)
-{
-	u64 entry = ptw_table_entry(ptw->f, ptw, virt_to_phys(table));
-
-	if (ptw->iop.cfg.coherent_walk)
-		entry |= PTW_OPEN;
-	/* The contents of the table, before the entry that refers to it. */
-	dma_wmb();
-	if (cmpxchg64_relaxed(slot, old, entry) != old)
-		return false;
-	ptw_count_table(ptw);
-	return true;
-}
-
-/*
- * Install or open the tables on the way to @iova, so that the caller may map in
- * them until the end of its RCU read-side section, which may be a new one.  Each
- * turn of the loop moves an entry on by one state (reclaim.h), or goes down.
- * Returns the slot at @leaf, or ERR_PTR(-EEXIST) or ERR_PTR(-ENOMEM).
- */
-static noinline u64 *ptw_link(struct ptw *ptw, u64 iova, unsigned int leaf,
-			      gfp_t gfp)
-{
-	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
-	struct ptw_format f = ptw->f;
-	u64 *slot, *table = NULL, entry;
-	unsigned int height, shift;
-
-again:
-	height = ptw->top;
-	shift = ptw_shift(f, height);
-	slot = ptw_root_slot(ptw, f, iova, shift);
-	while (height > leaf) {
-		entry = READ_ONCE(*slot);
-		if (!entry && !table) {
-			rcu_read_unlock();
-			table = ptw_alloc(ptw, ptw_granule(f), gfp);
-			rcu_read_lock();
-			if (!table)
-				return ERR_PTR(-ENOMEM);
-			goto again;
-		} else if (!entry) {
-			if (ptw_install(ptw, slot, 0, table))
-				table = NULL;
-		} else if (!(entry & PTW_VALID)) {
-			cmpxchg64(slot, entry,
-				  ptw_table_entry(f, ptw, ptw_phys(f, entry)));
-		} else if (!ptw_is_table(f, entry)) {
-			ptw_complain(f, "map finds a mapping", iova, height);
-			slot = ERR_PTR(-EEXIST);
-			break;
-		} else if (!(entry & PTW_OPEN)) {
-			if (!cfg->coherent_walk)
-				ptw_write_back(cfg, slot, 1);
-			cmpxchg64(slot, entry, entry | PTW_OPEN);
-		} else {
-			height--;
-			shift -= ptw_bits(f);
-			slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
-		}
-	}
-	/* Another CPU has installed one. */
-	if (table)
-		ptw_free(ptw, table, ptw_granule(f));
 	return slot;
 }
 
@@ -334,68 +250,20 @@ static __always_inline u64 *ptw_descend(struct ptw *ptw, struct ptw_format f,
 	while (shift != ptw_shift(f, leaf)) {
 		u64 entry = READ_ONCE(*slot);
 
-		if (unlikely(!(entry & PTW_OPEN) || !ptw_is_table(f, entry)))
+		if (unlikely(!(entry & PTW_OPEN) || !ptw_is_table(ptw, entry)))
 			return ptw_link(ptw, iova, leaf, gfp);
 		shift -= ptw_bits(f);
-		slot = ptw_table(f, entry) + ptw_index(f, iova, shift);
+		slot = ptw_table(ptw, f, entry) + ptw_index(f, iova, shift);
 	}
 	return slot;
 }
 
-/**
- * ptw_create - allocate a page table without a mapping
- * @shape: has @iop.ops, @f, @nid, @top and @root_bits; gets @root
- * @cfg: as its owner wants it
- * @cookie: the owner's
- *
- * Context: process, may sleep.
- * Return: the page table, its root visible to hardware, or NULL.
- */
-static struct io_pgtable *ptw_create(struct ptw *shape,
-				     struct io_pgtable_cfg *cfg, void *cookie)
+/* Arm the worker at the first unmap since it began its last run. */
+static __always_inline void ptw_notice_unmap(struct ptw *ptw)
 {
-	struct ptw *ptw = kzalloc(sizeof(*ptw), GFP_KERNEL);
-
-	if (!ptw)
-		return NULL;
-	if (cfg->alloc)
-		cfg->reclaim = false;
-	*ptw = *shape;
-	ptw->iop.cfg = *cfg;
-	ptw->iop.cookie = cookie;
-	ptw->root_shift = ptw_shift(ptw->f, ptw->top);
-	ptw->root_mask = (1U << ptw->root_bits) - 1;
-	ptw->upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
-	ptw->iova_outside = cfg->ias < 64 ? ~0ULL << cfg->ias : 0;
-	ptw->phys_outside = ~0ULL << cfg->oas;
-	ptw->delay = HZ;
-	ptw->notes = cfg->tlb && cfg->tlb->tlb_add_page;
-	INIT_DELAYED_WORK(&ptw->reclaim, ptw_reclaim_work);
-	ptw->root = ptw_alloc(ptw, sizeof(u64) << ptw->root_bits, GFP_KERNEL);
-	if (!ptw->root) {
-		kfree(ptw);
-		return NULL;
-	}
-	shape->root = ptw->root;
-	/* The empty root, before a register can lead to it. */
-	wmb();
-	return &ptw->iop;
-}
-
-/**
- * ptw_destroy - free a page table with all that it maps
- * @iop: the page table, which hardware does not walk any more
- *
- * Context: process if there is a worker (io_pgtable_cfg.reclaim), else any.
- */
-static void ptw_destroy(struct io_pgtable *iop)
-{
-	struct ptw *ptw = container_of(iop, struct ptw, iop);
-
-	if (iop->cfg.reclaim)
-		cancel_delayed_work_sync(&ptw->reclaim);
-	ptw_drop(ptw, ptw->root, 1UL << ptw->root_bits, ptw->top, NULL);
-	kfree(ptw);
+	/* data_race(): a later unmap sees what this one misses; walk.c, point 5. */
+	if (unlikely(data_race(ptw->watch)))
+		ptw_wake(ptw);
 }
 
 #endif

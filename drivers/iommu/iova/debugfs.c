@@ -10,9 +10,9 @@
  * memory than an idle domain does.
  *
  * "ranges" can be read from a domain in use that has a million of them: it
- * copies %IOVA_BATCH ranges at a time, and prints them without a lock.
- * Magazines are sorted back when the walk comes to a domain.  A range that is
- * freed later may be shown as live.
+ * copies one range at a time, and prints it without a lock.  Magazines are
+ * sorted back when the walk comes to a domain.  A range that is freed later may
+ * be shown as live.
  */
 
 #include <linux/debugfs.h>
@@ -39,7 +39,7 @@ static int domains_show(struct seq_file *s, void *unused)
 	struct iova_stats stats;
 
 	seq_puts(s, "domain live cached tree hits misses refused\n");
-	mutex_lock(&domains_mutex);
+	guard(mutex)(&domains_mutex);
 	list_for_each_entry(rcache, &domains, list) {
 		iova_domain_stats(rcache->iovad, &stats);
 		seq_printf(s, "%u %lu %lu %lu %lu %lu %lu\n",
@@ -47,7 +47,6 @@ static int domains_show(struct seq_file *s, void *unused)
 			   stats.counts.ranges, stats.hits,
 			   stats.counts.misses, stats.counts.refused);
 	}
-	mutex_unlock(&domains_mutex);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(domains);
@@ -59,7 +58,7 @@ static int classes_show(struct seq_file *s, void *unused)
 	unsigned int class;
 
 	seq_puts(s, "domain pages runs cached\n");
-	mutex_lock(&domains_mutex);
+	guard(mutex)(&domains_mutex);
 	list_for_each_entry(rcache, &domains, list) {
 		iova_domain_stats(rcache->iovad, &stats);
 		for (class = 0; class < IOVA_CLASSES; class++) {
@@ -70,73 +69,62 @@ static int classes_show(struct seq_file *s, void *unused)
 				   stats.cached[class]);
 		}
 	}
-	mutex_unlock(&domains_mutex);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(classes);
 
 /**
  * struct ranges_walk - the position of a reader of "ranges"
- * @id: lowest number of the domain to be read next
- * @entered: the domain that @shift and @spans are of; 0 for none
+ * @id: number of the domain
  * @shift: log2 of its granule
- * @pfn: where to go on in this domain
- * @spans: ranges copied from it
- * @nr: length of @spans
- * @at: the range to be shown next
+ * @pfn: where to go on in it; 0 at its end
+ * @span: the range to be shown
+ * @more: there is one
  */
 struct ranges_walk {
 	unsigned int id;
-	unsigned int entered;
 	unsigned int shift;
 	unsigned long pfn;
-	struct iova_span spans[IOVA_BATCH];
-	unsigned int nr;
-	unsigned int at;
+	struct iova_span span;
+	bool more;
 };
 
-/* Copy the next ranges; nr is 0 at the end. */
-static void walk_on(struct ranges_walk *walk)
+/* Copy the next range.  Return NULL at the end. */
+static void *walk_on(struct ranges_walk *walk)
 {
 	struct iova_rcache *rcache;
+	bool entered;
 
-	walk->at = 0;
-	walk->nr = 0;
-	mutex_lock(&domains_mutex);
+	guard(mutex)(&domains_mutex);
+	walk->more = true;
 	/* The list is in the order of numbers. */
 	list_for_each_entry(rcache, &domains, list) {
 		if (rcache->id < walk->id)
 			continue;
-		if (rcache->id != walk->entered) {
+		entered = rcache->id > walk->id;
+		if (entered) {
 			iova_magazines_sort(rcache->iovad);
 			walk->shift = iova_shift(rcache->iovad);
 			walk->id = rcache->id;
-			walk->entered = rcache->id;
 			walk->pfn = 0;
 		}
-		walk->nr = iova_look(rcache->iovad, walk->pfn, walk->spans);
-		if (walk->nr) {
-			walk->pfn = walk->spans[walk->nr - 1].last + 1;
-			/* That was the highest pfn of all. */
-			if (!walk->pfn)
-				walk->id++;
-			break;
+		if ((entered || walk->pfn) &&
+		    iova_look(rcache->iovad, walk->pfn, &walk->span)) {
+			walk->pfn = walk->span.last + 1;
+			return &walk->span;
 		}
-		walk->id++;
 	}
-	mutex_unlock(&domains_mutex);
-}
-
-static void *walk_here(struct ranges_walk *walk)
-{
-	if (walk->at == walk->nr)
-		walk_on(walk);
-	return walk->nr ? &walk->spans[walk->at] : NULL;
+	walk->more = false;
+	return NULL;
 }
 
 static void *ranges_start(struct seq_file *s, loff_t *pos)
 {
-	return *pos ? walk_here(s->private) : SEQ_START_TOKEN;
+	struct ranges_walk *walk = s->private;
+
+	if (!*pos)
+		return SEQ_START_TOKEN;
+	return walk->more ? &walk->span : NULL;
 }
 
 static void *ranges_next(struct seq_file *s, void *v, loff_t *pos)
@@ -146,9 +134,7 @@ static void *ranges_next(struct seq_file *s, void *v, loff_t *pos)
 	++*pos;
 	if (v == SEQ_START_TOKEN)
 		*walk = (struct ranges_walk){ };
-	else
-		walk->at++;
-	return walk_here(walk);
+	return walk_on(walk);
 }
 
 static void ranges_stop(struct seq_file *s, void *v)
@@ -164,7 +150,7 @@ static int ranges_show(struct seq_file *s, void *v)
 		seq_puts(s, "domain first last state\n");
 		return 0;
 	}
-	seq_printf(s, "%u %#llx %#llx %s\n", walk->entered,
+	seq_printf(s, "%u %#llx %#llx %s\n", walk->id,
 		   (u64)span->first << walk->shift,
 		   ((u64)span->last << walk->shift) | (BIT_ULL(walk->shift) - 1),
 		   span->cached ? "cached" : "live");
@@ -220,15 +206,13 @@ void iova_debugfs_exit(void)
 
 void iova_debugfs_add(struct iova_rcache *rcache)
 {
-	mutex_lock(&domains_mutex);
+	guard(mutex)(&domains_mutex);
 	rcache->id = ++last_id;
 	list_add_tail(&rcache->list, &domains);
-	mutex_unlock(&domains_mutex);
 }
 
 void iova_debugfs_del(struct iova_rcache *rcache)
 {
-	mutex_lock(&domains_mutex);
+	guard(mutex)(&domains_mutex);
 	list_del(&rcache->list);
-	mutex_unlock(&domains_mutex);
 }

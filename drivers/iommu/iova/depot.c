@@ -46,7 +46,7 @@ unsigned int iova_zone(const struct iova_domain *iovad, unsigned long last)
 /* Locked: the length to which the hints should grow, 0 if they are enough. */
 unsigned int iova_hints_wanted(const struct iova_depot *depot)
 {
-	return depot->nr_hints < min(2 * depot->blocks, HINTS_MAX) ?
+	return depot && depot->nr_hints < min(2 * depot->blocks, HINTS_MAX) ?
 	       4 * depot->nr_hints : 0;
 }
 
@@ -197,7 +197,7 @@ static bool evict(struct iova_domain *iovad, unsigned long limit_pfn,
  * @limit_pfn: highest pfn it may cover
  * @cpu: the CPU's cache; %NULL if it has none
  * @new: memory for a new run, or %NULL; set to %NULL if it was used
- * @gone: for iova_gone_finish(); may be %NULL if *@new is
+ * @gone: for iova_unlock(); may be %NULL if *@new is
  * @last_try: use a run with few free slots if no run can be made
  *
  * Return: lowest pfn of the slot; 0 if there is none.
@@ -208,15 +208,16 @@ unsigned long iova_depot_alloc(struct iova_domain *iovad, unsigned int class,
 			       struct iova_run **new, struct iova_gone *gone,
 			       bool last_try)
 {
+	struct iova_waiting *waiting = cpu ? &cpu->waiting[class] : NULL;
 	struct iova_run *run = NULL;
-	unsigned long mask, slot;
+	unsigned long slot;
 	bool made = false;
 
 	/* It has slots: an interrupt got some, or they are above the limit. */
-	if (cpu && cpu->mask[class])
-		cpu = NULL;
-	if (cpu)
-		run = own_run(cpu->run[class], limit_pfn);
+	if (waiting && waiting->mask)
+		waiting = NULL;
+	if (waiting)
+		run = own_run(waiting->run, limit_pfn);
 	if (!run)
 		run = pick_best(iovad, class, limit_pfn);
 	if (!run && *new && !iovad->rcache->nr_cutting &&
@@ -232,16 +233,14 @@ unsigned long iova_depot_alloc(struct iova_domain *iovad, unsigned int class,
 		run = pick_any(iovad, class, limit_pfn);
 	if (!run)
 		return 0;
-	if (!cpu)
+	if (!waiting)
 		return iova_run_give_one(iovad, run);
-	if (cpu->run[class] != run)
-		iova_run_release(iovad, cpu->run[class]);
-	iova_run_give(iovad, run, cpu);
-	mask = cpu->mask[class];
-	slot = __fls(mask);
+	if (waiting->run != run)
+		iova_run_release(iovad, waiting->run);
+	iova_run_give(iovad, run, waiting);
+	slot = __fls(waiting->mask);
 	/* If the run is new, this slot counts as a miss and not as a hit. */
-	cpu->given -= made;
-	cpu->frees += made;
-	WRITE_ONCE(cpu->mask[class], mask ^ BIT(slot));
-	return cpu->base[class] + (slot << class);
+	waiting->given -= made;
+	WRITE_ONCE(waiting->mask, waiting->mask ^ BIT(slot));
+	return waiting->base + (slot << class);
 }

@@ -127,13 +127,15 @@ struct iova *alloc_iova(struct iova_domain *iovad, unsigned long size,
 }
 EXPORT_SYMBOL_GPL(alloc_iova);
 
-/* Locked.  Return NULL with *cut set if the range is a slot of a run. */
-static struct iova *find_locked(struct iova_domain *iovad, unsigned long pfn,
-				bool *cut)
+/* Return NULL with *cut set if the range is a slot of a run. */
+static struct iova *find_one(struct iova_domain *iovad, unsigned long pfn,
+			     bool *cut)
 {
-	struct gap_node *node = gap_tree_find(&iovad->tree, pfn);
 	unsigned long first, last;
+	struct gap_node *node;
 
+	guard(iova_domain)(iovad);
+	node = gap_tree_find(&iovad->tree, pfn);
 	*cut = false;
 	if (!node)
 		return NULL;
@@ -158,13 +160,10 @@ static struct iova *find_locked(struct iova_domain *iovad, unsigned long pfn,
 struct iova *find_iova(struct iova_domain *iovad, unsigned long pfn)
 {
 	struct iova *iova;
-	unsigned long flags;
 	bool cut;
 
 	do {
-		raw_spin_lock_irqsave(&iovad->lock, flags);
-		iova = find_locked(iovad, pfn, &cut);
-		raw_spin_unlock_irqrestore(&iovad->lock, flags);
+		iova = find_one(iovad, pfn, &cut);
 	} while (cut && !iova_cut_runs(iovad, pfn, pfn));
 	return iova;
 }
@@ -173,13 +172,10 @@ EXPORT_SYMBOL_GPL(find_iova);
 static void free_at(struct iova_domain *iovad, unsigned long pfn)
 {
 	struct iova_gone gone;
-	unsigned long flags;
 
-	iova_gone_init(&gone);
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	iova_lock(iovad, &gone);
 	iova_put(iovad, pfn, 0, &gone);
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	iova_gone_finish(iovad, &gone);
+	iova_unlock(iovad, &gone);
 	/* A run may be all free now. */
 	if (iovad->rcache)
 		iova_reaper_arm(iovad->rcache);
@@ -241,27 +237,22 @@ static int iova_cpuhp_dead(unsigned int cpu, struct hlist_node *node)
  */
 int iova_cache_get(void)
 {
-	int ret = 0;
+	int ret;
 
-	mutex_lock(&iova_cache_mutex);
-	if (iova_cache_users)
-		goto count;
-	ret = iova_mem_init();
-	if (ret)
-		goto unlock;
-	ret = cpuhp_setup_state_multi(CPUHP_IOMMU_IOVA_DEAD, "iommu/iova:dead",
+	guard(mutex)(&iova_cache_mutex);
+	if (iova_cache_users++)
+		return 0;
+	ret = iova_mem_init() ?:
+	      cpuhp_setup_state_multi(CPUHP_IOMMU_IOVA_DEAD, "iommu/iova:dead",
 				      NULL, iova_cpuhp_dead);
 	if (ret) {
-		pr_err("iova: no CPU hotplug callback: %d\n", ret);
+		pr_err("iova: set-up failed: %d\n", ret);
 		iova_mem_exit();
-		goto unlock;
+		iova_cache_users = 0;
+		return ret;
 	}
 	iova_debugfs_init();
-count:
-	iova_cache_users++;
-unlock:
-	mutex_unlock(&iova_cache_mutex);
-	return ret;
+	return 0;
 }
 EXPORT_SYMBOL_GPL(iova_cache_get);
 
@@ -274,14 +265,13 @@ EXPORT_SYMBOL_GPL(iova_cache_get);
  */
 void iova_cache_put(void)
 {
-	mutex_lock(&iova_cache_mutex);
-	if (!WARN(!iova_cache_users, "iova: put more often than got\n") &&
-	    !--iova_cache_users) {
-		iova_debugfs_exit();
-		cpuhp_remove_multi_state(CPUHP_IOMMU_IOVA_DEAD);
-		iova_mem_exit();
-	}
-	mutex_unlock(&iova_cache_mutex);
+	guard(mutex)(&iova_cache_mutex);
+	if (WARN(!iova_cache_users, "iova: put more often than got\n") ||
+	    --iova_cache_users)
+		return;
+	iova_debugfs_exit();
+	cpuhp_remove_multi_state(CPUHP_IOMMU_IOVA_DEAD);
+	iova_mem_exit();
 }
 EXPORT_SYMBOL_GPL(iova_cache_put);
 

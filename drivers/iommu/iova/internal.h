@@ -31,6 +31,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
+#include <linux/cleanup.h>
 #include <linux/iova.h>
 #include <linux/list.h>
 #include <linux/log2.h>
@@ -54,7 +55,7 @@
 #define IOVA_MAGAZINE		64U
 
 /* log2 of the size of the slots for @size granules, 1 to IOVA_CACHED_MAX. */
-static __always_inline unsigned int iova_size_class(unsigned long size)
+static __always_inline unsigned long iova_size_class(unsigned long size)
 {
 	return __fls(2 * size - 1);
 }
@@ -75,7 +76,7 @@ static __always_inline bool iova_size_is_cached(unsigned long size)
  * @zone: iova_zone() of its highest pfn
  * @gap: its node in the gap tree of the domain
  * @list: link in a list of the depot, or in iova_gone.runs
- * @owner: the cache that has slots of it; %NULL for none
+ * @owner: the slots of it that a CPU has to hand out; %NULL for none
  * @next_word: the word of @free that a CPU gets next
  * @free: a bit for each slot, set when it counts in @nr_free
  *
@@ -91,7 +92,7 @@ struct iova_run {
 	u8 zone : 1;
 	struct gap_node gap __aligned(sizeof(u64));
 	struct list_head list;
-	struct iova_cpu *owner;
+	struct iova_waiting *owner;
 	unsigned int next_word;
 	DECLARE_BITMAP(free, IOVA_RUN_PAGES);
 };
@@ -122,35 +123,43 @@ static inline struct iova *iova_to_iova(struct gap_node *node)
 }
 
 /**
- * struct iova_cpu - the cache of a CPU
- * @nr: entries in the magazine; only its CPU changes it, interrupts disabled
- * @nr_sorted: of these, the first that are sorted back; locked
- * @oldest: the entry that is sorted back next when the magazine is full; locked
- * @given: slots that the CPU got, less those that were taken back; locked
- * @mask: for each class the slots to hand out.  The CPU takes one by
- *	compare-and-exchange; others take all by exchange, locked
+ * struct iova_waiting - the slots that a CPU has to hand out, of one class
+ * @mask: the slots.  The CPU takes one by compare-and-exchange; others take all
+ *	by exchange, locked
  * @base: pfn of the slot of bit 0; changes only while the mask is 0, locked
  * @last: highest pfn of their run; as @base
  * @run: their run, whose owner this is; as @base
+ * @given: slots that the CPU got, less those that were taken back; locked
+ */
+struct iova_waiting {
+	unsigned long mask;
+	unsigned long base;
+	unsigned long last;
+	struct iova_run *run;
+	unsigned long given;
+};
+
+/**
+ * struct iova_cpu - the cache of a CPU
+ * @nr: entries that were appended to the magazine; only its CPU changes it,
+ *	interrupts disabled
+ * @nr_max: what @nr may grow to without the lock; as @nr, but locked
+ * @nr_sorted: of these, the first that are sorted back; locked
+ * @waiting: the slots to hand out, by class
  * @seen: activity when the reaper last looked, see is_idle(); locked
- * @frees: entries that left the magazine; locked
  * @cpu: number of the CPU
  * @list: link in iova_rcache.caches
  * @next_idle: link in the reaper's list of caches to be freed
- * @freed: the magazine: iova_entry() of each freed range
+ * @freed: the magazine: iova_entry() of each freed range, the n-th one at index
+ *	n % %IOVA_MAGAZINE
  */
 struct iova_cpu {
 	unsigned int nr;
+	unsigned int nr_max;
 	unsigned int nr_sorted;
-	unsigned long given;
-	unsigned long mask[IOVA_CLASSES];
-	unsigned long base[IOVA_CLASSES];
-	unsigned long last[IOVA_CLASSES];
-	struct iova_run *run[IOVA_CLASSES];
-	unsigned long seen;
-	unsigned long frees;
 	unsigned int cpu;
-	unsigned int oldest;
+	struct iova_waiting waiting[IOVA_CLASSES];
+	unsigned long seen;
 	struct list_head list;
 	struct iova_cpu *next_idle;
 	u64 freed[IOVA_MAGAZINE];
@@ -327,18 +336,30 @@ struct iova_bad {
 #define IOVA_BAD_MAX		4U
 
 /**
- * struct iova_gone - work for iova_gone_finish(), once the lock is released
+ * struct iova_gone - a hold of the lock, and what iova_unlock() is to do after it
+ * @flags: whether interrupts were enabled
  * @iovas: ranges to be freed
  * @runs: runs to be freed
  * @bad: refused frees to be reported
  * @nr_bad: how many
  */
 struct iova_gone {
+	unsigned long flags;
 	struct iova *iovas;
 	struct list_head runs;
 	struct iova_bad bad[IOVA_BAD_MAX];
 	unsigned int nr_bad;
 };
+
+/*
+ * guard(iova_domain)(iovad) locks a domain until the end of the scope.  Sparse does
+ * not see that end.
+ */
+DEFINE_LOCK_GUARD_1(iova_domain, struct iova_domain,
+		    raw_spin_lock_irqsave(&_T->lock->lock, _T->flags);
+		    __release(&_T->lock->lock),
+		    raw_spin_unlock_irqrestore(&_T->lock->lock, _T->flags),
+		    unsigned long flags)
 
 /* tree.c */
 int iova_mem_init(void);
@@ -347,8 +368,8 @@ struct iova *iova_mem_alloc(void);
 void iova_mem_free(struct iova *iova);
 struct iova_run *iova_run_mem_alloc(void);
 void iova_run_mem_free(struct iova_run *run);
-void iova_gone_init(struct iova_gone *gone);
-void iova_gone_finish(struct iova_domain *iovad, struct iova_gone *gone);
+void iova_lock(struct iova_domain *iovad, struct iova_gone *gone);
+void iova_unlock(struct iova_domain *iovad, struct iova_gone *gone);
 void iova_refuse(struct iova_domain *iovad, struct iova_gone *gone,
 		 unsigned long pfn, unsigned long size, const char *why);
 int iova_tree_insert(struct iova_domain *iovad, struct iova *iova);
@@ -370,9 +391,10 @@ void iova_run_remove(struct iova_domain *iovad, struct iova_run *run,
 unsigned int iova_run_cut(struct iova_domain *iovad, struct iova_run *run,
 			  struct iova **spares, struct iova_gone *gone);
 void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
-		   struct iova_cpu *cpu);
+		   struct iova_waiting *waiting);
 unsigned long iova_run_give_one(struct iova_domain *iovad, struct iova_run *run);
 unsigned int iova_run_owner_word(const struct iova_run *run);
+bool iova_run_is_free(const struct iova_run *run, unsigned long slot);
 bool iova_run_next(const struct iova_run *run, unsigned long pfn,
 		   unsigned long *first, unsigned long *last);
 bool iova_run_ends(const struct iova_run *run,
@@ -380,8 +402,6 @@ bool iova_run_ends(const struct iova_run *run,
 bool iova_run_room(const struct iova_run *run, unsigned long size,
 		   unsigned long align_mask, unsigned long limit_pfn,
 		   unsigned long *first);
-const char *iova_run_put(struct iova_domain *iovad, struct iova_run *run,
-			 unsigned long pfn, unsigned long size);
 
 /* depot.c */
 unsigned int iova_zone(const struct iova_domain *iovad, unsigned long last);
@@ -399,11 +419,8 @@ unsigned long iova_depot_alloc(struct iova_domain *iovad, unsigned int class,
 /* magazine.c */
 void iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
 	      struct iova_gone *gone);
-bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
-			struct iova_gone *gone);
-unsigned int iova_magazine_make_room(struct iova_domain *iovad,
-				     struct iova_cpu *cpu,
-				     struct iova_gone *gone);
+unsigned int iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
+				struct iova_gone *gone);
 unsigned long iova_magazines_sort(struct iova_domain *iovad);
 
 /* search.c */
@@ -417,8 +434,8 @@ unsigned long iova_search(struct iova_domain *iovad, unsigned long size,
 /* stats.c */
 unsigned long iova_cpu_hits(const struct iova_cpu *cpu);
 void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats);
-unsigned int iova_look(struct iova_domain *iovad, unsigned long pfn,
-		       struct iova_span *spans);
+bool iova_look(struct iova_domain *iovad, unsigned long pfn,
+	       struct iova_span *span);
 
 /* reaper.c */
 void iova_reaper_init(struct iova_rcache *rcache);
@@ -452,6 +469,24 @@ static inline void iova_note_free(struct iova_domain *iovad, unsigned long pfn)
 		return;
 	iovad->failed_limit = 0;
 	iovad->failed_size = ~0UL;
+}
+
+/* Locked: @by more bits of the bitmap of a run are set now. */
+static inline void iova_run_count(struct iova_domain *iovad,
+				  struct iova_run *run, int by)
+{
+	run->nr_free += by;
+	iovad->rcache->depot->free[run->zone][run->class] += by;
+}
+
+/* Locked: @nr slots of a run were freed. */
+static inline void iova_run_freed(struct iova_domain *iovad,
+				  struct iova_run *run, unsigned int nr)
+{
+	iova_run_count(iovad, run, nr);
+	iova_note_free(iovad, run->gap.first);
+	if (run->nr_free >= run->relist_at)
+		iova_depot_list(iovad, run);
 }
 
 #endif /* _IOVA_INTERNAL_H */

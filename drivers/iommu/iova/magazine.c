@@ -5,10 +5,11 @@
  * Theory of operation
  * ===================
  *
- * 1. A CPU appends what it frees to its magazine, an array of pfns and classes.
+ * 1. A CPU appends what it frees to its magazine, a ring of pfns and classes.
  *    Nothing is handed out from a magazine.  A full magazine is sorted back,
- *    the oldest entries first: a slot of a run is marked free, a range with a
- *    node of its own leaves the tree.  A wrong free is found and refused here.
+ *    the oldest entries first, as many as one hold of the lock may: a slot of a
+ *    run is marked free, a range with a node of its own leaves the tree.  A
+ *    wrong free is found and refused here.
  *
  * 2. Most entries belong to one run or to a few.  So the run of an entry is
  *    asked to take the entries after it, too, up to the first that is not its
@@ -16,9 +17,9 @@
  *
  * 3. Any CPU that holds the lock may sort back the magazine of another CPU.
  *    The owner appends without the lock: it writes the entry, then the number
- *    of entries.  Only the owner makes that number smaller, and it takes the
- *    lock to do so.  So a request on any CPU can reach every free range, and
- *    does not have to ask another CPU for it.
+ *    of entries, up to a maximum for which it needs the lock.  So a request on
+ *    any CPU can reach every free range, and does not have to ask another CPU
+ *    for it.
  */
 
 #include <linux/iova.h>
@@ -36,27 +37,50 @@
 /* The run of the entry so far ahead is prefetched. */
 #define AHEAD		4
 
+/* Why a free is refused of a range of @length at @first; NULL if it is right. */
+static const char *mismatch(unsigned long first, unsigned long length,
+			    unsigned long pfn, unsigned long size)
+{
+	if (!size || (first == pfn && length == size))
+		return NULL;
+	if (first != pfn)
+		return "inside another range";
+	if (length > IOVA_CACHED_MAX || size > IOVA_CACHED_MAX ||
+	    iova_size_class(length) != iova_size_class(size))
+		return "allocated with another size";
+	return NULL;
+}
+
+static noinline const char *put_slot(struct iova_domain *iovad,
+				     struct iova_run *run, unsigned long pfn,
+				     unsigned long size)
+{
+	unsigned long slot = (pfn - run->gap.first) >> run->class;
+	const char *why = "not allocated";
+
+	if (!iova_run_is_free(run, slot))
+		why = mismatch(run->gap.first + (slot << run->class),
+			       1UL << run->class, pfn, size);
+	if (!why) {
+		__set_bit(slot, run->free);
+		iova_run_freed(iovad, run, 1);
+	}
+	return why;
+}
+
 /* Free a range as iova_put() does; @node is what holds @pfn, or NULL. */
 static void put_in_node(struct iova_domain *iovad, struct gap_node *node,
 			unsigned long pfn, unsigned long size,
 			struct iova_gone *gone)
 {
-	const char *why = NULL;
-	unsigned long length;
+	const char *why = "not allocated";
 
-	if (!node) {
-		why = "not allocated";
-	} else if (iova_is_run(node)) {
-		why = iova_run_put(iovad, iova_to_run(node), pfn, size);
-	} else {
-		length = node->last - node->first + 1;
-		if (size && node->first != pfn)
-			why = "inside another range";
-		else if (size && length != size &&
-			 (length > IOVA_CACHED_MAX || size > IOVA_CACHED_MAX ||
-			  iova_size_class(length) != iova_size_class(size)))
-			why = "allocated with another size";
-		else
+	if (node && iova_is_run(node)) {
+		why = put_slot(iovad, iova_to_run(node), pfn, size);
+	} else if (node) {
+		why = mismatch(node->first, node->last - node->first + 1, pfn,
+			       size);
+		if (!why)
 			iova_tree_erase(iovad, iova_to_iova(node), gone);
 	}
 	if (why)
@@ -68,7 +92,7 @@ static void put_in_node(struct iova_domain *iovad, struct gap_node *node,
  * @iovad: the domain, locked
  * @pfn: its lowest pfn; any of its pfns if @size is 0
  * @size: granules, rounded to its class or not; 0 if not known
- * @gone: for iova_gone_finish(); has room for one more refused free
+ * @gone: for iova_unlock(); has room for one more refused free
  */
 void iova_put(struct iova_domain *iovad, unsigned long pfn, unsigned long size,
 	      struct iova_gone *gone)
@@ -122,7 +146,7 @@ static __always_inline unsigned int put_in_run(struct iova_domain *iovad,
 
 	/* Slots that a CPU still has to hand out are free: refuse them. */
 	if (run->owner) {
-		waiting = READ_ONCE(run->owner->mask[run->class]);
+		waiting = READ_ONCE(run->owner->mask);
 		word = &run->free[iova_run_owner_word(run)];
 		*word |= waiting;
 	}
@@ -131,11 +155,7 @@ static __always_inline unsigned int put_in_run(struct iova_domain *iovad,
 		*word &= ~waiting;
 	if (!nr)
 		return 0;
-	run->nr_free += nr;
-	iovad->rcache->depot->free[run->zone][run->class] += nr;
-	iova_note_free(iovad, run->gap.first);
-	if (run->nr_free >= run->relist_at)
-		iova_depot_list(iovad, run);
+	iova_run_freed(iovad, run, nr);
 	return nr;
 }
 
@@ -170,106 +190,47 @@ static __always_inline void fetch(struct iova_depot *depot, const u64 *at)
 	prefetchw((char *)run + IOVA_NODE_ALIGN);
 }
 
-/* Sort entries back from the one at @from on; returns how many. */
-static unsigned int sort(struct iova_domain *iovad, struct iova_cpu *cpu,
-			 unsigned int from, struct iova_gone *gone, int *budget)
+/*
+ * Locked: sort back the oldest entries of a magazine, as many as one hold of
+ * the lock may.  Return how many; 0 if there are none.
+ */
+unsigned int iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
+				struct iova_gone *gone)
 {
-	const u64 *at = cpu->freed + from, *begin = at;
 	/* Pairs with the release in append(): entries below nr are written. */
-	const u64 *end = cpu->freed + smp_load_acquire(&cpu->nr);
+	unsigned int nr = smp_load_acquire(&cpu->nr), sorted = cpu->nr_sorted, at;
 	struct iova_depot *depot = iovad->rcache->depot;
-	int left = *budget;
-	unsigned int nr;
+	int left = BUDGET;
 
-	while (at != end && left > 0) {
-		unsigned long pfn = iova_entry_pfn(*at);
+	for (at = sorted; at != nr && left > 0; cpu->nr_sorted = at) {
+		const u64 *entry = &cpu->freed[at % IOVA_MAGAZINE];
+		const u64 *end = min(entry + (nr - at), cpu->freed + IOVA_MAGAZINE);
+		unsigned long pfn = iova_entry_pfn(*entry);
 		struct gap_node *node;
+		unsigned int done = 0;
 
-		nr = 0;
 		if (likely(depot)) {
 			node = find_node(iovad, depot, pfn);
-			if (at + AHEAD < end)
-				fetch(depot, at + AHEAD);
+			if (entry + AHEAD < end)
+				fetch(depot, entry + AHEAD);
 			if (likely(node && iova_is_run(node)))
-				nr = put_in_run(iovad, iova_to_run(node), at,
-						end);
+				done = put_in_run(iovad, iova_to_run(node),
+						  entry, end);
 		} else {
 			node = gap_tree_find(&iovad->tree, pfn);
 		}
-		if (unlikely(!nr)) {
+		if (unlikely(!done)) {
 			put_in_node(iovad, node, pfn,
-				    1UL << iova_entry_class(*at), gone);
+				    1UL << iova_entry_class(*entry), gone);
 			left -= ERASE_COST;
-			nr = 1;
+			done = 1;
 		}
-		left -= SEARCH_COST + nr;
-		at += nr;
+		left -= SEARCH_COST + done;
+		at += done;
 		if (unlikely(gone->nr_bad == IOVA_BAD_MAX - 1))
-			break;
+			left = 0;
 	}
-	*budget = left;
-	return at - begin;
-}
-
-/*
- * Locked: sort back the oldest entries of a magazine, as many as one hold of
- * the lock may, but at least one.  Return whether some are left.
- */
-bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
-			struct iova_gone *gone)
-{
-	int budget = BUDGET;
-
-	cpu->nr_sorted += sort(iovad, cpu, cpu->nr_sorted, gone, &budget);
-	return READ_ONCE(cpu->nr) != cpu->nr_sorted;
-}
-
-static void reverse(u64 *first, u64 *end)
-{
-	for (; first < --end; first++)
-		swap(*first, *end);
-}
-
-/**
- * iova_magazine_make_room - sort back the oldest entries of a full magazine
- * @iovad: the domain, locked
- * @cpu: the cache with the magazine, of this CPU
- * @gone: for iova_gone_finish()
- *
- * As many as one hold of the lock may.  If that is one, its place is for the
- * next entry, so that no other has to move.  If it is several, the others move
- * to the front, the oldest first.
- *
- * Return: the index of the next entry.
- */
-unsigned int iova_magazine_make_room(struct iova_domain *iovad,
-				     struct iova_cpu *cpu,
-				     struct iova_gone *gone)
-{
-	unsigned int sorted = cpu->nr_sorted, from = max(cpu->oldest, sorted);
-	unsigned int newer = from - sorted, nr, left;
-	u64 *freed = cpu->freed;
-	int budget = BUDGET;
-
-	nr = sort(iovad, cpu, from, gone, &budget);
-	cpu->frees += sorted + nr;
-	if (nr == 1 && !sorted) {
-		cpu->oldest = (from + 1) % IOVA_MAGAZINE;
-		return from;
-	}
-	left = IOVA_MAGAZINE - sorted - nr;
-	memmove(freed, freed + sorted, newer * sizeof(*freed));
-	memmove(freed + newer, freed + from + nr,
-		(left - newer) * sizeof(*freed));
-	if (newer) {
-		reverse(freed, freed + newer);
-		reverse(freed + newer, freed + left);
-		reverse(freed, freed + left);
-	}
-	cpu->oldest = 0;
-	cpu->nr_sorted = 0;
-	WRITE_ONCE(cpu->nr, left);
-	return left;
+	return at - sorted;
 }
 
 /**
@@ -284,43 +245,32 @@ unsigned int iova_magazine_make_room(struct iova_domain *iovad,
 unsigned long iova_magazines_sort(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	unsigned int left = rcache ? READ_ONCE(rcache->nr_caches) : 0;
-	unsigned int holds = left * IOVA_MAGAZINE, turn = 0, done = 0;
-	unsigned long flags, ranges = 0, nr;
+	unsigned int left = rcache ? READ_ONCE(rcache->nr_caches) : 0, done = 0;
+	unsigned int holds = left * (IOVA_MAGAZINE + 1), turn = 0, nr;
+	unsigned long ranges = 0;
 	struct iova_cpu *cpu;
 	struct iova_gone gone;
-	int budget;
 
-	iova_gone_init(&gone);
 	/* CPUs that go on freeing do not keep the caller here. */
-	while (left && holds--) {
-		budget = BUDGET;
-		raw_spin_lock_irqsave(&iovad->lock, flags);
-		while (left && budget > 0 && gone.nr_bad < IOVA_BAD_MAX - 1) {
-			cpu = list_first_entry_or_null(&rcache->caches,
-						       struct iova_cpu, list);
-			if (!cpu) {
-				left = 0;
-				break;
-			}
-			/* What was done counts while no other cache is first. */
-			if (turn != rcache->turn)
-				done = 0;
-			turn = rcache->turn;
-			nr = sort(iovad, cpu, cpu->nr_sorted, &gone, &budget);
-			cpu->nr_sorted += nr;
-			ranges += nr;
-			done += nr;
-			budget--;
-			if (done < IOVA_MAGAZINE &&
-			    cpu->nr_sorted != READ_ONCE(cpu->nr))
-				break;
+	for (; left && holds; holds--) {
+		iova_lock(iovad, &gone);
+		cpu = list_first_entry_or_null(&rcache->caches,
+					       struct iova_cpu, list);
+		/* What was done counts while no other cache is first. */
+		if (turn != rcache->turn)
+			done = 0;
+		turn = rcache->turn;
+		nr = cpu ? iova_magazine_sort(iovad, cpu, &gone) : 0;
+		ranges += nr;
+		done += nr;
+		if (!cpu) {
+			left = 0;
+		} else if (!nr || done >= IOVA_MAGAZINE) {
 			list_move_tail(&cpu->list, &rcache->caches);
 			rcache->turn++;
 			left--;
 		}
-		raw_spin_unlock_irqrestore(&iovad->lock, flags);
-		iova_gone_finish(iovad, &gone);
+		iova_unlock(iovad, &gone);
 	}
 	return ranges;
 }

@@ -67,7 +67,7 @@ unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 				unsigned long limit_pfn,
 				const struct iova_place *place)
 {
-	unsigned long room = size + place->align_mask, lo, pfn = 0, flags;
+	unsigned long room = size + place->align_mask, lo, pfn = 0;
 	struct iova *iova;
 
 	/* free_iova_fast() could not free a higher pfn. */
@@ -79,17 +79,16 @@ unsigned long iova_alloc_placed(struct iova_domain *iovad, unsigned long size,
 	if (!iova)
 		return 0;
 
-	raw_spin_lock_irqsave(&iovad->lock, flags);
-	iovad->counts.misses++;
-	if (gap_tree_find_hole(&iovad->tree, room, false,
-			       min(limit_pfn, ~0UL - 1), &lo) &&
-	    choose(max(lo, 1UL), lo + room - 1, size, place, &pfn)) {
-		iova->pfn_lo = pfn;
-		iova->pfn_hi = pfn + size - 1;
-		iova_tree_insert(iovad, iova);
+	scoped_guard(iova_domain, iovad) {
+		iovad->counts.misses++;
+		if (gap_tree_find_hole(&iovad->tree, room, false,
+				       min(limit_pfn, ~0UL - 1), &lo) &&
+		    choose(max(lo, 1UL), lo + room - 1, size, place, &pfn)) {
+			iova->pfn_lo = pfn;
+			iova->pfn_hi = pfn + size - 1;
+			iova_tree_insert(iovad, iova);
+		}
 	}
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-
 	if (!pfn) {
 		iova_mem_free(iova);
 		return 0;
@@ -172,7 +171,6 @@ struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 			  unsigned long pfn_hi)
 {
 	struct iova *spare, *found = NULL;
-	unsigned long flags;
 
 	if (WARN(pfn_hi < pfn_lo || pfn_hi > U64_MAX >> iova_shift(iovad),
 		 "iova: reservation of pfns %#lx to %#lx refused\n",
@@ -186,9 +184,8 @@ struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 	if (iova_cut_runs(iovad, pfn_lo, pfn_hi))
 		goto done;
 	while (!found) {
-		raw_spin_lock_irqsave(&iovad->lock, flags);
-		found = reserve_on(iovad, &pfn_lo, pfn_hi, &spare);
-		raw_spin_unlock_irqrestore(&iovad->lock, flags);
+		scoped_guard(iova_domain, iovad)
+			found = reserve_on(iovad, &pfn_lo, pfn_hi, &spare);
 	}
 done:
 	reserving(iovad, -1);
@@ -197,16 +194,15 @@ done:
 }
 EXPORT_SYMBOL_GPL(reserve_iova);
 
-/*
- * Locked.  Return 0, -EBUSY, or -EAGAIN if the run up to *cut_last has to be
- * cut first.
- */
+/* Return 0, -EBUSY, or -EAGAIN if the run up to *cut_last has to be cut first. */
 static int reserve_free(struct iova_domain *iovad, struct iova *iova,
 			unsigned long *pfn, unsigned long last,
 			unsigned long *cut_last)
 {
-	struct gap_node *used = gap_tree_find_from(&iovad->tree, *pfn);
+	struct gap_node *used;
 
+	guard(iova_domain)(iovad);
+	used = gap_tree_find_from(&iovad->tree, *pfn);
 	if (used && used->first <= *pfn) {
 		if (iova_is_run(used)) {
 			*cut_last = min(used->last, last);
@@ -237,7 +233,7 @@ static int reserve_free(struct iova_domain *iovad, struct iova *iova,
 struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 			       unsigned long last)
 {
-	unsigned long flags, cut_last = 0;
+	unsigned long cut_last = 0;
 	struct iova *iova;
 	int ret;
 
@@ -250,9 +246,7 @@ struct iova *iova_reserve_free(struct iova_domain *iovad, unsigned long *pfn,
 
 	iova_cutting(iovad, 1);
 	do {
-		raw_spin_lock_irqsave(&iovad->lock, flags);
 		ret = reserve_free(iovad, iova, pfn, last, &cut_last);
-		raw_spin_unlock_irqrestore(&iovad->lock, flags);
 		if (ret == -EAGAIN && iova_cut_runs(iovad, *pfn, cut_last))
 			ret = -ENOMEM;
 	} while (ret == -EAGAIN);

@@ -44,7 +44,7 @@
 #include "trace.h"
 
 /* The cache of a CPU without one: no slots, and a full magazine. */
-struct iova_cpu iova_no_cache = { .nr = IOVA_MAGAZINE };
+struct iova_cpu iova_no_cache;
 DEFINE_PER_CPU(struct iova_cpu *, iova_no_cpu) = &iova_no_cache;
 
 /**
@@ -142,14 +142,6 @@ static void supply_use(struct iova_rcache *rcache, struct supply *supply)
 		equip(rcache, rcache->wanting - 1, supply);
 }
 
-/* Locked: see what memory is missing. */
-static void supply_plan(struct iova_rcache *rcache, struct supply *supply)
-{
-	supply->want_depot = !rcache->depot;
-	supply->want_cpu = !this_cache(rcache) || rcache->wanting;
-	supply->nr_hints = rcache->depot ? iova_hints_wanted(rcache->depot) : 0;
-}
-
 static unsigned long refill_locked(struct iova_rcache *rcache,
 				   unsigned int class, unsigned long limit_pfn,
 				   struct supply *supply,
@@ -173,20 +165,21 @@ static unsigned long refill(struct iova_domain *iovad, unsigned int class,
 
 	raw_spin_lock_irqsave(&iovad->lock, flags);
 	pfn = refill_locked(rcache, class, limit_pfn, &supply, NULL, false);
-	if (!pfn)
-		supply_plan(rcache, &supply);
+	if (!pfn) {
+		supply.want_depot = !rcache->depot;
+		supply.want_cpu = !this_cache(rcache) || rcache->wanting;
+		supply.nr_hints = iova_hints_wanted(rcache->depot);
+	}
 	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	if (likely(pfn))
 		return pfn;
 
 	supply_get(&supply);
-	iova_gone_init(&gone);
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	iova_lock(iovad, &gone);
 	supply_use(rcache, &supply);
 	rcache->wanting = 0;
 	pfn = refill_locked(rcache, class, limit_pfn, &supply, &gone, true);
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	iova_gone_finish(iovad, &gone);
+	iova_unlock(iovad, &gone);
 	supply_put(&supply);
 	iova_reaper_arm(rcache);
 	return pfn;
@@ -223,22 +216,24 @@ static const unsigned long class_size[IOVA_CLASSES] = {
 };
 
 static __always_inline bool fast_alloc(struct iova_domain *iovad,
-				       unsigned int class,
+				       unsigned long class,
 				       unsigned long limit_pfn,
 				       unsigned long *pfn)
 {
 	unsigned long flags, mask, bit;
-	struct iova_cpu *cpu;
+	struct iova_waiting *waiting;
 
 	local_irq_save(flags);
-	cpu = raw_cpu_read(*READ_ONCE(iovad->fast));
-	mask = READ_ONCE(cpu->mask[class]);
-	if (likely(mask) && likely(cpu->last[class] <= limit_pfn)) {
+	waiting = &raw_cpu_read(*READ_ONCE(iovad->fast))->waiting[class];
+	/* One register for it, not two to add at each use. */
+	OPTIMIZER_HIDE_VAR(waiting);
+	mask = READ_ONCE(waiting->mask);
+	if (likely(mask) && likely(waiting->last <= limit_pfn)) {
 		bit = __fls(mask);
-		*pfn = cpu->base[class] + bit * class_size[class];
+		*pfn = waiting->base + bit * class_size[class];
 		/* Compute it here: one register is live across the exchange. */
 		OPTIMIZER_HIDE_VAR(*pfn);
-		if (likely(try_cmpxchg(&cpu->mask[class], &mask,
+		if (likely(try_cmpxchg(&waiting->mask, &mask,
 				       mask ^ BIT(bit)))) {
 			local_irq_restore(flags);
 			return true;
@@ -257,9 +252,13 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 
 	if (WARN_ONCE(!size, "iova: allocation of no pages\n"))
 		return 0;
+	/* The event is here, so that the fast path saves no registers for it. */
+	if (trace_iova_alloc_enabled() && iova_size_is_cached(size) &&
+	    !fast_alloc(iovad, iova_size_class(size), limit_pfn, &pfn))
+		pfn = 0;
 	if (iovad->rcache)
 		limit_pfn = min(limit_pfn, IOVA_FAST_MAX);
-	if (iova_size_is_cached(size) && iovad->rcache)
+	if (!pfn && iova_size_is_cached(size) && iovad->rcache)
 		pfn = refill(iovad, iova_size_class(size), limit_pfn);
 	if (!pfn)
 		pfn = alloc_exact(iovad, size, limit_pfn, flush_rcache);
@@ -267,20 +266,6 @@ static noinline unsigned long alloc_slow(struct iova_domain *iovad,
 		trace_iova_alloc(iovad, pfn, size);
 	else
 		trace_iova_alloc_failed(iovad, limit_pfn, size);
-	return pfn;
-}
-
-/* Out of line, so that the fast path saves no registers for the event. */
-static noinline unsigned long alloc_traced(struct iova_domain *iovad,
-					   unsigned long size,
-					   unsigned long limit_pfn,
-					   bool flush_rcache)
-{
-	unsigned long pfn;
-
-	if (!fast_alloc(iovad, iova_size_class(size), limit_pfn, &pfn))
-		return alloc_slow(iovad, size, limit_pfn, flush_rcache);
-	trace_iova_alloc(iovad, pfn, size);
 	return pfn;
 }
 
@@ -304,8 +289,7 @@ unsigned long alloc_iova_fast(struct iova_domain *iovad, unsigned long size,
 
 	if (likely(iova_size_is_cached(size))) {
 		if (trace_iova_alloc_enabled())
-			return alloc_traced(iovad, size, limit_pfn,
-					    flush_rcache);
+			return alloc_slow(iovad, size, limit_pfn, flush_rcache);
 		if (likely(fast_alloc(iovad, iova_size_class(size), limit_pfn,
 				      &pfn)))
 			return pfn;
@@ -317,24 +301,9 @@ EXPORT_SYMBOL_GPL(alloc_iova_fast);
 static __always_inline void append(struct iova_cpu *cpu, unsigned int nr,
 				   unsigned int class, unsigned long pfn)
 {
-	cpu->freed[nr] = iova_entry(class, pfn);
+	cpu->freed[nr % IOVA_MAGAZINE] = iova_entry(class, pfn);
 	/* Pairs with the acquire of nr in magazine.c and stats.c. */
 	smp_store_release(&cpu->nr, nr + 1);
-}
-
-/* Append to the magazine of this CPU, after it has room. */
-static void append_locked(struct iova_domain *iovad, struct iova_cpu *cpu,
-			  unsigned int class, unsigned long pfn,
-			  struct iova_gone *gone)
-{
-	unsigned int nr = cpu->nr;
-
-	if (nr == IOVA_MAGAZINE)
-		nr = iova_magazine_make_room(iovad, cpu, gone);
-	if (nr == cpu->nr)
-		append(cpu, nr, class, pfn);
-	else
-		cpu->freed[nr] = iova_entry(class, pfn);
 }
 
 static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
@@ -343,25 +312,25 @@ static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 	struct iova_rcache *rcache = iovad->rcache;
 	struct iova_cpu *cpu = NULL;
 	struct iova_gone gone;
-	unsigned long flags;
 
 	trace_iova_free(iovad, pfn, size);
-	iova_gone_init(&gone);
-	raw_spin_lock_irqsave(&iovad->lock, flags);
-	if (rcache && !rcache->nr_reserving && iova_size_is_cached(size) &&
-	    pfn >= iovad->start_pfn) {
+	iova_lock(iovad, &gone);
+	if (rcache && !rcache->nr_reserving && iova_size_is_cached(size)) {
 		cpu = this_cache(rcache);
 		if (!cpu)
 			rcache->wanting = raw_smp_processor_id() + 1;
 	}
-	if (cpu)
-		append_locked(iovad, cpu, iova_size_class(size), pfn, &gone);
-	else if (!size)
+	if (cpu) {
+		if (cpu->nr - cpu->nr_sorted == IOVA_MAGAZINE)
+			iova_magazine_sort(iovad, cpu, &gone);
+		cpu->nr_max = cpu->nr_sorted + IOVA_MAGAZINE;
+		append(cpu, cpu->nr, iova_size_class(size), pfn);
+	} else if (!size) {
 		iova_refuse(iovad, &gone, pfn, size, "no size");
-	else
+	} else {
 		iova_put(iovad, pfn, size, &gone);
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	iova_gone_finish(iovad, &gone);
+	}
+	iova_unlock(iovad, &gone);
 	/* A run may be all free now. */
 	if (rcache && !cpu)
 		iova_reaper_arm(rcache);
@@ -378,7 +347,7 @@ static __always_inline bool fast_free(struct iova_domain *iovad,
 	local_irq_save(flags);
 	cpu = raw_cpu_read(*READ_ONCE(iovad->fast));
 	nr = cpu->nr;
-	if (likely(nr < IOVA_MAGAZINE)) {
+	if (likely(nr != cpu->nr_max)) {
 		append(cpu, nr, class, pfn);
 		done = true;
 	}
@@ -402,8 +371,7 @@ static __always_inline bool fast_free(struct iova_domain *iovad,
 void free_iova_fast(struct iova_domain *iovad, unsigned long pfn,
 		    unsigned long size)
 {
-	if (likely(iova_size_is_cached(size)) &&
-	    likely(pfn >= iovad->start_pfn) && !trace_iova_free_enabled() &&
+	if (likely(iova_size_is_cached(size)) && !trace_iova_free_enabled() &&
 	    likely(fast_free(iovad, iova_size_class(size), pfn)))
 		return;
 	free_slow(iovad, pfn, size);
@@ -423,8 +391,8 @@ EXPORT_SYMBOL_GPL(free_iova_fast);
 int iova_domain_init_rcaches(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache;
+	int ret = -ENOMEM;
 	unsigned int cpu;
-	int ret;
 
 	if (iovad->tree.start != iovad->start_pfn)
 		return -EINVAL;
@@ -441,30 +409,22 @@ int iova_domain_init_rcaches(struct iova_domain *iovad)
 	INIT_LIST_HEAD(&rcache->caches);
 	iova_reaper_init(rcache);
 	rcache->cpus = alloc_percpu(struct iova_cpu *);
-	if (!rcache->cpus) {
-		ret = -ENOMEM;
-		goto free_rcache;
-	}
-	for_each_possible_cpu(cpu) {
-		struct iova_cpu **slot = per_cpu_ptr(rcache->cpus, cpu);
-
-		*slot = &iova_no_cache;
-	}
+	if (!rcache->cpus)
+		goto free;
+	for_each_possible_cpu(cpu)
+		WRITE_ONCE(*per_cpu_ptr(rcache->cpus, cpu), &iova_no_cache);
 	/* The callback may run at once. */
 	iovad->rcache = rcache;
 	ret = cpuhp_state_add_instance_nocalls(CPUHP_IOMMU_IOVA_DEAD,
 					       &rcache->cpuhp_dead);
-	if (ret)
-		goto free_cpus;
-
-	WRITE_ONCE(iovad->fast, rcache->cpus);
-	iova_debugfs_add(rcache);
-	return 0;
-
-free_cpus:
+	if (!ret) {
+		WRITE_ONCE(iovad->fast, rcache->cpus);
+		iova_debugfs_add(rcache);
+		return 0;
+	}
 	iovad->rcache = NULL;
+free:
 	free_percpu(rcache->cpus);
-free_rcache:
 	kfree(rcache);
 	return ret;
 }

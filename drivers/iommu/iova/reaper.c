@@ -48,8 +48,7 @@ void iova_reaper_arm(struct iova_rcache *rcache)
 /* Locked: whether the CPU did nothing since the last call. */
 static bool is_idle(struct iova_cpu *cpu)
 {
-	unsigned long seen = iova_cpu_hits(cpu) + cpu->frees +
-			     READ_ONCE(cpu->nr);
+	unsigned long seen = iova_cpu_hits(cpu) + READ_ONCE(cpu->nr);
 
 	if (cpu->seen == seen)
 		return true;
@@ -76,27 +75,23 @@ struct iova_cpu *iova_cpu_unpublish(struct iova_rcache *rcache,
 	struct iova_domain *iovad = rcache->iovad;
 	struct iova_cpu *cache;
 	struct iova_gone gone;
-	unsigned long flags;
-	unsigned int class;
-	bool more;
+	unsigned int class, nr;
 
-	iova_gone_init(&gone);
 	do {
-		raw_spin_lock_irqsave(&iovad->lock, flags);
+		iova_lock(iovad, &gone);
 		cache = iova_cache_of(rcache, cpu);
 		if (cache && if_idle && !is_idle(cache))
 			cache = NULL;
-		more = cache && iova_magazine_sort(iovad, cache, &gone);
-		if (cache && !more) {
+		nr = cache ? iova_magazine_sort(iovad, cache, &gone) : 0;
+		if (cache && !nr) {
 			WRITE_ONCE(*per_cpu_ptr(rcache->cpus, cpu),
 				   &iova_no_cache);
 			for (class = 0; class < IOVA_CLASSES; class++)
-				iova_run_release(iovad, cache->run[class]);
-			rcache->hits += cache->given;
+				iova_run_release(iovad, cache->waiting[class].run);
+			rcache->hits += iova_cpu_hits(cache);
 		}
-		raw_spin_unlock_irqrestore(&iovad->lock, flags);
-		iova_gone_finish(iovad, &gone);
-	} while (more);
+		iova_unlock(iovad, &gone);
+	} while (nr);
 	return cache;
 }
 
@@ -114,21 +109,18 @@ void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cache)
 {
 	struct iova_domain *iovad = rcache->iovad;
 	struct iova_gone gone;
-	unsigned long flags;
-	bool more;
+	unsigned int nr;
 
-	iova_gone_init(&gone);
 	do {
-		raw_spin_lock_irqsave(&iovad->lock, flags);
-		more = iova_magazine_sort(iovad, cache, &gone);
-		if (!more) {
+		iova_lock(iovad, &gone);
+		nr = iova_magazine_sort(iovad, cache, &gone);
+		if (!nr) {
 			list_del(&cache->list);
 			rcache->turn++;
 			WRITE_ONCE(rcache->nr_caches, rcache->nr_caches - 1);
 		}
-		raw_spin_unlock_irqrestore(&iovad->lock, flags);
-		iova_gone_finish(iovad, &gone);
-	} while (more);
+		iova_unlock(iovad, &gone);
+	} while (nr);
 	kfree(cache);
 }
 
@@ -164,11 +156,9 @@ static unsigned int trim_batch(struct iova_domain *iovad, unsigned int class,
 	struct iova_shelf *shelf;
 	struct iova_gone gone;
 	struct iova_run *run;
-	unsigned long flags;
 	unsigned int nr = 0, cost = 0;
 
-	iova_gone_init(&gone);
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	iova_lock(iovad, &gone);
 	if (iovad->rcache->depot) {
 		shelf = &iovad->rcache->depot->shelves[class][zone];
 		if (*left == ~0U) {
@@ -184,8 +174,7 @@ static unsigned int trim_batch(struct iova_domain *iovad, unsigned int class,
 			nr++;
 		}
 	}
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	iova_gone_finish(iovad, &gone);
+	iova_unlock(iovad, &gone);
 	return nr;
 }
 
@@ -262,17 +251,15 @@ void iova_drain(struct iova_domain *iovad)
 	struct iova_rcache *rcache = iovad->rcache;
 	unsigned int cpu, class;
 	struct iova_cpu *cache;
-	unsigned long flags;
 
 	if (!rcache)
 		return;
 	iova_magazines_sort(iovad);
 	for_each_possible_cpu(cpu) {
-		raw_spin_lock_irqsave(&iovad->lock, flags);
+		guard(iova_domain)(iovad);
 		cache = iova_cache_of(rcache, cpu);
 		for (class = 0; cache && class < IOVA_CLASSES; class++)
-			iova_run_release(iovad, cache->run[class]);
-		raw_spin_unlock_irqrestore(&iovad->lock, flags);
+			iova_run_release(iovad, cache->waiting[class].run);
 	}
 	trim_depot(rcache, true);
 }

@@ -49,20 +49,6 @@ static unsigned int nr_blocks(const struct iova_run *run)
 	return 1U << (run->shift - IOVA_RUN_SHIFT);
 }
 
-static unsigned int *free_count(struct iova_domain *iovad,
-				const struct iova_run *run)
-{
-	return &iovad->rcache->depot->free[run->zone][run->class];
-}
-
-/* A run gets (@by 1) or loses (@by -1) slots, of which @free are free. */
-static void account(struct iova_domain *iovad, const struct iova_run *run,
-		    int by, unsigned int slots, unsigned int free)
-{
-	*free_count(iovad, run) += by * (int)free;
-	iovad->counts.ranges += by * (long)slots;
-}
-
 /* log2 of the length of a new run. */
 static unsigned int new_shift(struct iova_domain *iovad, unsigned int class,
 			      unsigned long limit_pfn)
@@ -110,7 +96,7 @@ bool iova_run_make(struct iova_domain *iovad, struct iova_run *run,
 	run->shift = shift;
 	run->zone = iova_zone(iovad, run->gap.last);
 	run->nr_slots = 1U << (shift - class);
-	run->nr_free = run->nr_slots;
+	run->nr_free = 0;
 	run->next_word = last_word(run);
 	run->list_no = IOVA_NO_LIST;
 	run->owner = NULL;
@@ -118,14 +104,15 @@ bool iova_run_make(struct iova_domain *iovad, struct iova_run *run,
 	bitmap_set(run->free, 0, run->nr_slots);
 	iovad->rcache->depot->nr_runs[class]++;
 	iovad->rcache->depot->blocks += nr_blocks(run);
-	account(iovad, run, 1, run->nr_slots, run->nr_free);
+	iovad->counts.ranges += run->nr_slots;
+	iova_run_count(iovad, run, run->nr_slots);
 	return true;
 }
 
 /* Locked: the word of the bitmap that the owner has slots of. */
 unsigned int iova_run_owner_word(const struct iova_run *run)
 {
-	return slot_at(run, run->owner->base[run->class]) / BITS_PER_LONG;
+	return slot_at(run, run->owner->base) / BITS_PER_LONG;
 }
 
 /* Locked: take a run, or NULL, from its CPU with the slots that are left. */
@@ -136,12 +123,11 @@ void iova_run_release(struct iova_domain *iovad, struct iova_run *run)
 	if (!run)
 		return;
 	if (run->owner) {
-		mask = xchg(&run->owner->mask[run->class], 0UL);
+		mask = xchg(&run->owner->mask, 0UL);
 		run->owner->given -= hweight_long(mask);
 		run->free[iova_run_owner_word(run)] |= mask;
-		run->nr_free += hweight_long(mask);
-		*free_count(iovad, run) += hweight_long(mask);
-		run->owner->run[run->class] = NULL;
+		iova_run_count(iovad, run, hweight_long(mask));
+		run->owner->run = NULL;
 		run->owner = NULL;
 	}
 	iova_depot_list(iovad, run);
@@ -171,7 +157,8 @@ void iova_run_remove(struct iova_domain *iovad, struct iova_run *run,
 		     struct iova_gone *gone)
 {
 	iova_depot_unlist(iovad, run);
-	account(iovad, run, -1, run->nr_slots, run->nr_slots);
+	iova_run_count(iovad, run, -run->nr_slots);
+	iovad->counts.ranges -= run->nr_slots;
 	iovad->counts.returned += run->nr_slots;
 	gap_tree_erase(&iovad->tree, &run->gap);
 	iova_note_free(iovad, run->gap.first);
@@ -183,7 +170,7 @@ void iova_run_remove(struct iova_domain *iovad, struct iova_run *run,
  * @iovad: the domain, locked
  * @run: the run, which belongs to no CPU
  * @spares: list of at least %IOVA_CUT struct iova, for taken slots
- * @gone: for iova_gone_finish()
+ * @gone: for iova_unlock()
  *
  * Cuts up to %IOVA_CUT slots, in at most %IOVA_BATCH tree operations.  If no
  * slot is left, the run is freed.
@@ -193,9 +180,10 @@ void iova_run_remove(struct iova_domain *iovad, struct iova_run *run,
 unsigned int iova_run_cut(struct iova_domain *iovad, struct iova_run *run,
 			  struct iova **spares, struct iova_gone *gone)
 {
-	unsigned int nr = min_t(unsigned int, run->nr_slots, IOVA_CUT), free = 0;
+	unsigned int nr = min_t(unsigned int, run->nr_slots, IOVA_CUT);
 	unsigned long slot, end = run->nr_slots;
 	struct iova *iova;
+	int free = 0;
 
 	iova_depot_unlist(iovad, run);
 	gap_tree_erase(&iovad->tree, &run->gap);
@@ -212,10 +200,10 @@ unsigned int iova_run_cut(struct iova_domain *iovad, struct iova_run *run,
 		iova->pfn_hi = slot_pfn(run, slot + 1) - 1;
 		iova_tree_insert(iovad, iova);
 	}
-	run->nr_free -= free;
 	if (free)
 		iova_note_free(iovad, run->gap.first);
-	account(iovad, run, -1, nr, free);
+	iova_run_count(iovad, run, -free);
+	iovad->counts.ranges -= nr;
 	if (!run->nr_slots) {
 		drop(iovad, run, gone);
 		return nr - free;
@@ -231,10 +219,11 @@ unsigned int iova_run_cut(struct iova_domain *iovad, struct iova_run *run,
  * other owner; the CPU has no slots of the class left.
  */
 void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
-		   struct iova_cpu *cpu)
+		   struct iova_waiting *waiting)
 {
-	unsigned int word = run->next_word, nr;
+	unsigned int word = run->next_word;
 	unsigned long mask;
+	int nr;
 
 	iova_depot_unlist(iovad, run);
 	while (!run->free[word])
@@ -243,17 +232,16 @@ void iova_run_give(struct iova_domain *iovad, struct iova_run *run,
 	run->free[word] = 0;
 	run->next_word = word ? word - 1 : last_word(run);
 	nr = hweight_long(mask);
-	run->nr_free -= nr;
-	*free_count(iovad, run) -= nr;
+	iova_run_count(iovad, run, -nr);
 
 	/* A run with an owner is on no list. */
 	run->relist_at = IOVA_NO_RELIST;
-	run->owner = cpu;
-	cpu->run[run->class] = run;
-	cpu->base[run->class] = slot_pfn(run, (unsigned long)word * BITS_PER_LONG);
-	cpu->last[run->class] = run->gap.last;
-	cpu->given += nr;
-	WRITE_ONCE(cpu->mask[run->class], mask);
+	run->owner = waiting;
+	waiting->run = run;
+	waiting->base = slot_pfn(run, (unsigned long)word * BITS_PER_LONG);
+	waiting->last = run->gap.last;
+	waiting->given += nr;
+	WRITE_ONCE(waiting->mask, mask);
 }
 
 /* Locked: take a slot of a run without owner that has some.  Return its pfn. */
@@ -262,8 +250,7 @@ unsigned long iova_run_give_one(struct iova_domain *iovad, struct iova_run *run)
 	unsigned long slot = find_last_bit(run->free, run->nr_slots);
 
 	__clear_bit(slot, run->free);
-	run->nr_free--;
-	--*free_count(iovad, run);
+	iova_run_count(iovad, run, -1);
 	iova_depot_list(iovad, run);
 	return slot_pfn(run, slot);
 }
@@ -274,7 +261,16 @@ static void free_slots(const struct iova_run *run, unsigned long *slots)
 	bitmap_copy(slots, run->free, IOVA_RUN_PAGES);
 	if (run->owner)
 		slots[iova_run_owner_word(run)] |=
-			READ_ONCE(run->owner->mask[run->class]);
+			READ_ONCE(run->owner->mask);
+}
+
+/* Locked: whether a slot is free; one that a CPU has to hand out is. */
+bool iova_run_is_free(const struct iova_run *run, unsigned long slot)
+{
+	DECLARE_BITMAP(slots, IOVA_RUN_PAGES);
+
+	free_slots(run, slots);
+	return test_bit(slot, slots);
 }
 
 /**
@@ -379,34 +375,4 @@ bool iova_run_room(const struct iova_run *run, unsigned long size,
 		return false;
 	*first = slot_pfn(run, at);
 	return true;
-}
-
-/**
- * iova_run_put - free a slot of a run
- * @iovad: the domain, locked
- * @run: the run
- * @pfn: lowest pfn of the slot; any of its pfns if @size is 0
- * @size: granules, rounded to its class or not; 0 if not known
- *
- * Return: %NULL; why the free is refused.
- */
-const char *iova_run_put(struct iova_domain *iovad, struct iova_run *run,
-			 unsigned long pfn, unsigned long size)
-{
-	unsigned long slot = slot_at(run, pfn), first, last;
-
-	if (iova_run_next(run, pfn, &first, &last))
-		return "not allocated";
-	if (size && first != pfn)
-		return "inside another range";
-	if (size && (!iova_size_is_cached(size) ||
-		     iova_size_class(size) != run->class))
-		return "allocated with another size";
-	__set_bit(slot, run->free);
-	run->nr_free++;
-	++*free_count(iovad, run);
-	iova_note_free(iovad, first);
-	if (run->nr_free >= run->relist_at)
-		iova_depot_list(iovad, run);
-	return NULL;
 }

@@ -105,14 +105,16 @@ static bool try_node(struct request *req, struct gap_node *node,
 	return false;
 }
 
-/* Locked: try nodes from *pos downwards; *more remains set if some are left. */
+/* Try nodes from *pos downwards; *more remains set if some are left. */
 static bool look_on(struct iova_domain *iovad, struct request *req,
 		    unsigned long *pos, unsigned long *hi, bool *more)
 {
-	struct gap_node *node = node_below(iovad, *pos);
-	unsigned int left;
+	unsigned int left = NODES;
+	struct gap_node *node;
 
-	for (left = NODES; node && node->last >= iovad->tree.start; ) {
+	guard(iova_domain)(iovad);
+	node = node_below(iovad, *pos);
+	while (node && node->last >= iovad->tree.start) {
 		if (left < RUN_COST)
 			return false;
 		left -= iova_is_run(node) ? RUN_COST : 1;
@@ -129,14 +131,11 @@ static bool look_on(struct iova_domain *iovad, struct request *req,
 
 static bool look(struct iova_domain *iovad, struct request *req)
 {
-	unsigned long hi = min(req->limit_pfn, ~0UL - 1), pos = hi, flags;
+	unsigned long hi = min(req->limit_pfn, ~0UL - 1), pos = hi;
 	bool more = true, found = false;
 
-	while (more && !found) {
-		raw_spin_lock_irqsave(&iovad->lock, flags);
+	while (more && !found)
 		found = look_on(iovad, req, &pos, &hi, &more);
-		raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	}
 	return found;
 }
 
@@ -195,12 +194,10 @@ static bool cut_step(struct iova_domain *iovad, struct cutting *cutting,
 {
 	struct iova_gone gone;
 	struct iova_run *run;
-	unsigned long flags;
 	bool more;
 
 	*need_spares = false;
-	iova_gone_init(&gone);
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	iova_lock(iovad, &gone);
 	run = next_run(iovad, cutting, &more);
 	/* The CPU could hand out its slots at any time. */
 	iova_run_release(iovad, run);
@@ -210,8 +207,7 @@ static bool cut_step(struct iova_domain *iovad, struct cutting *cutting,
 		*need_spares = true;
 	else if (run)
 		cutting->nr -= iova_run_cut(iovad, run, &cutting->spares, &gone);
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	iova_gone_finish(iovad, &gone);
+	iova_unlock(iovad, &gone);
 	return more;
 }
 
@@ -221,13 +217,10 @@ static bool cut_step(struct iova_domain *iovad, struct cutting *cutting,
  */
 void iova_cutting(struct iova_domain *iovad, int by)
 {
-	unsigned long flags;
-
 	if (!iovad->rcache)
 		return;
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	guard(iova_domain)(iovad);
 	iovad->rcache->nr_cutting += by;
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 }
 
 /**
@@ -274,53 +267,42 @@ int iova_cut_runs(struct iova_domain *iovad, unsigned long first,
 static int take(struct iova_domain *iovad, const struct request *req,
 		struct iova *iova)
 {
-	unsigned long last = req->first + req->size - 1, flags;
+	unsigned long last = req->first + req->size - 1;
 	int ret = iova_cut_runs(iovad, req->first, last);
 
 	if (ret)
 		return ret;
 	iova->pfn_lo = req->first;
 	iova->pfn_hi = last;
-	raw_spin_lock_irqsave(&iovad->lock, flags);
-	ret = iova_tree_insert(iovad, iova);
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	return ret;
+	guard(iova_domain)(iovad);
+	return iova_tree_insert(iovad, iova);
 }
 
 /* Whether this request is known to fail; if not, be ready to remember it. */
 static bool fails_again(struct iova_domain *iovad, struct request *req)
 {
-	unsigned long flags;
-	bool again;
-
-	raw_spin_lock_irqsave(&iovad->lock, flags);
-	again = req->size >= iovad->failed_size &&
-		req->limit_pfn <= iovad->failed_limit;
-	if (!again) {
-		/* From here on, a free clears failed_limit. */
-		iovad->failed_size = ~0UL;
-		iovad->failed_limit = req->limit_pfn;
-		req->turn = ++iovad->failed_turn;
-	}
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	return again;
+	guard(iova_domain)(iovad);
+	if (req->size >= iovad->failed_size &&
+	    req->limit_pfn <= iovad->failed_limit)
+		return true;
+	/* From here on, a free clears failed_limit. */
+	iovad->failed_size = ~0UL;
+	iovad->failed_limit = req->limit_pfn;
+	req->turn = ++iovad->failed_turn;
+	return false;
 }
 
 /* Remember a failure.  Return false if something was freed meanwhile. */
 static bool remember_failure(struct iova_domain *iovad,
 			     const struct request *req)
 {
-	unsigned long flags;
-	bool sure;
-
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	guard(iova_domain)(iovad);
 	/* A later search may have set failed_limit again after that free. */
-	sure = iovad->failed_turn == req->turn &&
-	       iovad->failed_limit == req->limit_pfn;
-	if (sure)
-		iovad->failed_size = req->size;
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	return sure;
+	if (iovad->failed_turn != req->turn ||
+	    iovad->failed_limit != req->limit_pfn)
+		return false;
+	iovad->failed_size = req->size;
+	return true;
 }
 
 /* Locked: whether any run below the limit may have free slots. */
@@ -328,6 +310,7 @@ static bool anything_free(struct iova_domain *iovad, unsigned long limit_pfn)
 {
 	unsigned int zone = iova_zone(iovad, limit_pfn) + 1, class;
 	struct iova_rcache *rcache = iovad->rcache;
+	const struct iova_waiting *waiting;
 	const struct iova_cpu *cpu;
 	unsigned long sum = 0;
 
@@ -336,10 +319,12 @@ static bool anything_free(struct iova_domain *iovad, unsigned long limit_pfn)
 			sum |= rcache->depot->free[zone][class];
 	if (!sum)
 		list_for_each_entry(cpu, &rcache->caches, list)
-			for (class = 0; class < IOVA_CLASSES; class++)
-				if (cpu->run[class] &&
-				    cpu->run[class]->gap.first <= limit_pfn)
-					sum |= READ_ONCE(cpu->mask[class]);
+			for (class = 0; class < IOVA_CLASSES; class++) {
+				waiting = &cpu->waiting[class];
+				if (waiting->run &&
+				    waiting->run->gap.first <= limit_pfn)
+					sum |= READ_ONCE(waiting->mask);
+			}
 	return sum;
 }
 
@@ -350,15 +335,12 @@ static bool anything_free(struct iova_domain *iovad, unsigned long limit_pfn)
 static bool try_tree(struct iova_domain *iovad, const struct request *req,
 		     bool size_aligned, struct iova *iova, bool *look_further)
 {
-	unsigned long flags;
-	bool taken;
-
-	raw_spin_lock_irqsave(&iovad->lock, flags);
-	taken = iova_tree_take(iovad, req->size, req->limit_pfn, size_aligned,
-			       1, iova);
-	*look_further = !taken && anything_free(iovad, req->limit_pfn);
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	return taken;
+	guard(iova_domain)(iovad);
+	if (iova_tree_take(iovad, req->size, req->limit_pfn, size_aligned, 1,
+			   iova))
+		return true;
+	*look_further = anything_free(iovad, req->limit_pfn);
+	return false;
 }
 
 /**
@@ -417,12 +399,7 @@ unsigned long iova_search(struct iova_domain *iovad, unsigned long size,
 bool iova_has_room(struct iova_domain *iovad, unsigned long size,
 		   unsigned long limit_pfn)
 {
-	unsigned long flags;
-	bool room;
-
-	raw_spin_lock_irqsave(&iovad->lock, flags);
-	room = size < iovad->failed_size || limit_pfn > iovad->failed_limit;
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	return room;
+	guard(iova_domain)(iovad);
+	return size < iovad->failed_size || limit_pfn > iovad->failed_limit;
 }
 EXPORT_SYMBOL_GPL(iova_has_room);

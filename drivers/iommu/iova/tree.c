@@ -12,7 +12,7 @@
  * 2. iova_domain.lock is held with interrupts disabled, for at most %IOVA_BATCH
  *    tree operations of O(log n) each.  Memory is allocated before the lock is
  *    taken.  What is to be freed, and refused frees that are to be reported, go
- *    to a struct iova_gone until it is released.
+ *    to a struct iova_gone until iova_unlock().
  *
  * 3. A free is refused if the range is not allocated, or not with that size.
  *    It is counted and reported with a warning, and has no other effect.
@@ -29,16 +29,14 @@
 static struct kmem_cache *iova_mem;
 static struct kmem_cache *run_mem;
 
+/* Undone by iova_mem_exit(), also after an error. */
 int iova_mem_init(void)
 {
 	iova_mem = kmem_cache_create("iommu_iova", sizeof(struct iova),
 				     IOVA_NODE_ALIGN, 0, NULL);
 	run_mem = kmem_cache_create("iommu_iova_run", sizeof(struct iova_run),
 				    IOVA_NODE_ALIGN, 0, NULL);
-	if (iova_mem && run_mem)
-		return 0;
-	iova_mem_exit();
-	return -ENOMEM;
+	return iova_mem && run_mem ? 0 : -ENOMEM;
 }
 
 void iova_mem_exit(void)
@@ -75,11 +73,14 @@ void iova_run_mem_free(struct iova_run *run)
 		kmem_cache_free(run_mem, run);
 }
 
-void iova_gone_init(struct iova_gone *gone)
+/* Lock a domain, for what has to be finished when it is unlocked. */
+void iova_lock(struct iova_domain *iovad, struct iova_gone *gone)
+	__acquires(&iovad->lock)
 {
 	gone->iovas = NULL;
 	INIT_LIST_HEAD(&gone->runs);
 	gone->nr_bad = 0;
+	raw_spin_lock_irqsave(&iovad->lock, gone->flags);
 }
 
 static void report(struct iova_domain *iovad, const struct iova_bad *bad)
@@ -90,13 +91,14 @@ static void report(struct iova_domain *iovad, const struct iova_bad *bad)
 		       bad->why);
 }
 
-/* Not locked: do the work, and leave @gone empty. */
-void iova_gone_finish(struct iova_domain *iovad, struct iova_gone *gone)
+void iova_unlock(struct iova_domain *iovad, struct iova_gone *gone)
+	__releases(&iovad->lock)
 {
 	struct iova_run *run, *next;
 	struct iova *iova;
 	unsigned int i;
 
+	raw_spin_unlock_irqrestore(&iovad->lock, gone->flags);
 	while ((iova = gone->iovas)) {
 		gone->iovas = iova->next;
 		iova_mem_free(iova);
@@ -105,7 +107,6 @@ void iova_gone_finish(struct iova_domain *iovad, struct iova_gone *gone)
 		iova_run_mem_free(run);
 	for (i = 0; i < gone->nr_bad; i++)
 		report(iovad, &gone->bad[i]);
-	iova_gone_init(gone);
 }
 
 /* Locked: count a wrong free and have it reported.  @gone has room for it. */

@@ -15,7 +15,7 @@
 #include "pages.h"
 #include "test.h"
 
-/* What may stay of empty tables (reclaim.h), and the way to the last of them. */
+/* What may stay of empty tables (walk.c), and the way to the last of them. */
 #define RESERVE		24
 #define UPPER		16
 

@@ -4,7 +4,7 @@
  * interleaving of two mappers, the owner of the whole range, the worker that
  * gives empty tables back, a lookup and a hardware walker.
  *
- * drivers/iommu/io-pgtable/reclaim.h has the states in words.  The model is one
+ * drivers/iommu/io-pgtable/walk.c has the states in words.  The model is one
  * entry and the tables that it may refer to.  The two mappers have one page each
  * in its range.  When they are done, the owner of the whole range unmaps all of
  * it at once, or maps a block there.  Memory is sequentially consistent; the

@@ -101,7 +101,7 @@ static struct told told;
 static struct io_pgtable_ops *ops;
 static const int RW = IOMMU_READ | IOMMU_WRITE;
 
-/* What may stay of empty tables, at least (reclaim.h). */
+/* What may stay of empty tables, at least (walk.c). */
 #define RESERVE		24
 
 static void open_table(void)

@@ -144,14 +144,13 @@ static bool is_free(unsigned long lo, unsigned long hi)
 /* Where the range that holds a pfn ends. */
 static unsigned long end_of(unsigned long pfn)
 {
-	struct iova_span spans[IOVA_BATCH];
+	struct iova_span span;
 
-	if (!iova_look(m.iovad, pfn, spans) || spans[0].first > pfn ||
-	    spans[0].cached)
+	if (!iova_look(m.iovad, pfn, &span) || span.first > pfn || span.cached)
 		return 0;
-	expect(spans[0].first == pfn, "%#lx is inside [%#lx, %#lx]", pfn,
-	       spans[0].first, spans[0].last);
-	return spans[0].last;
+	expect(span.first == pfn, "%#lx is inside [%#lx, %#lx]", pfn,
+	       span.first, span.last);
+	return span.last;
 }
 
 /* What the caches allocate for a size. */
@@ -507,13 +506,13 @@ static void check_run(struct iova_run *run, struct depot_sums *sums)
 	sums->free[run->class] += run->nr_free;
 	sums->runs[run->class]++;
 	if (run->owner) {
-		at = (run->owner->base[run->class] - first) >> run->class;
-		expect(run->owner->run[run->class] == run &&
-		       run->owner->last[run->class] == run->gap.last &&
+		at = (run->owner->base - first) >> run->class;
+		expect(run->owner->run == run &&
+		       run->owner->last == run->gap.last &&
 		       run->list_no == IOVA_NO_LIST,
 		       "run at %#lx and its CPU", first);
 		expect(at % BITS_PER_LONG == 0 && at < run->nr_slots &&
-		       !(run->free[at / BITS_PER_LONG] & run->owner->mask[run->class]),
+		       !(run->free[at / BITS_PER_LONG] & run->owner->mask),
 		       "run at %#lx: free twice", first);
 		return;
 	}
@@ -570,7 +569,8 @@ static void check_depot(void)
 		return;
 	list_for_each_entry(cpu, &m.iovad->rcache->caches, list)
 		for (class = 0; class < IOVA_CLASSES; class++)
-			expect(!cpu->mask[class] || cpu->run[class]->owner == cpu,
+			expect(!cpu->waiting[class].mask ||
+			       cpu->waiting[class].run->owner == &cpu->waiting[class],
 			       "CPU %u has slots of a run that is not its", cpu->cpu);
 }
 
@@ -591,8 +591,8 @@ static unsigned long freed_pfns(unsigned long *pfns, unsigned long room)
 	unsigned int at;
 
 	list_for_each_entry(cpu, &m.iovad->rcache->caches, list)
-		for (at = cpu->nr_sorted; at < cpu->nr && nr < room; at++)
-			pfns[nr++] = iova_entry_pfn(cpu->freed[at]);
+		for (at = cpu->nr_sorted; at != cpu->nr && nr < room; at++)
+			pfns[nr++] = iova_entry_pfn(cpu->freed[at % IOVA_MAGAZINE]);
 	return nr;
 }
 
@@ -601,11 +601,10 @@ static void check_all(void)
 {
 	static unsigned long freed[8 * IOVA_MAGAZINE];
 	unsigned long nr_freed = 0, pfn = 0, spans_in_list = 0;
-	struct iova_span spans[IOVA_BATCH];
 	void (*interrupt)(void) = shim_interrupt;
 	struct iova_stats stats;
+	struct iova_span span;
 	struct range *range;
-	unsigned int nr, i;
 
 	shim_interrupt = NULL;
 	iova_domain_stats(m.iovad, &stats);
@@ -616,30 +615,27 @@ static void check_all(void)
 	       stats.counts.refused, m.refused);
 	if (m.caches)
 		nr_freed = freed_pfns(freed, ARRAY_SIZE(freed));
-	while ((nr = iova_look(m.iovad, pfn, spans))) {
-		for (i = 0; i < nr; i++) {
-			range = range_of(spans[i].first);
-			if (spans[i].cached) {
-				expect(is_free(spans[i].first, spans[i].last),
-				       "[%#lx, %#lx] is cached, and not free",
-				       spans[i].first, spans[i].last);
-				continue;
-			}
-			if (!range) {
-				expect(is_listed(freed, nr_freed, spans[i].first),
-				       "[%#lx, %#lx] is lost", spans[i].first,
-				       spans[i].last);
-				continue;
-			}
-			spans_in_list++;
-			expect(range->lo == spans[i].first && range->hi == spans[i].last,
-			       "[%#lx, %#lx] should be [%#lx, %#lx]", spans[i].first,
-			       spans[i].last, range->lo, range->hi);
-		}
-		pfn = spans[nr - 1].last + 1;
-		if (!pfn)
+	do {
+		if (!iova_look(m.iovad, pfn, &span))
 			break;
-	}
+		pfn = span.last + 1;
+		range = range_of(span.first);
+		if (span.cached) {
+			expect(is_free(span.first, span.last),
+			       "[%#lx, %#lx] is cached, and not free", span.first,
+			       span.last);
+			continue;
+		}
+		if (!range) {
+			expect(is_listed(freed, nr_freed, span.first),
+			       "[%#lx, %#lx] is lost", span.first, span.last);
+			continue;
+		}
+		spans_in_list++;
+		expect(range->lo == span.first && range->hi == span.last,
+		       "[%#lx, %#lx] should be [%#lx, %#lx]", span.first,
+		       span.last, range->lo, range->hi);
+	} while (pfn);
 	expect(spans_in_list == m.nr, "%lu of %u ranges are there", spans_in_list,
 	       m.nr);
 	check_depot();

@@ -109,12 +109,11 @@ void sort_magazines(void)
 /* How long the range is that begins at a pfn; a look changes nothing. */
 unsigned long length_of(unsigned long pfn)
 {
-	struct iova_span spans[IOVA_BATCH];
+	struct iova_span span;
 
-	if (!iova_look(iovad, pfn, spans) || spans[0].cached ||
-	    spans[0].first != pfn)
+	if (!iova_look(iovad, pfn, &span) || span.cached || span.first != pfn)
 		return 0;
-	return spans[0].last - pfn + 1;
+	return span.last - pfn + 1;
 }
 
 unsigned long nr_runs(void)

@@ -3,50 +3,41 @@
 
 #include "unit.h"
 
-UNIT_TEST(a_walk_in_batches_sees_every_range)
+UNIT_TEST(a_walk_sees_every_range)
 {
-	struct iova_span spans[IOVA_BATCH];
-	unsigned long pfn = 0, seen = 0;
-	unsigned int nr, i;
+	unsigned long pfn, seen = 0;
+	struct iova_span span;
+	unsigned int i;
 
 	begin(true);
 	for (i = 0; i < 1000; i++)
 		reserve_iova(iovad, 3 * i + 7, 3 * i + 8);
-	while ((nr = iova_look(iovad, pfn, spans))) {
-		expect(nr <= IOVA_BATCH, "%u in a batch", nr);
-		for (i = 0; i < nr; i++, seen++)
-			expect(spans[i].first == 3 * seen + 7 &&
-			       spans[i].last == 3 * seen + 8, "range %lu", seen);
-		pfn = spans[nr - 1].last + 1;
-	}
+	for (pfn = 0; iova_look(iovad, pfn, &span); pfn = span.last + 1, seen++)
+		expect(span.first == 3 * seen + 7 && span.last == 3 * seen + 8,
+		       "range %lu", seen);
 	expect(seen == 1000, "%lu of 1000", seen);
 	/* One that was passed by may go, and one may be within a range. */
-	expect(iova_look(iovad, 8, spans) && spans[0].first == 7, "within");
+	expect(iova_look(iovad, 8, &span) && span.first == 7, "within");
 	end();
 }
 
 UNIT_TEST(a_walk_tells_what_is_free_in_runs)
 {
-	struct iova_span spans[IOVA_BATCH];
-	unsigned long pfn = 512, was = 512;
-	unsigned int nr, i;
+	unsigned long was = 512;
+	struct iova_span span;
+	unsigned int i;
 
 	begin_with_runs_of_pages();
 	for (i = 0; i < 700; i++)
 		if (i % 5)
 			free_pages(600 + i, 601 + i);
 	sort_magazines();
-	while ((nr = iova_look(iovad, pfn, spans))) {
-		for (i = 0; i < nr; i++) {
-			expect(spans[i].first == was, "from %#lx, not %#lx",
-			       spans[i].first, was);
-			for (; was <= spans[i].last; was++)
-				expect(owner[was] == !spans[i].cached, "pfn %#lx",
-				       was);
-			expect(spans[i].cached || spans[i].first == spans[i].last,
-			       "two live pages are one range");
-		}
-		pfn = was;
+	while (iova_look(iovad, was, &span)) {
+		expect(span.first == was, "from %#lx, not %#lx", span.first, was);
+		for (; was <= span.last; was++)
+			expect(owner[was] == !span.cached, "pfn %#lx", was);
+		expect(span.cached || span.first == span.last,
+		       "two live pages are one range");
 	}
 	expect(was == 2048, "it ends at %#lx", was);
 	end();

@@ -39,7 +39,7 @@ UNIT_TEST(what_waits_with_another_cpu_is_had_by_a_flush)
 	}
 	shim_set_cpu(1);
 	take(alloc_iova_fast(iovad, 1, 2047, false), 1);
-	waiting = hweight_long(cache_of(1)->mask[0]);
+	waiting = hweight_long(cache_of(1)->waiting[0].mask);
 	shim_set_cpu(0);
 	expect(waiting == 63, "%lu wait with CPU 1", waiting);
 	expect(!alloc_iova_fast(iovad, 1, 2047, false), "had without a flush");
@@ -218,15 +218,11 @@ UNIT_TEST(what_is_free_can_be_had_between_any_two_steps)
 /* Ranges that neither the tree nor a run has as free. */
 static unsigned long nr_live(void)
 {
-	struct iova_span spans[IOVA_BATCH];
-	unsigned long pfn = 0, live = 0;
-	unsigned int nr, i;
+	struct iova_span span = { };
+	unsigned long pfn, live = 0;
 
-	while ((nr = iova_look(iovad, pfn, spans))) {
-		for (i = 0; i < nr; i++)
-			live += !spans[i].cached;
-		pfn = spans[nr - 1].last + 1;
-	}
+	for (pfn = 0; iova_look(iovad, pfn, &span); pfn = span.last + 1)
+		live += !span.cached;
 	return live;
 }
 

@@ -26,7 +26,7 @@ UNIT_TEST(a_cpu_that_goes_gives_all_back)
 	shim_set_cpu(3);
 	allocate_many(50, 16, TOP);
 	free_many(0, 50, 16);
-	expect(cache_of(3)->mask[4], "nothing waits");
+	expect(cache_of(3)->waiting[4].mask, "nothing waits");
 	shim_set_cpu(0);
 	shim_cpu_down(3);
 	expect(!cache_of(3), "it has a cache");

@@ -39,6 +39,8 @@ void shim_pause(void);
 #define __percpu
 #define __ro_after_init
 #define __counted_by(member)
+#define __cleanup(function)	__attribute__((__unused__, __cleanup__(function)))
+#define __UNIQUE_ID(prefix)	__PASTE(__unique_##prefix, __COUNTER__)
 
 #define cmpxchg(ptr, old, new)						\
 ({									\

@@ -1,6 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * How a page table gives empty tables back.
+ * How tables come into a page table, and how empty ones leave it: the slow paths of
+ * the walker, which all formats share.
  *
  * Theory of operation
  * ===================
@@ -85,15 +86,91 @@
  *    io_pgtable_cfg.reclaim needs a tlb_flush_walk() that works at any time in
  *    process context.  It need not wait for ATCs, which hold no tables.  Without
  *    a worker an unmap gives up all tables that it covers.
+ *
+ * 6. This file is compiled once.  What it has to know of a format is in struct ptw.
  */
-#ifndef _IO_PGTABLE_RECLAIM_H
-#define _IO_PGTABLE_RECLAIM_H
+
+#define PTW_KIND	(ptw->kind)
+#define PTW_TABLE	(ptw->table & ptw->kind)
+#define PTW_OPEN	(ptw->open)
+
+#include "walk.h"
+
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/ratelimit.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "base.h"
+
+static inline phys_addr_t ptw_phys(const struct ptw *ptw, struct ptw_format f,
+				   u64 entry)
+{
+	return (entry & ptw->address) | (entry & ptw->high) << 36;
+}
+
+/* Warn, the first time with a backtrace, which names the caller. */
+void ptw_complain(const struct ptw *ptw, const char *what, u64 iova,
+		  unsigned int height)
+{
+	int level = ptw_level(ptw, height);
+	static bool warned;
+
+	if (!READ_ONCE(warned)) {
+		WRITE_ONCE(warned, true);
+		WARN(1, "io-pgtable: %s at iova %#llx, level %d\n", what, iova,
+		     level);
+	} else {
+		pr_warn_ratelimited("io-pgtable: %s at iova %#llx, level %d\n",
+				    what, iova, level);
+	}
+}
+
+static void ptw_free_pages(struct ptw *ptw, void *table, size_t size)
+{
+	if (ptw->iop.cfg.free)
+		ptw->iop.cfg.free(ptw->iop.cookie, table, size);
+	else
+		ptw_pages_free(table, size);
+}
+
+/* Returns NULL without memory. */
+void *ptw_alloc(struct ptw *ptw, size_t size, gfp_t gfp)
+{
+	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
+	void *table;
+
+	if (cfg->alloc)
+		table = cfg->alloc(ptw->iop.cookie, size, gfp);
+	else
+		table = ptw_pages_alloc(ptw->nid, gfp, size);
+	if (table && !cfg->coherent_walk && ptw->sync->expose(cfg, table, size)) {
+		ptw_free_pages(ptw, table, size);
+		table = NULL;
+	}
+	return table;
+}
+
+/* A walker that does not snoop caches is to see @table no more. */
+static void ptw_retire(struct ptw *ptw, void *table, size_t size)
+{
+	if (!ptw->iop.cfg.coherent_walk && ptw->sync->retire)
+		ptw->sync->retire(&ptw->iop.cfg, table, size);
+}
+
+/* Free a table that hardware has never seen, or does not walk any more. */
+void ptw_free(struct ptw *ptw, void *table, size_t size)
+{
+	ptw_retire(ptw, table, size);
+	ptw_free_pages(ptw, table, size);
+}
 
 /* Empty tables that may stay: 48 MiB of buffers in pages of 4 KiB. */
 #define PTW_RESERVE	24
 
 /* How many holes @count entries, a multiple of four, begin with. */
-static size_t ptw_holes(u64 *slot, size_t count)
+size_t ptw_holes(u64 *slot, size_t count)
 {
 	size_t i;
 
@@ -115,9 +192,10 @@ static bool ptw_is_zero(struct ptw_format f, u64 *table)
 }
 
 /* Has @table no leaf below it and, unless its range has an @owner, no OPEN entry? */
-static bool ptw_is_unused(struct ptw_format f, u64 *table, unsigned int height,
-			  bool owner)
+static bool ptw_is_unused(const struct ptw *ptw, u64 *table,
+			  unsigned int height, bool owner)
 {
+	struct ptw_format f = ptw->f;
 	size_t i;
 
 	if (!height)
@@ -126,35 +204,27 @@ static bool ptw_is_unused(struct ptw_format f, u64 *table, unsigned int height,
 		u64 entry = READ_ONCE(table[i]);
 
 		if (entry & PTW_VALID &&
-		    (!ptw_is_table(f, entry) ||
-		     (owner ? !ptw_is_unused(f, ptw_table(f, entry), height - 1,
-					     true) : entry & PTW_OPEN)))
+		    (!ptw_is_table(ptw, entry) ||
+		     (owner ? !ptw_is_unused(ptw, ptw_table(ptw, f, entry),
+					     height - 1, true) :
+			      entry & PTW_OPEN)))
 			return false;
 	}
 	return true;
 }
 
-/* A table has come into the tree. */
-static void ptw_count_table(struct ptw *ptw)
-{
-	if (atomic_inc_return(&ptw->tables) > PTW_RESERVE && ptw->iop.cfg.reclaim &&
-	    !READ_ONCE(ptw->watch))
-		WRITE_ONCE(ptw->watch, true);
-}
-
-static noinline void ptw_wake(struct ptw *ptw)
+/* Arm the worker. */
+void ptw_wake(struct ptw *ptw)
 {
 	WRITE_ONCE(ptw->watch, false);
 	queue_delayed_work(system_dfl_wq, &ptw->reclaim,
 			   READ_ONCE(ptw->delay));
 }
 
-/* Arm the worker at the first unmap since it began its last run. */
-static __always_inline void ptw_notice_unmap(struct ptw *ptw)
+static void ptw_write_back_one(struct ptw *ptw, u64 *slot)
 {
-	/* data_race(): a later unmap sees what this one misses; point 5. */
-	if (unlikely(data_race(ptw->watch)))
-		ptw_wake(ptw);
+	if (!ptw->iop.cfg.coherent_walk)
+		ptw->sync->write_back(&ptw->iop.cfg, slot, 1);
 }
 
 /* Change *@slot from @entry to @to; fails if it holds another. */
@@ -162,8 +232,7 @@ static bool ptw_replace(struct ptw *ptw, u64 *slot, u64 entry, u64 to)
 {
 	if (cmpxchg64(slot, entry, to) != entry)
 		return false;
-	if (!ptw->iop.cfg.coherent_walk)
-		ptw_write_back(&ptw->iop.cfg, slot, 1);
+	ptw_write_back_one(ptw, slot);
 	return true;
 }
 
@@ -171,11 +240,11 @@ static bool ptw_replace(struct ptw *ptw, u64 *slot, u64 entry, u64 to)
 static bool ptw_hide(struct ptw *ptw, u64 *slot, u64 entry)
 {
 	return ptw_replace(ptw, slot, entry,
-			   ptw_encode(ptw->f, ptw_phys(ptw->f, entry)) | PTW_OPEN);
+			   (entry & (ptw->address | ptw->high)) | PTW_OPEN);
 }
 
 /* Invalidate walk caches for [@iova, @iova + @size). */
-static void ptw_flush_walk(struct ptw *ptw, u64 iova, u64 size)
+void ptw_flush_walk(struct ptw *ptw, u64 iova, u64 size)
 {
 	/* The entries before the invalidation. */
 	wmb();
@@ -186,14 +255,11 @@ static void ptw_flush_walk(struct ptw *ptw, u64 iova, u64 size)
 static void ptw_put(struct ptw *ptw, u64 *table, size_t size,
 		    struct iommu_pages_list *list)
 {
-	struct io_pgtable_cfg *cfg = &ptw->iop.cfg;
-
-	if (!list || cfg->alloc) {
+	if (!list || ptw->iop.cfg.alloc) {
 		ptw_free(ptw, table, size);
 		return;
 	}
-	if (!cfg->coherent_walk)
-		ptw_table_retire(cfg, table, size);
+	ptw_retire(ptw, table, size);
 	ptw_pages_add(list, table);
 }
 
@@ -207,13 +273,13 @@ static void ptw_drop(struct ptw *ptw, u64 *table, size_t entries,
 	while (height && i < entries) {
 		u64 entry = READ_ONCE(table[i]);
 
-		if (!entry || (entry & PTW_VALID && !ptw_is_table(f, entry))) {
+		if (!entry || (entry & PTW_VALID && !ptw_is_table(ptw, entry))) {
 			i++;
 		} else if (cmpxchg64(&table[i], entry, 0) == entry) {
 			/* Else the worker has been here: look again. */
 			atomic_dec(&ptw->tables);
-			ptw_drop(ptw, ptw_table(f, entry), 1UL << ptw_bits(f),
-				 height - 1, list);
+			ptw_drop(ptw, ptw_table(ptw, f, entry),
+				 1UL << ptw_bits(f), height - 1, list);
 		}
 	}
 	ptw_put(ptw, table, entries * sizeof(*table), list);
@@ -233,10 +299,152 @@ static void ptw_sweep(struct ptw *ptw, u64 *slot, size_t count,
 		    !ptw_replace(ptw, slot + i, entry, 0))
 			continue;
 		atomic_dec(&ptw->tables);
-		ptw_drop(ptw, ptw_table(ptw->f, entry), 1UL << ptw_bits(ptw->f),
-			 height - 1, &list);
+		ptw_drop(ptw, ptw_table(ptw, ptw->f, entry),
+			 1UL << ptw_bits(ptw->f), height - 1, &list);
 	}
 	io_pgtable_put_tables(&list, get_order(ptw_granule(ptw->f)));
+}
+
+/* May a table go to the freelist of @gather? */
+static bool ptw_gathers(struct ptw *ptw, struct iommu_iotlb_gather *gather)
+{
+	if (!gather || ptw->iop.cfg.alloc || ptw_granule(ptw->f) > PAGE_SIZE)
+		return false;
+	return ptw->iop.cfg.owner_frees || iommu_iotlb_gather_queued(gather);
+}
+
+/* Give up tables that an unmap of [@first, @last] has emptied up to @iova. */
+void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height, u64 first,
+		 u64 last, struct iommu_iotlb_gather *gather)
+{
+	u64 mask = (1ULL << ptw_shift(ptw->f, height + 1)) - 1, end = iova | mask;
+	bool gathers = ptw_gathers(ptw, gather);
+	struct ptw_format f = ptw->f;
+	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
+
+	/* The first tables of an unmap stay for the worker. */
+	if (ptw->iop.cfg.reclaim &&
+	    ((iova & ~mask) - first) / (mask + 1) < PTW_RESERVE)
+		return;
+	while (++height <= ptw->top) {
+		u64 *slot, *table, entry;
+		unsigned int shift;
+
+		mask = (1ULL << ptw_shift(f, height)) - 1;
+		if ((iova & ~mask) < first || (iova | mask) > last ||
+		    (iova | mask) != end)
+			return;
+		slot = ptw_walk(ptw, f, iova, height, &shift, &entry);
+		if (shift != ptw_shift(f, height) || !ptw_is_table(ptw, entry))
+			return;
+		table = ptw_table(ptw, f, entry);
+		if (!ptw_is_zero(f, table) || !ptw_replace(ptw, slot, entry, 0))
+			return;
+		atomic_dec(&ptw->tables);
+		if (!gathers)
+			ptw_flush_walk(ptw, iova & ~mask, mask + 1);
+		ptw_put(ptw, table, ptw_granule(f),
+			gathers ? &gather->freelist : &list);
+		io_pgtable_put_tables(&list, get_order(ptw_granule(f)));
+	}
+}
+
+/* Make holes for up to @count blocks; returns -EEXIST if @slot stays mapped. */
+int ptw_make_room(struct ptw *ptw, u64 *slot, size_t count, u64 iova,
+		  unsigned int height)
+{
+	unsigned int shift = ptw_shift(ptw->f, height);
+	struct ptw_format f = ptw->f;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		u64 entry = READ_ONCE(slot[i]);
+
+		while (entry & PTW_VALID) {
+			if (!height || !ptw_is_table(ptw, entry) ||
+			    !ptw_is_unused(ptw, ptw_table(ptw, f, entry),
+					   height - 1, true))
+				goto flush;
+			ptw_hide(ptw, slot + i, entry);
+			entry = READ_ONCE(slot[i]);
+		}
+	}
+flush:
+	if (!i) {
+		ptw_complain(ptw, "map finds a mapping", iova, height);
+		return -EEXIST;
+	}
+	ptw_flush_walk(ptw, iova, (u64)i << shift);
+	ptw_sweep(ptw, slot, i, height);
+	return 0;
+}
+
+/* Put @table in the place of @old at *@slot; fails if the slot holds another. */
+bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table)
+{
+	u64 phys = virt_to_phys(table);
+	u64 entry = (phys & ptw->address) | (phys >> 36 & ptw->high) | ptw->table;
+
+	if (ptw->iop.cfg.coherent_walk)
+		entry |= PTW_OPEN;
+	/* The contents of the table, before the entry that refers to it. */
+	dma_wmb();
+	if (cmpxchg64_relaxed(slot, old, entry) != old)
+		return false;
+	if (atomic_inc_return(&ptw->tables) > PTW_RESERVE && ptw->iop.cfg.reclaim &&
+	    !READ_ONCE(ptw->watch))
+		WRITE_ONCE(ptw->watch, true);
+	return true;
+}
+
+/*
+ * Install or open the tables on the way to @iova, so that the caller may map in
+ * them until the end of its RCU read-side section, which may be a new one.  Each
+ * turn of the loop moves an entry on by one state (point 2), or goes down.
+ * Returns the slot at @leaf, or ERR_PTR(-EEXIST) or ERR_PTR(-ENOMEM).
+ */
+u64 *ptw_link(struct ptw *ptw, u64 iova, unsigned int leaf, gfp_t gfp)
+{
+	struct ptw_format f = ptw->f;
+	u64 *slot, *table = NULL, entry;
+	unsigned int height, shift;
+
+again:
+	height = ptw->top;
+	shift = ptw_shift(f, height);
+	slot = ptw_root_slot(ptw, f, iova, shift);
+	while (height > leaf) {
+		entry = READ_ONCE(*slot);
+		if (!entry && !table) {
+			rcu_read_unlock();
+			table = ptw_alloc(ptw, ptw_granule(f), gfp);
+			rcu_read_lock();
+			if (!table)
+				return ERR_PTR(-ENOMEM);
+			goto again;
+		} else if (!entry) {
+			if (ptw_install(ptw, slot, 0, table))
+				table = NULL;
+		} else if (!(entry & PTW_VALID)) {
+			cmpxchg64(slot, entry,
+				  (entry & (ptw->address | ptw->high)) | ptw->table);
+		} else if (!ptw_is_table(ptw, entry)) {
+			ptw_complain(ptw, "map finds a mapping", iova, height);
+			slot = ERR_PTR(-EEXIST);
+			break;
+		} else if (!(entry & PTW_OPEN)) {
+			ptw_write_back_one(ptw, slot);
+			cmpxchg64(slot, entry, entry | PTW_OPEN);
+		} else {
+			height--;
+			shift -= ptw_bits(f);
+			slot = ptw_table(ptw, f, entry) + ptw_index(f, iova, shift);
+		}
+	}
+	/* Another CPU has installed one. */
+	if (table)
+		ptw_free(ptw, table, ptw_granule(f));
+	return slot;
 }
 
 /* A run of the worker: */
@@ -252,17 +460,19 @@ struct ptw_run {
 static void ptw_close(struct ptw_run *run, u64 *slot, u64 iova,
 		      unsigned int height)
 {
-	struct ptw_format f = run->ptw->f;
-	u64 entry = READ_ONCE(*slot);
+	struct ptw *ptw = run->ptw;
+	u64 *table, entry = READ_ONCE(*slot);
 
-	if (!ptw_is_table(f, entry) ||
-	    !ptw_is_unused(f, ptw_table(f, entry), height - 1, false))
+	if (!ptw_is_table(ptw, entry))
+		return;
+	table = ptw_table(ptw, ptw->f, entry);
+	if (!ptw_is_unused(ptw, table, height - 1, false))
 		return;
 	if (entry & PTW_OPEN)
 		cmpxchg64(slot, entry, entry & ~PTW_OPEN);
 	if (height == 1)
 		run->left++;
-	else if (ptw_is_zero(f, ptw_table(f, entry)))
+	else if (ptw_is_zero(ptw->f, table))
 		run->upper = true;
 }
 
@@ -273,9 +483,9 @@ static void ptw_take(struct ptw_run *run, u64 *slot, u64 iova,
 	struct ptw *ptw = run->ptw;
 	u64 entry = READ_ONCE(*slot);
 
-	if (entry & PTW_OPEN || !ptw_is_table(ptw->f, entry) ||
+	if (entry & PTW_OPEN || !ptw_is_table(ptw, entry) ||
 	    (height == 1 && run->left <= 0) ||
-	    !ptw_is_zero(ptw->f, ptw_table(ptw->f, entry)) ||
+	    !ptw_is_zero(ptw->f, ptw_table(ptw, ptw->f, entry)) ||
 	    !ptw_hide(ptw, slot, entry))
 		return;
 	if (height == 1)
@@ -376,4 +586,58 @@ static void ptw_reclaim_work(struct work_struct *work)
 		mod_delayed_work(system_dfl_wq, &ptw->reclaim, delay);
 }
 
-#endif
+/**
+ * ptw_create - allocate a page table without a mapping
+ * @shape: has @iop.ops, @top to @stage and @table to @sync; gets @root
+ * @cfg: as its owner wants it
+ * @cookie: the owner's
+ *
+ * Context: process, may sleep.
+ * Return: the page table, its root visible to hardware, or NULL.
+ */
+struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
+			      void *cookie)
+{
+	struct ptw *ptw = kzalloc(sizeof(*ptw), GFP_KERNEL);
+
+	if (!ptw)
+		return NULL;
+	if (cfg->alloc)
+		cfg->reclaim = false;
+	*ptw = *shape;
+	ptw->iop.cfg = *cfg;
+	ptw->iop.cookie = cookie;
+	ptw->root_shift = ptw_shift(ptw->f, ptw->top);
+	ptw->root_mask = (1U << ptw->root_bits) - 1;
+	ptw->upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
+	ptw->iova_outside = cfg->ias < 64 ? ~0ULL << cfg->ias : 0;
+	ptw->phys_outside = ~0ULL << cfg->oas;
+	ptw->delay = HZ;
+	ptw->notes = cfg->tlb && cfg->tlb->tlb_add_page;
+	INIT_DELAYED_WORK(&ptw->reclaim, ptw_reclaim_work);
+	ptw->root = ptw_alloc(ptw, sizeof(u64) << ptw->root_bits, GFP_KERNEL);
+	if (!ptw->root) {
+		kfree(ptw);
+		return NULL;
+	}
+	shape->root = ptw->root;
+	/* The empty root, before a register can lead to it. */
+	wmb();
+	return &ptw->iop;
+}
+
+/**
+ * ptw_destroy - free a page table with all that it maps
+ * @iop: the page table, which hardware does not walk any more
+ *
+ * Context: process if there is a worker (io_pgtable_cfg.reclaim), else any.
+ */
+void ptw_destroy(struct io_pgtable *iop)
+{
+	struct ptw *ptw = container_of(iop, struct ptw, iop);
+
+	if (iop->cfg.reclaim)
+		cancel_delayed_work_sync(&ptw->reclaim);
+	ptw_drop(ptw, ptw->root, 1UL << ptw->root_bits, ptw->top, NULL);
+	kfree(ptw);
+}
