@@ -204,7 +204,7 @@ unsigned int iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 
 	for (at = sorted; at != nr && left > 0; cpu->nr_sorted = at) {
 		const u64 *entry = &cpu->freed[at % IOVA_MAGAZINE];
-		const u64 *end = min(entry + (nr - at), cpu->freed + IOVA_MAGAZINE);
+		const u64 *end = entry + min(nr - at, IOVA_MAGAZINE - at % IOVA_MAGAZINE);
 		unsigned long pfn = iova_entry_pfn(*entry);
 		struct gap_node *node;
 		unsigned int done = 0;
