@@ -19,7 +19,7 @@ $(call one-of,FLAVOUR,$(FLAVOURS))
 $(call one-of,BASE,$(BASES))
 
 # What was not tried on 7.3 yet, or needs figures of it.
-not-yet-7.3 := check series-check configs tools fuzz torture faults soak regressions fixes deb bench
+not-yet-7.3 := check check-all series-check configs tools fuzz torture faults soak regressions fixes deb bench
 $(if $(filter $(not-yet-$(BASE)),$(MAKECMDGOALS)),$(error BASE=$(BASE) is without '$(filter \
 	$(not-yet-$(BASE)),$(MAKECMDGOALS))' so far: it has tree, kernel, kunit, devices, demo and series))
 
@@ -53,7 +53,8 @@ help:
 	@echo 'A DMA-mapping layer for Linux 6.12 with an IOMMU, as a patch series.'
 	@echo
 	@echo '  make demo     build a kernel, boot it in an emulator behind an IOMMU, do real I/O'
-	@echo '  make check    all tests; closes with "N passed, N failed"'
+	@echo '  make check    all tests but the long ones; closes with "N passed, N failed"'
+	@echo '  make check-all  those, too: KCSAN, PREEMPT_RT, failing allocations, torture; a night'
 	@echo
 	@echo '  make tree     the patched source in build/tree, the untouched one in build/base'
 	@echo '  make kernel   one kernel in build/ARCH-PROFILE-STACK'
@@ -95,6 +96,11 @@ demo: tree
 check:
 	$(call packages,$(boot-packages) $(user-packages) $(tools-packages) dwarves $(foreach a,$(ARCHES),$(boot-$a)))
 	@tools/check
+
+.PHONY: check-all
+check-all:
+	$(call packages,$(boot-packages) $(user-packages) $(tools-packages) dwarves $(foreach a,$(ARCHES),$(boot-$a)))
+	@tools/check --all
 
 .PHONY: tree
 tree:
