@@ -73,7 +73,8 @@ static __always_inline unsigned int ptw_variant(struct ptw_format f)
  * @root_shift: log2 of the bytes that an entry of @root maps
  * @root_mask: index bits of @root
  * @upper: the bits of an IOVA that are not translated: all 0 or all 1
- * @iova_outside: mask of those bits
+ * @bias: what moves the first of the addresses that are translated to 0
+ * @iova_outside: mask of the bits that are not translated
  * @phys_outside: mask of bits beyond physical addresses
  * @top: height of @root
  * @root_bits: of an IOVA that @root resolves
@@ -92,6 +93,7 @@ struct ptw {
 	unsigned int root_shift;
 	unsigned int root_mask;
 	u64 upper;
+	u64 bias;
 	u64 iova_outside;
 	u64 phys_outside;
 	unsigned int top;
@@ -183,18 +185,24 @@ static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
 {
 	u64 last = iova + size - 1;
 
-	return !(((iova ^ ptw->upper) | (last ^ ptw->upper)) &
+	return !(((iova + ptw->bias) | (last + ptw->bias)) &
 		 ptw->iova_outside);
 }
 
-/* Warn, the first time with a backtrace, which names the caller. */
-static noinline __maybe_unused void ptw_complain(struct ptw_format f,
+/*
+ * Warn of a request that does not go with what is mapped, the first time with a
+ * backtrace, which names the caller.  Where user space decides on requests, the
+ * owner does not want that (IO_PGTABLE_QUIRK_NO_WARN).
+ */
+static noinline __maybe_unused void ptw_complain(struct ptw *ptw,
 						 const char *what, u64 iova,
 						 unsigned int height)
 {
-	int level = ptw_level(f, height);
+	int level = ptw_level(ptw->f, height);
 	static bool warned;
 
+	if (ptw->iop.cfg.quirks & IO_PGTABLE_QUIRK_NO_WARN)
+		return;
 	if (!READ_ONCE(warned)) {
 		WRITE_ONCE(warned, true);
 		WARN(1, "io-pgtable: %s at iova %#llx, level %d\n", what, iova,
@@ -305,7 +313,7 @@ again:
 			cmpxchg64(slot, entry,
 				  ptw_table_entry(f, ptw, ptw_phys(f, entry)));
 		} else if (!ptw_is_table(f, entry)) {
-			ptw_complain(f, "map finds a mapping", iova, height);
+			ptw_complain(ptw, "map finds a mapping", iova, height);
 			slot = ERR_PTR(-EEXIST);
 			break;
 		} else if (!(entry & PTW_OPEN)) {
@@ -367,6 +375,7 @@ static struct io_pgtable *ptw_create(struct ptw *shape,
 	ptw->root_mask = (1U << ptw->root_bits) - 1;
 	ptw->upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
 	ptw->iova_outside = cfg->ias < 64 ? ~0ULL << cfg->ias : 0;
+	ptw->bias = -(ptw->upper & ptw->iova_outside);
 	ptw->phys_outside = ~0ULL << cfg->oas;
 	ptw->delay = HZ;
 	ptw->notes = cfg->tlb && cfg->tlb->tlb_add_page;
