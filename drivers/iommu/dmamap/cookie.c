@@ -149,11 +149,11 @@ static int init_addresses(struct iommu_dma_cookie *cookie,
 	 * A deferred attach may add page sizes. Without map_pages() the page
 	 * table chooses the sizes itself.
 	 */
-	if (is_kdump_kernel() || !cookie->domain->ops->map_pages)
+	if (is_kdump_kernel() || !dmamap_takes_pages(cookie->domain))
 		cookie->second_page = granule;
 	init_iova_domain(iovad, granule, base_pfn);
 	ret = iova_domain_init_rcaches(iovad);
-	if (!ret && !cookie->domain->ops->unmap_exact) {
+	if (!ret && !dmamap_has_bounds(cookie->domain)) {
 		cookie->lengths = iommu_lengths_create();
 		ret = cookie->lengths ? 0 : -ENOMEM;
 	}

@@ -24,7 +24,7 @@
  *	address.c	chooses an IOVA range
  *	flush_queue.c	unmapped ranges that wait for an IOTLB flush
  *	debugfs.c	debugfs files and counters
- *	base.h		what the files need from this version of the kernel
+ *	base.h, table.h	what the files need from this version of the kernel
  *
  * 3. A mapping covers the granules (smallest pages of the IOMMU) that a buffer
  *    touches.  The offset in the first granule is kept.  The caller of an unmap
@@ -149,6 +149,8 @@ struct dmamap_removal {
 
 /* Tests of the stock layer include this file, too. It has no struct iommu_run. */
 #ifdef CONFIG_IOMMU_DMAMAP
+#include "table.h"
+
 /* Memory to map to consecutive IOVAs. */
 struct dmamap_runs {
 	struct iommu_domain *domain;
@@ -176,7 +178,7 @@ static inline void dmamap_runs_start(struct dmamap_runs *runs,
 {
 	runs->domain = domain;
 	runs->addr = addr;
-	runs->prot = domain->ops->unmap_exact ? prot | IOMMU_OWNED : prot;
+	runs->prot = dmamap_has_bounds(domain) ? prot | IOMMU_OWNED : prot;
 	runs->gfp = gfp;
 }
 

@@ -48,8 +48,8 @@ static bool find(struct iommu_domain *domain, dma_addr_t addr,
 
 	if (overflows_type(addr, unsigned long))
 		return false;
-	if (domain->ops->find_mapping)
-		return domain->ops->find_mapping(domain, addr, mapping);
+	if (dmamap_has_bounds(domain))
+		return dmamap_find_mapping(domain, addr, mapping);
 	/* No device could join the domain. */
 	if (!cookie->lengths)
 		return false;

@@ -25,24 +25,23 @@ static __always_inline int map_run(struct iommu_domain *domain, dma_addr_t addr,
 				   phys_addr_t phys, size_t size, int prot,
 				   gfp_t gfp)
 {
-	const struct iommu_domain_ops *ops = domain->ops;
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
 	unsigned int shift = iova_shift(&cookie->iovad);
 	struct iommu_run run = { .phys = phys, .size = size };
 	size_t mapped = 0;
 	int ret;
 
-	if (likely(ops->unmap_exact))
+	if (likely(dmamap_has_bounds(domain)))
 		prot |= IOMMU_OWNED;
 	else if (size >= cookie->second_page)
 		return iommu_map_nosync(domain, addr, phys, size, prot, gfp);
 
 	/* Only the smallest page size fits. */
 	if (likely(size < cookie->second_page))
-		ret = ops->map_pages(domain, addr, phys, 1UL << shift,
-				     size >> shift, prot, gfp, &mapped);
+		ret = dmamap_map_pages(domain, addr, phys, size, shift, prot,
+				       gfp, &mapped);
 	else
-		ret = ops->map_runs(domain, addr, &run, 1, prot, gfp, &mapped);
+		ret = dmamap_map_runs(domain, addr, &run, 1, prot, gfp, &mapped);
 	iommu_debug_map(domain, phys, mapped);
 	/* A driver without unmap_exact() may map less at once. */
 	if (unlikely(!ret && mapped < size))
@@ -80,7 +79,6 @@ static noinline void trace_runs(struct dmamap_runs *runs, size_t mapped)
  */
 int dmamap_runs_flush(struct dmamap_runs *runs, bool last)
 {
-	const struct iommu_domain_ops *ops = runs->domain->ops;
 	int ret = 0, prot = runs->prot;
 	size_t mapped = 0;
 	unsigned int i;
@@ -91,9 +89,9 @@ int dmamap_runs_flush(struct dmamap_runs *runs, bool last)
 		prot |= IOMMU_MORE_AFTER;
 		runs->prot |= IOMMU_MORE_BEFORE;
 	}
-	if (ops->map_runs) {
-		ret = ops->map_runs(runs->domain, runs->addr, runs->run,
-				    runs->count, prot, runs->gfp, &mapped);
+	if (dmamap_takes_runs(runs->domain)) {
+		ret = dmamap_map_runs(runs->domain, runs->addr, runs->run,
+				      runs->count, prot, runs->gfp, &mapped);
 		if (trace_map_enabled() || dmamap_debugs_pages())
 			trace_runs(runs, mapped);
 	} else {
@@ -236,12 +234,12 @@ bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 	/* The IOMMU API would truncate it to another address. */
 	if (overflows_type(addr, unsigned long))
 		return false;
-	if (likely(domain->ops && domain->ops->unmap_exact)) {
+	if (likely(domain->ops && dmamap_has_bounds(domain))) {
 		bool exact;
 
 		iommu_debug_unmap_begin(domain, addr, size);
-		exact = domain->ops->unmap_exact(domain, addr, size, gaps,
-						 &removal->gather);
+		exact = dmamap_unmap_exact(domain, addr, size, gaps,
+					   &removal->gather);
 		iommu_debug_unmap_end(domain, addr, size, exact ? size : 0);
 		if (exact)
 			trace_unmap(addr, size, size);

@@ -575,7 +575,7 @@ void iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		dmamap_misuse(dev, "unmap", range.addr, range.size, NULL);
 		return;
 	}
-	if (unlikely(range.gaps) && !removal.domain->ops->unmap_exact)
+	if (unlikely(range.gaps) && !dmamap_has_bounds(removal.domain))
 		clear_parts(dev, sgl, nents, &removal);
 	if (range.size &&
 	    dmamap_removal_end(&removal, dev, range.addr, range.size) &&

@@ -380,7 +380,7 @@ static bool claim(struct dmamap_removal *removal, struct device *dev,
 		  struct span whole, size_t part, bool strict)
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
-	bool exact = domain->ops->unmap_exact;
+	bool exact = dmamap_has_bounds(domain);
 
 	if (exact && part == whole.size)
 		return dmamap_removal_start(removal, dev, whole.addr, part,

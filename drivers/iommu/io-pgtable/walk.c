@@ -110,13 +110,19 @@ static inline phys_addr_t ptw_phys(const struct ptw *ptw, struct ptw_format f,
 	return (entry & ptw->address) | (entry & ptw->high) << 36;
 }
 
-/* Warn, the first time with a backtrace, which names the caller. */
+/*
+ * Warn of a request that does not go with what is mapped, the first time with a
+ * backtrace, which names the caller.  Where user space decides on requests, the
+ * owner does not want that (IO_PGTABLE_QUIRK_NO_WARN).
+ */
 void ptw_complain(const struct ptw *ptw, const char *what, u64 iova,
 		  unsigned int height)
 {
 	int level = ptw_level(ptw, height);
 	static bool warned;
 
+	if (ptw->iop.cfg.quirks & IO_PGTABLE_QUIRK_NO_WARN)
+		return;
 	if (!READ_ONCE(warned)) {
 		WRITE_ONCE(warned, true);
 		WARN(1, "io-pgtable: %s at iova %#llx, level %d\n", what, iova,
@@ -611,6 +617,7 @@ struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
 	ptw->root_mask = (1U << ptw->root_bits) - 1;
 	ptw->upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
 	ptw->iova_outside = cfg->ias < 64 ? ~0ULL << cfg->ias : 0;
+	ptw->bias = -(ptw->upper & ptw->iova_outside);
 	ptw->phys_outside = ~0ULL << cfg->oas;
 	ptw->delay = HZ;
 	ptw->notes = cfg->tlb && cfg->tlb->tlb_add_page;

@@ -69,7 +69,8 @@ static __always_inline unsigned int ptw_variant(struct ptw_format f)
  * @root_shift: log2 of the bytes that an entry of @root maps
  * @root_mask: index bits of @root
  * @upper: the bits of an IOVA that are not translated: all 0 or all 1
- * @iova_outside: mask of those bits
+ * @bias: what moves the first of the addresses that are translated to 0
+ * @iova_outside: mask of the bits that are not translated
  * @phys_outside: mask of bits beyond physical addresses
  * @top: height of @root
  * @root_bits: of an IOVA that @root resolves
@@ -96,6 +97,7 @@ struct ptw {
 	unsigned int root_shift;
 	unsigned int root_mask;
 	u64 upper;
+	u64 bias;
 	u64 iova_outside;
 	u64 phys_outside;
 	unsigned int top;
@@ -218,7 +220,7 @@ static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
 {
 	u64 last = iova + size - 1;
 
-	return !(((iova ^ ptw->upper) | (last ^ ptw->upper)) &
+	return !(((iova + ptw->bias) | (last + ptw->bias)) &
 		 ptw->iova_outside);
 }
 
