@@ -283,7 +283,7 @@ static void free_late(struct work_struct *work)
 /* With interrupts disabled, the DMA core has warned. */
 static void free_later(struct device *dev, size_t size, void *cpu_addr)
 {
-	struct late_free *late = kmalloc(sizeof(*late), GFP_ATOMIC);
+	struct late_free *late = kmalloc_obj(*late, GFP_ATOMIC);
 
 	dev_WARN_ONCE(dev, !irqs_disabled(),
 		      "coherent memory freed in atomic context, %s\n",
@@ -414,7 +414,7 @@ struct sg_table *iommu_dma_alloc_noncontiguous(struct device *dev, size_t size,
 	struct dmamap_noncontiguous *memory;
 	dma_addr_t addr;
 
-	memory = kmalloc(sizeof(*memory), gfp & ~GFP_PLACE);
+	memory = kmalloc_obj(*memory, gfp & ~GFP_PLACE);
 	if (!memory)
 		return NULL;
 	if (dmamap_untrusted(dev))

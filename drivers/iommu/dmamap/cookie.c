@@ -22,7 +22,11 @@
 #include "../dma-iommu.h"
 #include "dmamap.h"
 
-DEFINE_STATIC_KEY_FALSE(dmamap_may_refuse);
+/*
+ * No static key: to enable one takes cpus_read_lock(), which callers of
+ * iommu_dma_sw_msi() hold when they take the lock of a group.
+ */
+bool dmamap_may_refuse __read_mostly;
 
 /* An idle lazy domain takes at most 2 KiB, and 256 bytes for each CPU. */
 static_assert(IS_ENABLED(CONFIG_DEBUG_SPINLOCK) || SMP_CACHE_BYTES > 64 ||
@@ -54,7 +58,7 @@ static int create_cookie(struct iommu_domain *domain, dma_addr_t msi_base,
 {
 	struct iommu_dma_cookie *cookie;
 
-	cookie = kzalloc(sizeof(*cookie), GFP_KERNEL);
+	cookie = kzalloc_obj(*cookie, GFP_KERNEL);
 	if (!cookie)
 		return -ENOMEM;
 	if (!dmamap_cookie_set(domain, cookie, msi_only)) {
@@ -184,8 +188,7 @@ static void choose_mode(struct iommu_dma_cookie *cookie, struct device *dev)
 	struct iommu_domain *domain = cookie->domain;
 	int ret;
 
-	if (dmamap_untrusted(dev) ||
-	    !device_iommu_capable(dev, IOMMU_CAP_DEFERRED_FLUSH))
+	if (dmamap_untrusted(dev) || !dmamap_can_defer(domain, dev))
 		cookie->may_defer = false;
 	if (dev->iommu->shadow_on_flush)
 		cookie->shadowed = true;
@@ -299,7 +302,7 @@ void dmamap_setup(struct device *dev, struct iommu_domain *domain)
 	dev_err(dev, "failed to set up DMA through the IOMMU: %d; DMA mapping calls will fail\n",
 		ret);
 	dev->iommu->dma_blocked = true;
-	static_branch_enable(&dmamap_may_refuse);
+	WRITE_ONCE(dmamap_may_refuse, true);
 }
 
 static int __init dmamap_init(void)
@@ -314,7 +317,7 @@ static int __init dmamap_init(void)
 	if (dmamap_fq_init())
 		pr_warn("dmamap: no flush queues, IOTLB is flushed at each unmap\n");
 	if (is_kdump_kernel())
-		static_branch_enable(&dmamap_may_refuse);
+		WRITE_ONCE(dmamap_may_refuse, true);
 	dmamap_debugfs_init();
 	pr_info("dmamap: maps DMA through IOMMUs\n");
 	return 0;

@@ -106,7 +106,7 @@ DEFINE_LOCK_GUARD_1(dmamap_noio, struct mutex,
 
 /* cookie.c */
 extern bool iommu_dma_forcedac;
-DECLARE_STATIC_KEY_FALSE(dmamap_may_refuse);
+extern bool dmamap_may_refuse;
 void dmamap_setup(struct device *dev, struct iommu_domain *domain);
 
 /* A reserved range, in iommu_dma_cookie.reserved. The youngest is the first. */
@@ -281,15 +281,14 @@ void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state);
 /**
  * dmamap_removal_init - prepare a removal, without a mapping to claim
  * @removal: the removal
- * @dev: the device
+ * @domain: the domain
  * @strict: flush the IOTLB at the end, even in a lazy domain
  * Context: any.
  */
 static __always_inline void
-dmamap_removal_init(struct dmamap_removal *removal, struct device *dev,
-		    bool strict)
+dmamap_removal_init(struct dmamap_removal *removal,
+		    struct iommu_domain *domain, bool strict)
 {
-	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	struct dmamap_fq *fq = READ_ONCE(domain->iova_cookie->fq);
 
 	removal->domain = domain;
@@ -427,7 +426,7 @@ static inline int dmamap_prot(enum dma_data_direction dir, bool coherent,
 static inline int dmamap_check_device(struct device *dev,
 				      struct iommu_domain *domain)
 {
-	if (!static_branch_unlikely(&dmamap_may_refuse))
+	if (likely(!READ_ONCE(dmamap_may_refuse)))
 		return 0;
 #ifdef CONFIG_IOMMU_DMAMAP
 	/* A removed device has no dev->iommu. */

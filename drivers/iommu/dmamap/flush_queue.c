@@ -175,7 +175,7 @@ static void ring_free(struct dmamap_ring *ring)
 
 static struct dmamap_ring *ring_alloc(struct dmamap_fq *fq, u32 depth, gfp_t gfp)
 {
-	struct dmamap_ring *ring = kzalloc(sizeof(*ring), gfp);
+	struct dmamap_ring *ring = kzalloc_obj(*ring, gfp);
 
 	if (!ring)
 		return NULL;
@@ -388,7 +388,7 @@ struct dmamap_fq *dmamap_fq_create(struct iommu_domain *domain,
 
 	if (!fq_workqueue || !domain->ops->flush_iotlb_all)
 		return NULL;
-	fq = kzalloc(sizeof(*fq), GFP_KERNEL);
+	fq = kzalloc_obj(*fq, GFP_KERNEL);
 	if (!fq)
 		return NULL;
 	fq->domain = domain;

@@ -40,7 +40,7 @@ static struct dmamap_msi *msi_add(struct iommu_dma_cookie *cookie,
 				  phys_addr_t phys, phys_addr_t last,
 				  dma_addr_t addr)
 {
-	struct dmamap_msi *msi = kmalloc(sizeof(*msi), GFP_KERNEL);
+	struct dmamap_msi *msi = kmalloc_obj(*msi, GFP_KERNEL);
 
 	if (!msi)
 		return NULL;

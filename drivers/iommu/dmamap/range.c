@@ -230,7 +230,7 @@ bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 
-	dmamap_removal_init(removal, dev, strict);
+	dmamap_removal_init(removal, domain, strict);
 	/* The IOMMU API would truncate it to another address. */
 	if (overflows_type(addr, unsigned long))
 		return false;

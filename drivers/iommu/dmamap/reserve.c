@@ -36,7 +36,7 @@ static int reserve_some(struct iommu_dma_cookie *cookie, unsigned long *pfn,
 	struct dmamap_reserved *reserved;
 	struct iova *iova;
 
-	reserved = kmalloc(sizeof(*reserved), GFP_KERNEL);
+	reserved = kmalloc_obj(*reserved, GFP_KERNEL);
 	if (!reserved)
 		return -ENOMEM;
 #ifdef CONFIG_IOVA_GAP_TREE

@@ -357,7 +357,7 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state,
 	cache_for_cpu(dev, addr, size, dir, attrs);
 	if (state->__size & DMA_IOVA_USE_SWIOTLB)
 		slots = find_slots(dev, addr, size);
-	dmamap_removal_init(&removal, dev, true);
+	dmamap_removal_init(&removal, iommu_get_dma_domain(dev), true);
 	dmamap_removal_clear(&removal, span.addr, span.size);
 	iommu_iotlb_sync(removal.domain, &removal.gather);
 	if (removal.stuck)
@@ -392,7 +392,7 @@ static bool claim(struct dmamap_removal *removal, struct device *dev,
 	if (!part && linked(dev, whole.addr))
 		return false;
 	if (exact)
-		dmamap_removal_init(removal, dev, strict);
+		dmamap_removal_init(removal, domain, strict);
 	else if (!dmamap_removal_start(removal, dev, whole.addr, whole.size,
 				       true, strict))
 		return false;

@@ -221,16 +221,11 @@ static int iova_cpuhp_dead(unsigned int cpu, struct hlist_node *node)
 {
 	struct iova_rcache *rcache = hlist_entry(node, struct iova_rcache,
 						 cpuhp_dead);
-	struct iova_cpu **slot = per_cpu_ptr(rcache->cpus, cpu), *cache;
-	unsigned long flags;
+	/* NULL if the reaper was first to take it. */
+	struct iova_cpu *cache = iova_cpu_unpublish(rcache, cpu, false);
 
-	/* The reaper frees the cache if it was first to take the pointer. */
-	raw_spin_lock_irqsave(&rcache->iovad->lock, flags);
-	cache = *slot;
-	WRITE_ONCE(*slot, &iova_no_cache);
-	raw_spin_unlock_irqrestore(&rcache->iovad->lock, flags);
 	/* No grace period: a dead CPU is in no fast path. */
-	if (cache != &iova_no_cache)
+	if (cache)
 		iova_cpu_retire(rcache, cache);
 	return 0;
 }

@@ -238,6 +238,8 @@ static inline struct iova_run **iova_hint(struct iova_depot *depot,
 	return &depot->hints[(pfn >> IOVA_RUN_SHIFT) & (depot->nr_hints - 1)];
 }
 
+extern struct iova_cpu iova_no_cache;
+
 /**
  * struct iova_rcache - the caches of a domain
  * @iovad: the domain
@@ -245,9 +247,12 @@ static inline struct iova_run **iova_hint(struct iova_depot *depot,
  * @depot: %NULL until a CPU needs it; changed locked
  * @caches: all caches, also those that the reaper is freeing; locked
  * @nr_caches: length of @caches; changed locked
+ * @turn: changes when the first of @caches does; locked
  * @wanting: 1 + number of a CPU that frees and has no cache; 0 for none; locked
  * @nr_cutting: callers that cut runs; meanwhile no run is made; locked
- * @hits: hits of caches that were freed; locked
+ * @nr_reserving: callers of reserve_iova(); meanwhile nothing is appended to
+ *	magazines; locked
+ * @hits: hits of caches that CPUs no longer have; locked
  * @reaper: see reaper.c
  * @cpuhp_dead: link for the CPU hotplug callback
  * @list: link in the list of domains in debugfs.c
@@ -259,14 +264,25 @@ struct iova_rcache {
 	struct iova_depot *depot;
 	struct list_head caches;
 	unsigned int nr_caches;
+	unsigned int turn;
 	unsigned int wanting;
 	unsigned int nr_cutting;
+	unsigned int nr_reserving;
 	unsigned long hits;
 	struct delayed_work reaper;
 	struct hlist_node cpuhp_dead;
 	struct list_head list;
 	unsigned int id;
 };
+
+/* The cache of a CPU, or NULL; if the domain is locked, it remains that. */
+static inline struct iova_cpu *iova_cache_of(struct iova_rcache *rcache,
+					     unsigned int cpu)
+{
+	struct iova_cpu *cache = READ_ONCE(*per_cpu_ptr(rcache->cpus, cpu));
+
+	return cache == &iova_no_cache ? NULL : cache;
+}
 
 /**
  * struct iova_stats - counters of a domain
@@ -388,8 +404,6 @@ bool iova_magazine_sort(struct iova_domain *iovad, struct iova_cpu *cpu,
 unsigned int iova_magazine_make_room(struct iova_domain *iovad,
 				     struct iova_cpu *cpu,
 				     struct iova_gone *gone);
-bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
-			struct iova_gone *gone);
 unsigned long iova_magazines_sort(struct iova_domain *iovad);
 
 /* search.c */
@@ -409,10 +423,11 @@ unsigned int iova_look(struct iova_domain *iovad, unsigned long pfn,
 /* reaper.c */
 void iova_reaper_init(struct iova_rcache *rcache);
 void iova_reaper_arm(struct iova_rcache *rcache);
-void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu);
+struct iova_cpu *iova_cpu_unpublish(struct iova_rcache *rcache,
+				    unsigned int cpu, bool if_idle);
+void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cache);
 
 /* rcache.c */
-extern struct iova_cpu iova_no_cache;
 DECLARE_PER_CPU(struct iova_cpu *, iova_no_cpu);
 
 void iova_rcache_destroy(struct iova_domain *iovad);

@@ -272,32 +272,6 @@ unsigned int iova_magazine_make_room(struct iova_domain *iovad,
 	return left;
 }
 
-/* Locked: if the range at @pfn is in a magazine, free it and return true. */
-bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
-			struct iova_gone *gone)
-{
-	struct iova_cpu *cpu;
-	unsigned int at, nr;
-	u64 entry;
-
-	if (!iovad->rcache || gone->nr_bad == IOVA_BAD_MAX)
-		return false;
-	list_for_each_entry(cpu, &iovad->rcache->caches, list) {
-		/* Pairs with the release in append(), as in sort(). */
-		nr = smp_load_acquire(&cpu->nr);
-		for (at = cpu->nr_sorted; at < nr; at++) {
-			entry = cpu->freed[at];
-			if (iova_entry_pfn(entry) != pfn)
-				continue;
-			cpu->freed[at] = cpu->freed[cpu->nr_sorted++];
-			iova_put(iovad, pfn, 1UL << iova_entry_class(entry),
-				 gone);
-			return true;
-		}
-	}
-	return false;
-}
-
 /**
  * iova_magazines_sort - sort back all magazines of a domain
  * @iovad: the domain, not locked; it may have no caches
@@ -310,10 +284,10 @@ bool iova_magazine_pick(struct iova_domain *iovad, unsigned long pfn,
 unsigned long iova_magazines_sort(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	unsigned int left = rcache ? READ_ONCE(rcache->nr_caches) : 0, done = 0;
-	unsigned int holds = left * IOVA_MAGAZINE;
-	struct iova_cpu *cpu, *was = NULL;
+	unsigned int left = rcache ? READ_ONCE(rcache->nr_caches) : 0;
+	unsigned int holds = left * IOVA_MAGAZINE, turn = 0, done = 0;
 	unsigned long flags, ranges = 0, nr;
+	struct iova_cpu *cpu;
 	struct iova_gone gone;
 	int budget;
 
@@ -329,10 +303,10 @@ unsigned long iova_magazines_sort(struct iova_domain *iovad)
 				left = 0;
 				break;
 			}
-			/* Another caller may have moved the one before. */
-			if (cpu != was)
+			/* What was done counts while no other cache is first. */
+			if (turn != rcache->turn)
 				done = 0;
-			was = cpu;
+			turn = rcache->turn;
 			nr = sort(iovad, cpu, cpu->nr_sorted, &gone, &budget);
 			cpu->nr_sorted += nr;
 			ranges += nr;
@@ -341,8 +315,8 @@ unsigned long iova_magazines_sort(struct iova_domain *iovad)
 			if (done < IOVA_MAGAZINE &&
 			    cpu->nr_sorted != READ_ONCE(cpu->nr))
 				break;
-			was = NULL;
 			list_move_tail(&cpu->list, &rcache->caches);
+			rcache->turn++;
 			left--;
 		}
 		raw_spin_unlock_irqrestore(&iovad->lock, flags);

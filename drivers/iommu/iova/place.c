@@ -106,8 +106,7 @@ EXPORT_SYMBOL_GPL(iova_alloc_placed);
  * Return the range that holds hi; NULL if the batch is used up.
  */
 static struct iova *reserve_on(struct iova_domain *iovad, unsigned long *lo,
-			       unsigned long hi, struct iova **spare,
-			       struct iova_gone *gone)
+			       unsigned long hi, struct iova **spare)
 {
 	/* The last search and the insertion are the other two. */
 	unsigned int left = IOVA_BATCH - 2;
@@ -118,12 +117,8 @@ static struct iova *reserve_on(struct iova_domain *iovad, unsigned long *lo,
 	       node->first <= hi) {
 		if (!left--)
 			return NULL;
-		if (*lo < node->first) {
-			/* A range that has been freed is removed instead. */
-			if (iova_magazine_pick(iovad, node->first, gone))
-				continue;
+		if (*lo < node->first)
 			gap_tree_grow_down(&iovad->tree, node, *lo);
-		}
 		*lo = node->last + 1;
 		if (node->last >= hi)
 			return iova_to_iova(node);
@@ -134,6 +129,25 @@ static struct iova *reserve_on(struct iova_domain *iovad, unsigned long *lo,
 	iova->pfn_hi = hi;
 	iova_tree_insert(iovad, iova);
 	return iova;
+}
+
+/*
+ * Begin (@by 1) or end (@by -1) to extend ranges.  Meanwhile none of them may
+ * be in a magazine: frees take the slow path, and do not append.
+ */
+static void reserving(struct iova_domain *iovad, int by)
+{
+	struct iova_rcache *rcache = iovad->rcache;
+	unsigned long flags;
+
+	if (!rcache)
+		return;
+	raw_spin_lock_irqsave(&iovad->lock, flags);
+	rcache->nr_cutting += by;
+	rcache->nr_reserving += by;
+	WRITE_ONCE(iovad->fast,
+		   rcache->nr_reserving ? &iova_no_cpu : rcache->cpus);
+	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 }
 
 /**
@@ -158,7 +172,6 @@ struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 			  unsigned long pfn_hi)
 {
 	struct iova *spare, *found = NULL;
-	struct iova_gone gone;
 	unsigned long flags;
 
 	if (WARN(pfn_hi < pfn_lo || pfn_hi > U64_MAX >> iova_shift(iovad),
@@ -168,20 +181,17 @@ struct iova *reserve_iova(struct iova_domain *iovad, unsigned long pfn_lo,
 	spare = iova_mem_alloc();
 	if (!spare)
 		return NULL;
+	reserving(iovad, 1);
 	iova_magazines_sort(iovad);
-
-	iova_gone_init(&gone);
-	iova_cutting(iovad, 1);
 	if (iova_cut_runs(iovad, pfn_lo, pfn_hi))
 		goto done;
 	while (!found) {
 		raw_spin_lock_irqsave(&iovad->lock, flags);
-		found = reserve_on(iovad, &pfn_lo, pfn_hi, &spare, &gone);
+		found = reserve_on(iovad, &pfn_lo, pfn_hi, &spare);
 		raw_spin_unlock_irqrestore(&iovad->lock, flags);
-		iova_gone_finish(iovad, &gone);
 	}
 done:
-	iova_cutting(iovad, -1);
+	reserving(iovad, -1);
 	iova_mem_free(spare);
 	return found;
 }

@@ -348,7 +348,8 @@ static noinline void free_slow(struct iova_domain *iovad, unsigned long pfn,
 	trace_iova_free(iovad, pfn, size);
 	iova_gone_init(&gone);
 	raw_spin_lock_irqsave(&iovad->lock, flags);
-	if (rcache && iova_size_is_cached(size) && pfn >= iovad->start_pfn) {
+	if (rcache && !rcache->nr_reserving && iova_size_is_cached(size) &&
+	    pfn >= iovad->start_pfn) {
 		cpu = this_cache(rcache);
 		if (!cpu)
 			rcache->wanting = raw_smp_processor_id() + 1;

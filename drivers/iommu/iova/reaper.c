@@ -6,10 +6,10 @@
  * ===================
  *
  * 1. Caches.  A CPU that neither allocates nor frees for a window loses its
- *    cache.  The reaper replaces the pointer by &iova_no_cache and waits for an
- *    RCU grace period, because the fast path may still use the cache.  Then it
- *    sorts back the magazine, releases the runs and frees the cache.  The CPU
- *    is not woken.
+ *    cache.  The reaper sorts back the magazine, releases the runs, replaces
+ *    the pointer by &iova_no_cache and waits for an RCU grace period, because
+ *    the fast path may still use the cache.  Then it sorts back what the CPU
+ *    freed meanwhile, and frees the cache.  The CPU is not woken.
  *
  * 2. Runs that are all free.  Each shelf records the minimum of their number in
  *    a window; so many were not needed, and are removed at its end.  This is
@@ -34,6 +34,8 @@
 
 /* A window, in jiffies. */
 #define WINDOW	HZ
+/* Granules of a run whose hints cost as much to clear as a tree operation. */
+#define HINTS_COST	(64 * IOVA_RUN_PAGES)
 
 /* Have the reaper run after a window.  Context: any. */
 void iova_reaper_arm(struct iova_rcache *rcache)
@@ -41,41 +43,6 @@ void iova_reaper_arm(struct iova_rcache *rcache)
 	/* This saves an atomic operation in most calls. */
 	if (!delayed_work_pending(&rcache->reaper))
 		queue_delayed_work(system_dfl_wq, &rcache->reaper, WINDOW);
-}
-
-/**
- * iova_cpu_retire - free the cache of a CPU
- * @rcache: caches of a domain
- * @cpu: the cache; its CPU has no pointer to it any more
- *
- * The cache stays in the list until its magazine is empty, so that requests
- * that fail reach what is in it.
- *
- * Context: process; may sleep.
- */
-void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cpu)
-{
-	struct iova_domain *iovad = rcache->iovad;
-	struct iova_gone gone;
-	unsigned long flags;
-	unsigned int class;
-	bool more = true;
-
-	iova_gone_init(&gone);
-	while (more) {
-		raw_spin_lock_irqsave(&iovad->lock, flags);
-		more = iova_magazine_sort(iovad, cpu, &gone);
-		if (!more) {
-			rcache->hits += iova_cpu_hits(cpu);
-			for (class = 0; class < IOVA_CLASSES; class++)
-				iova_run_release(iovad, cpu->run[class]);
-			list_del(&cpu->list);
-			WRITE_ONCE(rcache->nr_caches, rcache->nr_caches - 1);
-		}
-		raw_spin_unlock_irqrestore(&iovad->lock, flags);
-		iova_gone_finish(iovad, &gone);
-	}
-	kfree(cpu);
 }
 
 /* Locked: whether the CPU did nothing since the last call. */
@@ -90,42 +57,107 @@ static bool is_idle(struct iova_cpu *cpu)
 	return false;
 }
 
-/* Take the caches of idle CPUs from them.  Return a list of these caches. */
-static struct iova_cpu *unpublish_idle(struct iova_rcache *rcache)
+/**
+ * iova_cpu_unpublish - take its cache from a CPU
+ * @rcache: caches of a domain
+ * @cpu: number of the CPU
+ * @if_idle: only if the CPU did nothing since the last such call
+ *
+ * Its magazine is sorted back and its runs are released.  The CPU may still
+ * append to the magazine until it has seen that the pointer has changed.
+ *
+ * Context: any.
+ * Return: the cache, for iova_cpu_retire(); %NULL if the CPU had none or keeps
+ * it.
+ */
+struct iova_cpu *iova_cpu_unpublish(struct iova_rcache *rcache,
+				    unsigned int cpu, bool if_idle)
 {
 	struct iova_domain *iovad = rcache->iovad;
-	struct iova_cpu *cpu, *idle = NULL;
+	struct iova_cpu *cache;
+	struct iova_gone gone;
 	unsigned long flags;
+	unsigned int class;
+	bool more;
 
-	raw_spin_lock_irqsave(&iovad->lock, flags);
-	list_for_each_entry(cpu, &rcache->caches, list) {
-		struct iova_cpu **slot = per_cpu_ptr(rcache->cpus, cpu->cpu);
+	iova_gone_init(&gone);
+	do {
+		raw_spin_lock_irqsave(&iovad->lock, flags);
+		cache = iova_cache_of(rcache, cpu);
+		if (cache && if_idle && !is_idle(cache))
+			cache = NULL;
+		more = cache && iova_magazine_sort(iovad, cache, &gone);
+		if (cache && !more) {
+			WRITE_ONCE(*per_cpu_ptr(rcache->cpus, cpu),
+				   &iova_no_cache);
+			for (class = 0; class < IOVA_CLASSES; class++)
+				iova_run_release(iovad, cache->run[class]);
+			rcache->hits += cache->given;
+		}
+		raw_spin_unlock_irqrestore(&iovad->lock, flags);
+		iova_gone_finish(iovad, &gone);
+	} while (more);
+	return cache;
+}
 
-		/* Without the pointer, somebody is freeing it already. */
-		if (!is_idle(cpu) || *slot != cpu)
-			continue;
-		WRITE_ONCE(*slot, &iova_no_cache);
-		cpu->next_idle = idle;
-		idle = cpu;
-	}
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
-	return idle;
+/**
+ * iova_cpu_retire - free a cache
+ * @rcache: caches of a domain
+ * @cache: the cache, which no CPU uses any more
+ *
+ * The cache stays in the list until its magazine is empty, so that requests
+ * that fail reach what is in it.
+ *
+ * Context: any.
+ */
+void iova_cpu_retire(struct iova_rcache *rcache, struct iova_cpu *cache)
+{
+	struct iova_domain *iovad = rcache->iovad;
+	struct iova_gone gone;
+	unsigned long flags;
+	bool more;
+
+	iova_gone_init(&gone);
+	do {
+		raw_spin_lock_irqsave(&iovad->lock, flags);
+		more = iova_magazine_sort(iovad, cache, &gone);
+		if (!more) {
+			list_del(&cache->list);
+			rcache->turn++;
+			WRITE_ONCE(rcache->nr_caches, rcache->nr_caches - 1);
+		}
+		raw_spin_unlock_irqrestore(&iovad->lock, flags);
+		iova_gone_finish(iovad, &gone);
+	} while (more);
+	kfree(cache);
 }
 
 static void retire_idle(struct iova_rcache *rcache)
 {
-	struct iova_cpu *idle = unpublish_idle(rcache), *cpu;
+	struct iova_cpu *idle = NULL, *cache;
+	unsigned int cpu;
 
+	for_each_possible_cpu(cpu) {
+		cache = iova_cpu_unpublish(rcache, cpu, true);
+		if (cache) {
+			cache->next_idle = idle;
+			idle = cache;
+		}
+		cond_resched();
+	}
 	if (idle)
 		synchronize_rcu();
-	while ((cpu = idle)) {
-		idle = cpu->next_idle;
-		iova_cpu_retire(rcache, cpu);
+	while ((cache = idle)) {
+		idle = cache->next_idle;
+		iova_cpu_retire(rcache, cache);
 		cond_resched();
 	}
 }
 
-/* Remove a batch of runs that are all free.  First, *left is ~0U: set it. */
+/*
+ * Remove a batch of runs that are all free; long ones have many hints.  First,
+ * *left is ~0U: set it.
+ */
 static unsigned int trim_batch(struct iova_domain *iovad, unsigned int class,
 			       unsigned int zone, bool all, unsigned int *left)
 {
@@ -133,7 +165,7 @@ static unsigned int trim_batch(struct iova_domain *iovad, unsigned int class,
 	struct iova_gone gone;
 	struct iova_run *run;
 	unsigned long flags;
-	unsigned int nr = 0;
+	unsigned int nr = 0, cost = 0;
 
 	iova_gone_init(&gone);
 	raw_spin_lock_irqsave(&iovad->lock, flags);
@@ -143,10 +175,11 @@ static unsigned int trim_batch(struct iova_domain *iovad, unsigned int class,
 			*left = all ? shelf->nr_all : shelf->least_all;
 			shelf->least_all = shelf->nr_all - *left;
 		}
-		while (nr < IOVA_BATCH && *left && shelf->nr_all) {
+		while (cost < IOVA_BATCH && *left && shelf->nr_all) {
 			run = list_first_entry(&shelf->runs[IOVA_LIST_ALL],
 					       struct iova_run, list);
 			iova_run_remove(iovad, run, &gone);
+			cost += 1 + (1U << run->shift) / HINTS_COST;
 			--*left;
 			nr++;
 		}
@@ -227,17 +260,18 @@ void iova_reaper_init(struct iova_rcache *rcache)
 void iova_drain(struct iova_domain *iovad)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	struct iova_cpu *cpu;
+	unsigned int cpu, class;
+	struct iova_cpu *cache;
 	unsigned long flags;
-	unsigned int class;
 
 	if (!rcache)
 		return;
 	iova_magazines_sort(iovad);
-	for (class = 0; class < IOVA_CLASSES; class++) {
+	for_each_possible_cpu(cpu) {
 		raw_spin_lock_irqsave(&iovad->lock, flags);
-		list_for_each_entry(cpu, &rcache->caches, list)
-			iova_run_release(iovad, cpu->run[class]);
+		cache = iova_cache_of(rcache, cpu);
+		for (class = 0; cache && class < IOVA_CLASSES; class++)
+			iova_run_release(iovad, cache->run[class]);
 		raw_spin_unlock_irqrestore(&iovad->lock, flags);
 	}
 	trim_depot(rcache, true);

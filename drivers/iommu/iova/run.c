@@ -322,6 +322,29 @@ bool iova_run_ends(const struct iova_run *run,
 	return true;
 }
 
+/* Leave a bit set if it and the @nr - 1 bits above it are set. */
+static void keep_rows(unsigned long *slots, unsigned long nr)
+{
+	DECLARE_BITMAP(above, IOVA_RUN_PAGES);
+	unsigned long have = 1, more;
+
+	for (; have < nr; have += more) {
+		more = min(have, nr - have);
+		bitmap_shift_right(above, slots, more, IOVA_RUN_PAGES);
+		bitmap_and(slots, slots, above, IOVA_RUN_PAGES);
+	}
+}
+
+/* Leave a bit set if its number is a multiple of @step, a power of two. */
+static void keep_aligned(unsigned long *slots, unsigned long step)
+{
+	unsigned long i, words = step / BITS_PER_LONG;
+
+	for (i = 0; i < BITS_TO_LONGS(IOVA_RUN_PAGES); i++)
+		slots[i] &= words ? !(i & (words - 1)) :
+				    ~0UL / (BIT(step) - 1);
+}
+
 /**
  * iova_run_room - find the highest place for a range in the free slots of a run
  * @run: the run; its domain is locked
@@ -336,7 +359,7 @@ bool iova_run_room(const struct iova_run *run, unsigned long size,
 		   unsigned long align_mask, unsigned long limit_pfn,
 		   unsigned long *first)
 {
-	unsigned long step = max(1UL, (align_mask + 1) >> run->class), at;
+	unsigned long step = (align_mask + 1) >> run->class, at, end;
 	unsigned long nr = ((size - 1) >> run->class) + 1;
 	DECLARE_BITMAP(slots, IOVA_RUN_PAGES);
 
@@ -345,15 +368,15 @@ bool iova_run_room(const struct iova_run *run, unsigned long size,
 	    limit_pfn - run->gap.first < size - 1)
 		return false;
 	free_slots(run, slots);
-	at = min(run->nr_slots - nr,
-		 (limit_pfn - run->gap.first - (size - 1)) >> run->class);
+	keep_rows(slots, nr);
 	/* The run is aligned to more than any range that fits. */
-	at &= ~(step - 1);
-	while (find_next_zero_bit(slots, at + nr, at) < at + nr) {
-		if (at < step)
-			return false;
-		at -= step;
-	}
+	if (step > 1)
+		keep_aligned(slots, step);
+	end = min(run->nr_slots - nr,
+		  (limit_pfn - run->gap.first - (size - 1)) >> run->class) + 1;
+	at = find_last_bit(slots, end);
+	if (at == end)
+		return false;
 	*first = slot_pfn(run, at);
 	return true;
 }

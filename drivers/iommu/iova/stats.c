@@ -46,24 +46,38 @@ static void add_cpu(const struct iova_cpu *cpu, struct iova_stats *stats)
 void iova_domain_stats(struct iova_domain *iovad, struct iova_stats *stats)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	const struct iova_cpu *cpu;
-	unsigned long flags;
-	unsigned int class;
+	const struct iova_cpu *cache;
+	unsigned int class, cpu;
+	unsigned long flags, hits = 0;
+	bool gone;
 
+again:
 	*stats = (struct iova_stats){ };
 	raw_spin_lock_irqsave(&iovad->lock, flags);
 	stats->counts = iovad->counts;
 	if (rcache) {
-		stats->hits = rcache->hits;
-		list_for_each_entry(cpu, &rcache->caches, list)
-			add_cpu(cpu, stats);
+		hits = rcache->hits;
+		stats->hits = hits;
 		for (class = 0; rcache->depot && class < IOVA_CLASSES; class++) {
-			stats->cached[class] += rcache->depot->free[0][class] +
-						rcache->depot->free[1][class];
+			stats->cached[class] = rcache->depot->free[0][class] +
+					       rcache->depot->free[1][class];
 			stats->runs[class] = rcache->depot->nr_runs[class];
 		}
 	}
 	raw_spin_unlock_irqrestore(&iovad->lock, flags);
+	for_each_possible_cpu(cpu) {
+		if (!rcache)
+			break;
+		raw_spin_lock_irqsave(&iovad->lock, flags);
+		cache = iova_cache_of(rcache, cpu);
+		if (cache)
+			add_cpu(cache, stats);
+		gone = rcache->hits != hits;
+		raw_spin_unlock_irqrestore(&iovad->lock, flags);
+		/* A CPU lost its cache: its hits may be missing. */
+		if (gone)
+			goto again;
+	}
 	for (class = 0; class < IOVA_CLASSES; class++)
 		stats->all_cached += stats->cached[class];
 }

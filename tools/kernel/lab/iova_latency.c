@@ -22,6 +22,8 @@
  *		then ranges of 33 to 122 pages on top of it
  * holes	every other page of a 32-bit window taken; then requests of two
  *		pages, which no hole fits, and of one page, till none is left
+ * slots	every other page of a window handed out by the caches; then requests
+ *		of two pages, for which all runs of the window are searched
  * top		a million pages live; then frees near the top, and requests of
  *		64 and of 1500 pages beside them, more than caches may hold
  * magazines	80 000 ranges of all sizes go to the caches at once; then the
@@ -58,6 +60,7 @@ MODULE_PARM_DESC(budget_ms, "time after which a case stops repeating its operati
 #define LIVE		1000000U
 #define AGED		60000U
 #define MAGAZINES	80000U
+#define LIMIT_SLOTS	(BIT(16) - 1)
 #define LIMIT_32	(BIT(20) - 1)		/* 4 GiB of 4 KiB */
 #define LIMIT_48	(BIT(36) - 1)
 #define REFILL		256			/* buffers of a ring */
@@ -207,6 +210,33 @@ static void holes_run(struct load *l)
 	} while (time_left(l));
 }
 
+static int slots_prepare(struct load *l)
+{
+	unsigned int i = 0;
+
+	do {
+		take_fast(l, &l->r[i], 1, LIMIT_SLOTS);
+	} while (l->r[i].pfn && ++i < l->nr);
+	for (i = 0; i < l->nr; i++)
+		if (l->r[i].pfn % 2)
+			give_fast(l, &l->r[i]);
+	return 0;
+}
+
+static void slots_run(struct load *l)
+{
+	struct load_range two = { };
+
+	do {
+		take_fast(l, &two, 2, LIMIT_SLOTS);
+		give_fast(l, &two);
+		/* So that the failure is not remembered. */
+		give_fast(l, &l->r[0]);
+		take_fast(l, &l->r[0], 1, LIMIT_SLOTS);
+		atomic_long_add(3, &l->ops);
+	} while (time_left(l));
+}
+
 static int top_prepare(struct load *l)
 {
 	return fill(l, LIMIT_48);
@@ -328,6 +358,7 @@ static const struct load_case {
 } cases[] = {
 	{ "age", AGED, age_prepare, age_run },
 	{ "holes", BIT(20) - 2, holes_prepare, holes_run },
+	{ "slots", LIMIT_SLOTS, slots_prepare, slots_run },
 	{ "top", LIVE, top_prepare, top_run },
 	{ "magazines", MAGAZINES, magazines_prepare, magazines_run },
 	{ "lockup", LIVE, top_prepare, lockup_run },

@@ -31,7 +31,8 @@ static inline unsigned long below(unsigned long *state, unsigned long n)
 
 static unsigned int tests_ran;
 static unsigned int tests_failed;
-static char test_why[600];
+/* All source files of a program have the same. */
+char test_why[600] __attribute__((__weak__));
 static long test_outstanding;
 
 static inline void __attribute__((format(printf, 1, 2)))

@@ -199,8 +199,6 @@ inline drain_and_free(c)
 	d_step { !locked -> locked = true; read_ring(c) };
 	d_step {
 		advance_tail(c);
-		take_slots(c);
-		caches[c].from = NONE;
 		caches[c].listed = false;
 		locked = false
 	};
@@ -427,6 +425,7 @@ inline alloc()
 		break
 	:: d_step { !bits && range == NONE && !locked ->
 		locked = true;
+		c = published[cpu];
 		if
 		:: c == NONE -> create_cache()
 		:: else
@@ -544,7 +543,10 @@ proctype driver(byte cpu)
 	od
 }
 
-/* To unpublish a cache, and to let a run leave, takes the lock. */
+/*
+ * To unpublish a cache, and to let a run leave, takes the lock.  In the same hold
+ * the cache loses its slots.
+ */
 inline unpublish(whose)
 {
 	d_step {
@@ -556,10 +558,16 @@ inline unpublish(whose)
 	d_step {
 		!locked ->
 #endif
-		published[whose] = NONE;
+		locked = true;
+		published[whose] = NONE
+	};
+	d_step {
+		take_slots(c);
+		caches[c].from = NONE;
 #ifdef EARLY_UNLINK
-		caches[c].listed = false
+		caches[c].listed = false;
 #endif
+		locked = false
 	}
 }
 

@@ -359,7 +359,7 @@ static inline long slots_used_now(struct kunit *test, struct device *dev)
 	long used = slots_used(test, dev);
 
 	if (!used)
-		kunit_skip(test, "the slots in use are not counted: boot with swiotlb=track_hiwater");
+		kunit_skip(test, "not counted: boot with swiotlb=track_hiwater");
 	return used;
 }
 

@@ -237,7 +237,7 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 	if (chunk && !mock->config.map_runs)
 		size = min(size, max(pgsize, ALIGN_DOWN(chunk, pgsize)));
 	for (done = 0; done < size; done += pgsize) {
-		struct mock_leaf *leaf = kmalloc(sizeof(*leaf), gfp);
+		struct mock_leaf *leaf = kmalloc_obj(*leaf, gfp);
 
 		if (!leaf) {
 			ret = -ENOMEM;
@@ -375,8 +375,8 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 	unsigned long flags;
 
 	/* A page that is larger can be the first and the last: two at most. */
-	spare[0] = kmalloc(sizeof(*spare[0]), GFP_ATOMIC);
-	spare[1] = kmalloc(sizeof(*spare[1]), GFP_ATOMIC);
+	spare[0] = kmalloc_obj(*spare[0], GFP_ATOMIC);
+	spare[1] = kmalloc_obj(*spare[1], GFP_ATOMIC);
 
 	spin_lock_irqsave(&mock->lock, flags);
 	note(mock, MOCK_UNMAP, iova, size);
@@ -633,7 +633,7 @@ static struct iommu_domain *mock_domain_alloc_paging(struct device *dev)
 	mock = mock_of(dev);
 	if (mock->faults.domain_alloc)
 		return ERR_PTR(-ENOMEM);
-	md = kzalloc(sizeof(*md), GFP_KERNEL);
+	md = kzalloc_obj(*md, GFP_KERNEL);
 	if (!md)
 		return ERR_PTR(-ENOMEM);
 	md->mock = mock;
@@ -694,7 +694,7 @@ static struct iommu_device *mock_probe_device(struct device *dev)
 
 	if (!mock || !fwspec || fwspec->iommu_fwnode != mock->iommu.fwnode)
 		return ERR_PTR(-ENODEV);
-	master = kzalloc(sizeof(*master), GFP_KERNEL);
+	master = kzalloc_obj(*master, GFP_KERNEL);
 	if (!master)
 		return ERR_PTR(-ENOMEM);
 	dev_iommu_priv_set(dev, master);

@@ -229,7 +229,7 @@ void a_failed_allocation_keeps_no_page(struct kunit *test)
 #ifdef CONFIG_IOMMU_DMAMAP
 static void defer_no_more(void *unused)
 {
-	static_branch_disable(&dmamap_may_refuse);
+	WRITE_ONCE(dmamap_may_refuse, false);
 }
 #endif
 
@@ -239,7 +239,7 @@ static void look_at_the_attach(struct kunit *test)
 	if (is_kdump_kernel())
 		return;
 #ifdef CONFIG_IOMMU_DMAMAP
-	static_branch_enable(&dmamap_may_refuse);
+	WRITE_ONCE(dmamap_may_refuse, true);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, defer_no_more,
 							   NULL));
 #else
@@ -328,7 +328,7 @@ void only_in_a_crash_kernel_mapping_attaches(struct kunit *test)
 #ifdef CONFIG_IOMMU_DMAMAP
 	/* A device that was refused in another test has it looked at. */
 	if (!is_kdump_kernel())
-		static_branch_disable(&dmamap_may_refuse);
+		WRITE_ONCE(dmamap_may_refuse, false);
 #endif
 	addr = map_mmio(dev, MMIO, GRANULE);
 	KUNIT_ASSERT_NE(test, addr, DMA_MAPPING_ERROR);

@@ -47,6 +47,29 @@ static inline void bitmap_complement(unsigned long *to,
 		to[i] = ~from[i];
 }
 
+static inline void bitmap_and(unsigned long *to, const unsigned long *a,
+			      const unsigned long *b, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < BITS_TO_LONGS(nr); i++)
+		to[i] = a[i] & b[i];
+}
+
+/* @nr is a multiple of the length of a word. */
+static inline void bitmap_shift_right(unsigned long *to,
+				      const unsigned long *from,
+				      unsigned int by, unsigned int nr)
+{
+	unsigned int i, j, off = by % BITS_PER_LONG, words = nr / BITS_PER_LONG;
+
+	for (i = 0, j = by / BITS_PER_LONG; i < words; i++, j++) {
+		to[i] = j < words ? from[j] >> off : 0;
+		if (off && j + 1 < words)
+			to[i] |= from[j + 1] << (BITS_PER_LONG - off);
+	}
+}
+
 static inline unsigned int bitmap_weight(const unsigned long *map,
 					 unsigned int nr)
 {
@@ -79,11 +102,13 @@ static inline unsigned long shim_next(const unsigned long *map,
 static inline unsigned long find_last_bit(const unsigned long *map,
 					  unsigned long end)
 {
-	unsigned long at = end;
+	unsigned long mask = ~0UL >> (-end % BITS_PER_LONG), i, word;
 
-	while (at--)
-		if (test_bit(at, map))
-			return at;
+	for (i = BITS_TO_LONGS(end); i--; mask = ~0UL) {
+		word = map[i] & mask;
+		if (word)
+			return i * BITS_PER_LONG + __fls(word);
+	}
 	return end;
 }
 
