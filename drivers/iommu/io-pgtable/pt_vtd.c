@@ -43,14 +43,7 @@ enum { VTD_MOST_TOP = 4, VTD_MOST_IOVA_BITS = 57, VTD_MOST_PHYS_BITS = 52 };
 
 static const struct ptw_format vtd_format = PTW_FORMAT(VTD_BITS, 0);
 
-/* generic_pt's, for encrypted memory */
-int pt_iommu_x86_64_stock_init(struct pt_iommu_x86_64 *table,
-			       const struct pt_iommu_x86_64_cfg *cfg, gfp_t gfp);
-void pt_iommu_x86_64_stock_hw_info(struct pt_iommu_x86_64 *table,
-				   struct pt_iommu_x86_64_hw_info *info);
-phys_addr_t pt_iommu_x86_64_stock_iova_to_phys(struct iommu_domain *domain,
-					       dma_addr_t iova);
-
+/* Then generic_pt has the page tables of AMD's first stage. */
 static bool memory_is_encrypted(void)
 {
 	return IS_ENABLED(CONFIG_AMD_MEM_ENCRYPT) && __sme_set(0);
