@@ -18,8 +18,9 @@
  *    first map, sets SNP.  FORCE_WRITEABLE refuses to map memory that is not to be
  *    written.  FLUSH_RANGE gathers one range, with the gaps in it.
  *    FLUSH_RANGE_NO_GAPS invalidates what was gathered before a gap.  init() refuses
- *    others, and AMD_ENCRYPT_TABLES if memory is encrypted: addresses then
- *    have a bit that is found out at boot, and the walker masks them by a constant.
+ *    others.  AMD_ENCRYPT_TABLES is for encrypted memory: addresses have a bit that is
+ *    found out at boot then, but the walker masks them by a constant.  So generic_pt
+ *    has these page tables, under other names, and pt_iommu.walker is NULL.
  *
  * 4. Tables that an unmap takes out wait on the gather's freelist, which the owner
  *    frees behind an invalidation and a grace period.  Where the walker has to
@@ -41,6 +42,12 @@
 enum { VTD_MOST_TOP = 4, VTD_MOST_IOVA_BITS = 57, VTD_MOST_PHYS_BITS = 52 };
 
 static const struct ptw_format vtd_format = PTW_FORMAT(VTD_BITS, 0);
+
+/* Then generic_pt has the page tables of AMD's first stage. */
+static bool memory_is_encrypted(void)
+{
+	return IS_ENABLED(CONFIG_AMD_MEM_ENCRYPT) && __sme_set(0);
+}
 
 /* Both formats have this behind their struct pt_iommu. */
 static_assert(offsetof(struct pt_iommu_vtdss, vtdss_pt.common) ==
@@ -414,7 +421,7 @@ EXPORT_SYMBOL_NS_GPL(pt_iommu_vtdss_read_and_clear_dirty, "GENERIC_PT_IOMMU");
  * @cfg: as pt_iommu_vtdss_init()
  * @gfp: as pt_iommu_vtdss_init()
  *
- * Return: as pt_iommu_vtdss_init(); -EOPNOTSUPP also if memory is encrypted.
+ * Return: as pt_iommu_vtdss_init().
  */
 int pt_iommu_x86_64_init(struct pt_iommu_x86_64 *table,
 			 const struct pt_iommu_x86_64_cfg *cfg, gfp_t gfp)
@@ -422,10 +429,11 @@ int pt_iommu_x86_64_init(struct pt_iommu_x86_64 *table,
 	unsigned int features = BIT(PT_FEAT_SIGN_EXTEND) |
 				BIT(PT_FEAT_FLUSH_RANGE) |
 				BIT(PT_FEAT_FLUSH_RANGE_NO_GAPS) |
-				BIT(PT_FEAT_DMA_INCOHERENT);
+				BIT(PT_FEAT_DMA_INCOHERENT) |
+				BIT(PT_FEAT_X86_64_AMD_ENCRYPT_TABLES);
 
-	if (!__sme_set(0))
-		features |= BIT(PT_FEAT_X86_64_AMD_ENCRYPT_TABLES);
+	if (memory_is_encrypted())
+		return pt_iommu_x86_64_stock_init(table, cfg, gfp);
 	return pt_init(&table->iommu, sizeof(*table), &cfg->common,
 		       cfg->top_level, features, &first_stage);
 }
@@ -439,6 +447,10 @@ EXPORT_SYMBOL_NS_GPL(pt_iommu_x86_64_init, "GENERIC_PT_IOMMU");
 void pt_iommu_x86_64_hw_info(struct pt_iommu_x86_64 *table,
 			     struct pt_iommu_x86_64_hw_info *info)
 {
+	if (memory_is_encrypted()) {
+		pt_iommu_x86_64_stock_hw_info(table, info);
+		return;
+	}
 	info->gcr3_pt = virt_to_phys(table->iommu.walker->root);
 	info->levels = table->iommu.walker->top + 1;
 }
@@ -447,6 +459,8 @@ EXPORT_SYMBOL_NS_GPL(pt_iommu_x86_64_hw_info, "GENERIC_PT_IOMMU");
 phys_addr_t pt_iommu_x86_64_iova_to_phys(struct iommu_domain *domain,
 					 dma_addr_t iova)
 {
+	if (memory_is_encrypted())
+		return pt_iommu_x86_64_stock_iova_to_phys(domain, iova);
 	return pt_lookup(domain, iova);
 }
 EXPORT_SYMBOL_NS_GPL(pt_iommu_x86_64_iova_to_phys, "GENERIC_PT_IOMMU");

@@ -333,6 +333,7 @@ static struct kunit_suite pt_vtd_suite = {
 	.exit = pt_vtd_exit,
 	.test_cases = pt_vtd_cases,
 };
+
 kunit_test_suite(pt_vtd_suite);
 
 MODULE_IMPORT_NS("GENERIC_PT_IOMMU");
