@@ -61,7 +61,7 @@ static noinline int ptw_make_room(struct ptw *ptw, u64 *slot, size_t count,
 	}
 flush:
 	if (!i) {
-		ptw_complain(f, "map finds a mapping", iova, height);
+		ptw_complain(ptw, "map finds a mapping", iova, height);
 		return -EEXIST;
 	}
 	ptw_flush_walk(ptw, iova, (u64)i << shift);

@@ -189,7 +189,7 @@ static noinline bool ptw_stuck(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 	if (leaf && may_split)
 		ret = ptw_split(ptw, slot, entry, iova, height);
 	if (ret)
-		ptw_complain(ptw->f, ret == -ENOMEM ? "no memory to split a block" :
+		ptw_complain(ptw, ret == -ENOMEM ? "no memory to split a block" :
 			     leaf ? "unmap of a part of a block" :
 			     "unmap finds no mapping", iova, height);
 	return !ret;

@@ -187,14 +187,20 @@ static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
 		 ptw->iova_outside);
 }
 
-/* Warn, the first time with a backtrace, which names the caller. */
-static noinline __maybe_unused void ptw_complain(struct ptw_format f,
+/*
+ * Warn of a request that does not go with what is mapped, the first time with a
+ * backtrace, which names the caller.  Where user space decides on requests, the
+ * owner does not want that (IO_PGTABLE_QUIRK_NO_WARN).
+ */
+static noinline __maybe_unused void ptw_complain(struct ptw *ptw,
 						 const char *what, u64 iova,
 						 unsigned int height)
 {
-	int level = ptw_level(f, height);
+	int level = ptw_level(ptw->f, height);
 	static bool warned;
 
+	if (ptw->iop.cfg.quirks & IO_PGTABLE_QUIRK_NO_WARN)
+		return;
 	if (!READ_ONCE(warned)) {
 		WRITE_ONCE(warned, true);
 		WARN(1, "io-pgtable: %s at iova %#llx, level %d\n", what, iova,
@@ -305,7 +311,7 @@ again:
 			cmpxchg64(slot, entry,
 				  ptw_table_entry(f, ptw, ptw_phys(f, entry)));
 		} else if (!ptw_is_table(f, entry)) {
-			ptw_complain(f, "map finds a mapping", iova, height);
+			ptw_complain(ptw, "map finds a mapping", iova, height);
 			slot = ERR_PTR(-EEXIST);
 			break;
 		} else if (!(entry & PTW_OPEN)) {
