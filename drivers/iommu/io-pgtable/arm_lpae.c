@@ -20,8 +20,7 @@
  *    descriptor.
  *
  * 4. Stage 2 begins one level further down, with up to 16 tables side by side
- *    ("Concatenated translation tables"), where the architecture demands it, and
- *    instead of level 0 if 16 tables are enough.
+ *    ("Concatenated translation tables"), where the architecture demands it.
  *
  * 5. The Contiguous bit (52) of 16 adjacent leaves (4 KiB granule), 128 pages or
  *    32 blocks (16 KiB), or 32 leaves (64 KiB) makes them one translation of
@@ -72,6 +71,7 @@
 #define LPAE_MEMATTR_DEVICE	(0x1ULL << 2)	/* Device-nGnRE */
 #define LPAE_MEMATTR_NC		(0x5ULL << 2)	/* Normal, not cacheable */
 #define LPAE_MEMATTR_WB		(0xfULL << 2)	/* Normal, write-back */
+#define LPAE_MEMATTR_FORCE_WB	(0x6ULL << 2)	/* FEAT_S2FWB: whatever stage 1 says */
 #define LPAE_S2AP_READ		BIT_ULL(6)
 #define LPAE_S2AP_WRITE		BIT_ULL(7)
 #define LPAE_S2_XN		BIT_ULL(54)	/* XN[1]; XN[0] lets EL1 execute */
@@ -101,6 +101,12 @@ enum {
 enum { LPAE_ARM, LPAE_MALI, LPAE_CONTIGUOUS };
 
 enum { BITS_4K = 9, BITS_16K = 11, BITS_64K = 13 };
+
+/* What owners may ask of each stage */
+#define LPAE_S1_QUIRKS	(IO_PGTABLE_QUIRK_ARM_HD | IO_PGTABLE_QUIRK_ARM_NS | \
+			 IO_PGTABLE_QUIRK_ARM_OUTER_WBWA |		\
+			 IO_PGTABLE_QUIRK_ARM_TTBR1 | IO_PGTABLE_QUIRK_NO_WARN)
+#define LPAE_S2_QUIRKS	(IO_PGTABLE_QUIRK_ARM_S2FWB | IO_PGTABLE_QUIRK_NO_WARN)
 
 static inline u64 ptw_leaf_type(struct ptw_format f, unsigned int height)
 {
@@ -216,16 +222,18 @@ static u64 stage2_permissions(int prot)
 	       (prot & IOMMU_WRITE ? LPAE_S2AP_WRITE : 0);
 }
 
-static u64 stage2_attributes(int prot)
+static u64 stage2_attributes(const struct io_pgtable_cfg *cfg, int prot)
 {
 	u64 attributes = LPAE_AF | stage2_permissions(prot) |
 			 (prot & IOMMU_NOEXEC ? LPAE_S2_XN : 0);
 
 	if (prot & IOMMU_MMIO)
 		return attributes | LPAE_MEMATTR_DEVICE;
-	if (prot & IOMMU_CACHE)
-		return attributes | LPAE_MEMATTR_WB;
-	return attributes | LPAE_MEMATTR_NC;
+	if (!(prot & IOMMU_CACHE))
+		return attributes | LPAE_MEMATTR_NC;
+	if (cfg->quirks & IO_PGTABLE_QUIRK_ARM_S2FWB)
+		return attributes | LPAE_MEMATTR_FORCE_WB;
+	return attributes | LPAE_MEMATTR_WB;
 }
 
 static u64 ptw_attributes(const struct ptw *ptw, int prot)
@@ -238,7 +246,7 @@ static u64 ptw_attributes(const struct ptw *ptw, int prot)
 	else if (iop->fmt == ARM_MALI_LPAE)
 		attributes = stage2_permissions(prot) | memory_type(prot);
 	else
-		attributes = stage2_attributes(prot);
+		attributes = stage2_attributes(&iop->cfg, prot);
 
 	/* The inner domain of a Mali is the GPU alone. */
 	if (prot & IOMMU_CACHE && iop->fmt != ARM_MALI_LPAE)
@@ -270,6 +278,32 @@ static int lpae_dirty(struct io_pgtable_ops *ops, unsigned long iova,
 		return -EINVAL;
 	return ptw_dirty_walk(ptw, ptw->f, iova, size, false, lpae_test_dirty,
 			      flags, dirty);
+}
+
+/*
+ * Tell the entries that lead to @iova, from the root to a leaf or to what is none,
+ * by the numbers of their levels.
+ */
+static int lpae_walk(struct io_pgtable_ops *ops, unsigned long iova, void *data)
+{
+	struct arm_lpae_io_pgtable_walk_data *seen = data;
+	struct ptw *ptw = ptw_of(ops);
+	struct ptw_format f = ptw->f;
+	unsigned int height, shift;
+	u64 entry;
+
+	if (!ptw_in_range(ptw, iova, 1))
+		return -EINVAL;
+	rcu_read_lock();
+	height = ptw->top;
+	do {
+		ptw_walk(ptw, f, iova, height, &shift, &entry);
+		if (shift != ptw_shift(f, height))
+			break;
+		seen->ptes[ptw_level(ptw, height)] = entry;
+	} while (height--);
+	rcu_read_unlock();
+	return ptw_is_leaf(f, entry, shift != ptw_shift(f, 0)) ? 0 : -EINVAL;
 }
 
 PTW_OPS(lpae_4k, BITS_4K, LPAE_ARM, lpae_dirty);
@@ -387,6 +421,13 @@ static unsigned int lpae_tg(struct ptw_format f, bool upper)
 	return tg[(ptw_bits(f) - BITS_4K) / 2][upper];
 }
 
+static struct io_pgtable *lpae_create(struct ptw *shape,
+				      struct io_pgtable_cfg *cfg, void *cookie)
+{
+	ptw_set_pgtable_walk(&shape->iop.ops, lpae_walk);
+	return ptw_create(shape, cfg, cookie);
+}
+
 static struct io_pgtable *lpae_create_s1(struct io_pgtable_cfg *cfg,
 					 void *cookie)
 {
@@ -398,10 +439,7 @@ static struct io_pgtable *lpae_create_s1(struct io_pgtable_cfg *cfg,
 	struct ptw shape = {};
 	int ps;
 
-	if (cfg->quirks & ~(IO_PGTABLE_QUIRK_ARM_NS |
-			    IO_PGTABLE_QUIRK_ARM_TTBR1 |
-			    IO_PGTABLE_QUIRK_ARM_OUTER_WBWA |
-			    IO_PGTABLE_QUIRK_ARM_HD))
+	if (cfg->quirks & ~LPAE_S1_QUIRKS)
 		return NULL;
 	/* A coherent walker has nothing to override. */
 	if ((coherent && outer_wbwa) || !lpae_shape(cfg, &shape))
@@ -422,7 +460,7 @@ static struct io_pgtable *lpae_create_s1(struct io_pgtable_cfg *cfg,
 		     MAIR(INDX_DEVICE, MAIR_DEVICE_NGNRE) |
 		     MAIR(INDX_OUTER_CACHE, MAIR_INC_OWBRWA);
 
-	iop = ptw_create(&shape, cfg, cookie);
+	iop = lpae_create(&shape, cfg, cookie);
 	if (iop)
 		regs->ttbr = virt_to_phys(shape.root);
 	return iop;
@@ -446,14 +484,14 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 	struct ptw shape = {};
 	int ps, first;
 
-	if (cfg->quirks || !lpae_shape(cfg, &shape))
+	if (cfg->quirks & ~LPAE_S2_QUIRKS || !lpae_shape(cfg, &shape))
 		return NULL;
 	ps = lpae_ps(cfg->oas);
 	if (ps < 0)
 		return NULL;
 
 	first = ptw_level(&shape, shape.top);
-	if ((!first || !stage2_may_begin(shape.f, first, cfg->oas)) &&
+	if (!stage2_may_begin(shape.f, first, cfg->oas) &&
 	    shape.root_bits <= ilog2(16)) {
 		shape.root_bits += ptw_bits(shape.f);
 		shape.top--;
@@ -472,7 +510,7 @@ static struct io_pgtable *lpae_create_s2(struct io_pgtable_cfg *cfg,
 	/* SL0 counts upward from level 2 or, with larger granules, level 3. */
 	regs->vtcr.sl = (ptw_bits(shape.f) == BITS_4K ? 2 : 3) - first;
 
-	iop = ptw_create(&shape, cfg, cookie);
+	iop = lpae_create(&shape, cfg, cookie);
 	if (iop)
 		regs->vttbr = virt_to_phys(shape.root);
 	return iop;
@@ -521,7 +559,7 @@ static struct io_pgtable *mali_create(struct io_pgtable_cfg *cfg, void *cookie)
 		MAIR(INDX_CACHE, MALI_MEMATTR_WRITE_ALLOC) |
 		MAIR(INDX_DEVICE, MALI_MEMATTR_DEFAULT);
 
-	iop = ptw_create(&shape, cfg, cookie);
+	iop = lpae_create(&shape, cfg, cookie);
 	if (!iop)
 		return NULL;
 	cfg->arm_mali_lpae_cfg.transtab = virt_to_phys(shape.root) |

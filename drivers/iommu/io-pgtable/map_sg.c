@@ -10,7 +10,23 @@
 
 #include <trace/events/iommu.h>
 
+#include "debug.h"
+
 #define RUNS	32
+
+/* Map @count pieces behind those that @done bytes have been mapped of. */
+static int map_some(struct iommu_domain *domain, unsigned long iova,
+		    const struct iommu_run *runs, unsigned int count, int prot,
+		    gfp_t gfp, size_t *done)
+{
+	size_t before = *done;
+	int ret;
+
+	ret = domain->ops->map_runs(domain, iova + before, runs, count, prot, gfp,
+				    done);
+	ptw_debug_map_runs(domain, runs, *done - before);
+	return ret;
+}
 
 /**
  * iommu_map_sg_runs - map a list to consecutive addresses
@@ -60,8 +76,8 @@ ssize_t iommu_map_sg_runs(struct iommu_domain *domain, unsigned long iova,
 			continue;
 		}
 		if (count == RUNS) {
-			ret = ops->map_runs(domain, iova + done, runs, count,
-					    prot, gfp, &done);
+			ret = map_some(domain, iova, runs, count, prot, gfp,
+				       &done);
 			if (ret)
 				goto undo;
 			count = 0;
@@ -69,8 +85,7 @@ ssize_t iommu_map_sg_runs(struct iommu_domain *domain, unsigned long iova,
 		runs[count].phys = phys;
 		runs[count++].size = s->length;
 	}
-	ret = count ? ops->map_runs(domain, iova + done, runs, count, prot, gfp,
-				    &done) : 0;
+	ret = count ? map_some(domain, iova, runs, count, prot, gfp, &done) : 0;
 	if (!ret && ops->iotlb_sync_map)
 		ret = ops->iotlb_sync_map(domain, iova, done);
 	if (ret)

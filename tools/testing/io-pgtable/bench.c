@@ -110,7 +110,9 @@ static const struct who {
 } whos[] = {
 	{ "stock", &stock_64_lpae_s1_init_fns, ARM_64_LPAE_S1 },
 	{ "lpae", &io_pgtable_arm_64_lpae_s1_init_fns, ARM_64_LPAE_S1 },
+#ifdef CONFIG_IO_PGTABLE_VTD
 	{ "vtd", &io_pgtable_vtd_ss_init_fns, VTD_SECOND_STAGE },
+#endif
 };
 
 /* As many at a time as stay in the tables that are kept. */

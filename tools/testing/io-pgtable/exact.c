@@ -413,7 +413,7 @@ static void expect_refused(u64 iova, u64 size, bool with_gaps)
 	expect(!ops->unmap_exact(ops, iova, size, with_gaps, &gather),
 	       "unmapped %#lx at %#lx, the mapping is %#lx to %#lx", (long)size,
 	       (long)iova, (long)at, (long)end);
-	expect(gather.start > gather.end && list_empty(&gather.freelist) &&
+	expect(gather.start > gather.end && list_empty(tables_of_list(&gather.freelist)) &&
 	       told.pages == pages && told.walks == walks, "noted %#lx to %#lx",
 	       gather.start, gather.end);
 }
@@ -764,7 +764,7 @@ static struct left unmap_tables(bool exact, bool queued, bool with_gaps)
 		       TABLES * block, "unmap");
 	expect(shim_pages() == before + (long)TABLES * pages_of_table(),
 	       "something was freed before the flush");
-	list_for_each_entry(p, &gather.freelist, lru)
+	list_for_each_entry(p, tables_of_list(&gather.freelist), lru)
 		left.listed++;
 	free_tables(&gather);
 	shim_rcu_stalled = false;

@@ -166,6 +166,7 @@ static inline struct translation walk_lpae(const struct io_pgtable_cfg *cfg,
 	}
 }
 
+#ifdef CONFIG_IO_PGTABLE_VTD
 /* Intel VT-d specification: second stage, or first stage. */
 static inline struct translation walk_vtd(const struct io_pgtable_cfg *cfg,
 					  u64 iova, bool first_stage)
@@ -193,5 +194,6 @@ static inline struct translation walk_vtd(const struct io_pgtable_cfg *cfg,
 		base = entry & 0xffffffffff000ULL;
 	}
 }
+#endif
 
 #endif

@@ -10,7 +10,8 @@
 #include <linux/rcupdate.h>
 
 #include "tables.h"
-#include "../iommu-pages.h"
+#include "base.h"
+#include "tests/base_kunit.h"
 
 enum kind { LPAE, MALI, SS, FS };
 
@@ -49,6 +50,7 @@ static const struct backend mali = {
 	&io_pgtable_arm_mali_lpae_init_fns, ARM_MALI_LPAE, MALI
 };
 
+#ifdef CONFIG_IO_PGTABLE_VTD
 static const struct backend vtd_ss = {
 	&io_pgtable_vtd_ss_init_fns, VTD_SECOND_STAGE, SS
 };
@@ -56,6 +58,7 @@ static const struct backend vtd_ss = {
 static const struct backend vtd_fs = {
 	&io_pgtable_vtd_fs_init_fns, VTD_FIRST_STAGE, FS
 };
+#endif
 
 /* Granule, input and output address bits, coherent walker. */
 static struct target targets[] = {
@@ -88,11 +91,13 @@ static struct target targets[] = {
 	{ "s2 64K 44 contiguous noncoherent", &s2, 16, 44, 48, false, 0, true },
 	{ "32 s1 contiguous", &s1_32, 12, 32, 40, true, 0, true },
 	{ "32 s2 contiguous", &s2_32, 12, 40, 40, true, 0, true },
+#ifdef CONFIG_IO_PGTABLE_VTD
 	{ "vtd ss 39", &vtd_ss, 12, 39, 46, true },
 	{ "vtd ss 48", &vtd_ss, 12, 48, 46, true },
 	{ "vtd ss 57 noncoherent", &vtd_ss, 12, 57, 52, false },
 	{ "vtd fs 47", &vtd_fs, 12, 47, 46, true },
 	{ "vtd fs 56 noncoherent", &vtd_fs, 12, 56, 52, false },
+#endif
 };
 
 static struct target *t;
@@ -135,26 +140,33 @@ static unsigned int stage2_level(const struct io_pgtable_cfg *c)
 	return ((c->pgsize_bitmap & SZ_4K ? 2 : 3) - c->arm_lpae_s2_cfg.vtcr.sl) & 3;
 }
 
-static struct translation hardware(u64 iova)
+/* The root of an Arm format, and its level. */
+static u64 lpae_root(unsigned int *first)
 {
-	unsigned int first, bits = t->granule - 3;
-
-	switch (t->b->kind) {
-	case SS:
-	case FS:
-		return walk_vtd(&cfg, iova, t->b->kind == FS);
-	case MALI:
-		return walk_lpae(&cfg, cfg.arm_mali_lpae_cfg.transtab & ~0xfffUL,
-				 0, iova, true);
-	case LPAE:
-		break;
+	if (t->b->kind == MALI) {
+		*first = 0;
+		return cfg.arm_mali_lpae_cfg.transtab & ~0xfffUL;
 	}
 	if (t->b->fmt == ARM_64_LPAE_S2 || t->b->fmt == ARM_32_LPAE_S2) {
-		return walk_lpae(&cfg, cfg.arm_lpae_s2_cfg.vttbr,
-				 stage2_level(&cfg), iova, false);
+		*first = stage2_level(&cfg);
+		return cfg.arm_lpae_s2_cfg.vttbr;
 	}
-	first = 3 - (64 - cfg.arm_lpae_s1_cfg.tcr.tsz - t->granule - 1) / bits;
-	return walk_lpae(&cfg, cfg.arm_lpae_s1_cfg.ttbr, first, iova, false);
+	*first = 3 - (64 - cfg.arm_lpae_s1_cfg.tcr.tsz - t->granule - 1) /
+		     (t->granule - 3);
+	return cfg.arm_lpae_s1_cfg.ttbr;
+}
+
+static struct translation hardware(u64 iova)
+{
+	unsigned int first;
+	u64 root;
+
+#ifdef CONFIG_IO_PGTABLE_VTD
+	if (t->b->kind == SS || t->b->kind == FS)
+		return walk_vtd(&cfg, iova, t->b->kind == FS);
+#endif
+	root = lpae_root(&first);
+	return walk_lpae(&cfg, root, first, iova, t->b->kind == MALI);
 }
 
 static u64 upper(void)

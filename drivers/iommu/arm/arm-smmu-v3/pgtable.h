@@ -74,10 +74,10 @@ arm_smmu_gathered_none(const struct iommu_iotlb_gather *gather)
  * Context: any.
  * Return: whether all pages have one size and no table was taken out.
  */
-static inline bool
-arm_smmu_gathered_leaf(const struct iommu_iotlb_gather *gather)
+static inline bool arm_smmu_gathered_leaf(struct iommu_iotlb_gather *gather)
 {
-	return is_power_of_2(gather->pgsize) && list_empty(&gather->freelist);
+	return is_power_of_2(gather->pgsize) &&
+	       iommu_pages_list_empty(&gather->freelist);
 }
 
 /**
@@ -90,7 +90,7 @@ arm_smmu_gathered_leaf(const struct iommu_iotlb_gather *gather)
  */
 static inline size_t
 arm_smmu_gathered_granule(const struct arm_smmu_domain *smmu_domain,
-			  const struct iommu_iotlb_gather *gather)
+			  struct iommu_iotlb_gather *gather)
 {
 	if (arm_smmu_gathered_leaf(gather))
 		return gather->pgsize;
@@ -111,6 +111,9 @@ static inline bool arm_smmu_inval_all(const struct arm_smmu_domain *smmu_domain,
 {
 	unsigned int shift = __ffs(smmu_domain->domain.pgsize_bitmap);
 
+	/* Later kernels take the granule in 32 bits. */
+	if (granule > U32_MAX)
+		return true;
 	/* SCALE of a range command has five bits: below 2^32 pages. */
 	if (smmu_domain->smmu->features & ARM_SMMU_FEAT_RANGE_INV)
 		return (u64)size >> shift >> 32;
@@ -127,7 +130,7 @@ static inline bool arm_smmu_inval_all(const struct arm_smmu_domain *smmu_domain,
  */
 static inline bool
 arm_smmu_gathered_all(const struct arm_smmu_domain *smmu_domain,
-		      const struct iommu_iotlb_gather *gather)
+		      struct iommu_iotlb_gather *gather)
 {
 	return arm_smmu_inval_all(smmu_domain,
 				  gather->end - gather->start + 1,

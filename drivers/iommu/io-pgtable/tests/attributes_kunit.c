@@ -87,6 +87,72 @@ void attributes_are_those_of_the_specification(struct kunit *test)
 	KUNIT_EXPECT_GT(test, tried, 0);
 }
 
+/* FEAT_S2FWB: MemAttr 0b0110 is write-back, whatever stage 1 says. */
+void stage2_can_force_write_back(struct kunit *test)
+{
+	static const struct {
+		int prot;
+		u64 entry;
+	} rows[] = {
+		{ READ_WRITE | IOMMU_CACHE, 0x7db },
+		{ READ_WRITE, 0x6d7 },
+		{ READ_WRITE | IOMMU_MMIO, 0x6c7 },
+		{ READ_WRITE | IOMMU_CACHE | IOMMU_MMIO, 0x7c7 },
+	};
+	struct fixture *f = test->priv;
+	unsigned int i;
+
+	if (!IO_PGTABLE_QUIRK_ARM_S2FWB)
+		kunit_skip(test, "no driver of this kernel asks for it");
+	if (f->format->fmt != ARM_64_LPAE_S2 && f->format->fmt != ARM_32_LPAE_S2)
+		kunit_skip(test, "the format has no second stage");
+	free_io_pgtable_ops(f->ops);
+	f->quirks = IO_PGTABLE_QUIRK_ARM_S2FWB;
+	io_pgtable_open(f, false);
+	KUNIT_ASSERT_NOT_NULL(test, f->ops);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		size_t mapped = 0;
+
+		KUNIT_ASSERT_EQ(test, f->ops->map_pages(f->ops, 0, 0, f->page, 1,
+							rows[i].prot, GFP_KERNEL,
+							&mapped), 0);
+		KUNIT_EXPECT_EQ(test, hardware(f, 0).entry, rows[i].entry);
+		KUNIT_EXPECT_EQ(test, unmap(f, 0, f->page, 1), f->page);
+	}
+}
+
+void a_walk_tells_each_entry_on_the_way(struct kunit *test)
+{
+	struct arm_lpae_io_pgtable_walk_data seen = {};
+	struct fixture *f = test->priv;
+	u64 mask = GENMASK_ULL(47, f->format->granule), phys;
+	unsigned int level, levels;
+	size_t mapped;
+
+	if (f->format->encoding != LPAE && f->format->encoding != MALI)
+		kunit_skip(test, "not an Arm format");
+	if (walk_to(f->ops, 0, &seen) == -EOPNOTSUPP)
+		kunit_skip(test, "page tables of this kernel tell no entries");
+	KUNIT_ASSERT_EQ(test, map(f, f->block, 7 * f->page, f->page, 1, &mapped), 0);
+	KUNIT_EXPECT_EQ(test, walk_to(f->ops, f->block, &seen), 0);
+	phys = root_of(f, &levels);
+	for (level = 4 - levels; level < 3; level++) {
+		unsigned int shift = f->format->granule +
+				     (f->format->granule - 3) * (3 - level);
+		u64 *table = phys_to_virt(phys);
+
+		KUNIT_ASSERT_EQ(test, seen.ptes[level],
+				table[f->block >> shift & (f->per_table - 1)]);
+		phys = seen.ptes[level] & mask;
+	}
+	KUNIT_EXPECT_EQ(test, seen.ptes[3], hardware(f, f->block).entry);
+
+	/* To a hole beside it */
+	KUNIT_EXPECT_EQ(test, walk_to(f->ops, f->block + f->page, &seen), -EINVAL);
+	KUNIT_EXPECT_EQ(test, seen.ptes[3], 0);
+	KUNIT_EXPECT_EQ(test, seen.ptes[2] & mask, phys);
+}
+
 static u64 *last_entry(struct fixture *f, u64 iova)
 {
 	unsigned int level, levels, bits = f->format->granule - 3;

@@ -33,6 +33,8 @@ FORMAT_TEST(neighbours_do_not_meet)
 
 /* attributes_kunit.c */
 FORMAT_TEST(attributes_are_those_of_the_specification)
+FORMAT_TEST(stage2_can_force_write_back)
+FORMAT_TEST(a_walk_tells_each_entry_on_the_way)
 FORMAT_TEST(dirty_pages_are_reported_once)
 
 /* exact_kunit.c */

@@ -11,7 +11,8 @@
 #include <linux/io-pgtable.h>
 #include <linux/sizes.h>
 
-#include "../../iommu-pages.h"
+#include "../base.h"
+#include "base_kunit.h"
 
 enum encoding { LPAE, MALI, SECOND_STAGE, FIRST_STAGE };
 

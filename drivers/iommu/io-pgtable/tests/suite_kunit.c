@@ -87,7 +87,7 @@ void *io_pgtable_hook_alloc(void *cookie, size_t size, gfp_t gfp)
 
 	if (f->allocs_left && !--f->allocs_left)
 		return NULL;
-	table = iommu_alloc_pages(gfp, get_order(size));
+	table = ptw_pages_alloc(NUMA_NO_NODE, gfp, size);
 	if (table)
 		f->tables++;
 	return table;
@@ -98,7 +98,7 @@ void io_pgtable_hook_free(void *cookie, void *pages, size_t size)
 	struct fixture *f = cookie;
 
 	f->tables--;
-	iommu_free_pages(pages, get_order(size));
+	ptw_pages_free(pages, size);
 }
 
 /* What an owner asks for. */

@@ -242,7 +242,7 @@ void covered_tables_wait_for_the_flush(struct kunit *test)
 	f->walks = 0;
 	KUNIT_EXPECT_EQ(test, unmap(f, at, f->block, tables),
 			tables * f->block);
-	list_for_each(pos, &f->gather.freelist)
+	list_for_each(pos, tables_of_list(&f->gather.freelist))
 		listed++;
 	KUNIT_EXPECT_EQ(test, listed, 2);
 	KUNIT_EXPECT_EQ(test, f->walks, 0);
@@ -320,7 +320,7 @@ void steady_cycles_keep_their_tables(struct kunit *test)
 		f->gather.queued = true;
 		KUNIT_ASSERT_EQ(test, unmap(f, at, f->page, 2 * f->per_table),
 				2 * f->block);
-		KUNIT_EXPECT_TRUE(test, list_empty(&f->gather.freelist));
+		KUNIT_EXPECT_TRUE(test, list_empty(tables_of_list(&f->gather.freelist)));
 		KUNIT_EXPECT_EQ(test, tables_of(f), before);
 	}
 }

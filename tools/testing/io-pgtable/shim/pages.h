@@ -12,17 +12,31 @@
 #include <linux/rcupdate.h>
 #include <linux/types.h>
 
+typedef unsigned long pgoff_t;
+
 struct page {
+	/* As in the kernel, whose struct ioptdesc overlays it */
+	unsigned long flags;
 	union {
-		struct list_head lru;
+		struct {
+			struct list_head lru;
+			void *mapping;
+		};
 		struct rcu_head rcu_head;
 	};
 	unsigned long index;
+	unsigned long private;
+	unsigned int page_type;
+	atomic_t _refcount;
+
 	unsigned int order;
 	bool used;
 	bool dma_mapped;
-	unsigned long private;
 	void *token;
+};
+
+struct folio {
+	struct page page;
 };
 
 u64 shim_virt_to_phys(const void *p);

@@ -774,7 +774,7 @@ bool shim_verbose;
 static __attribute__((section("shim_once"), used)) char no_warning;
 extern char __start_shim_once[], __stop_shim_once[];
 
-static unsigned long warnings;
+static unsigned long warnings, messages;
 static char last_warning[512];
 static pthread_mutex_t message_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -796,6 +796,7 @@ void shim_print(const char *fmt, ...)
 {
 	va_list args;
 
+	__atomic_add_fetch(&messages, 1, __ATOMIC_RELAXED);
 	if (!shim_verbose)
 		return;
 	va_start(args, fmt);
@@ -814,6 +815,11 @@ unsigned long shim_warnings(void)
 	return READ_ONCE(warnings);
 }
 
+unsigned long shim_messages(void)
+{
+	return READ_ONCE(messages);
+}
+
 const char *shim_last_warning(void)
 {
 	return warnings ? last_warning : "";
@@ -823,5 +829,6 @@ void shim_clear_warnings(void)
 {
 	memset(__start_shim_once, 0, __stop_shim_once - __start_shim_once);
 	warnings = 0;
+	messages = 0;
 	last_warning[0] = '\0';
 }

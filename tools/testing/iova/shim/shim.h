@@ -35,8 +35,9 @@ long shim_outstanding(void);
 /* Bytes of it: slab and kmalloc() memory, and per-CPU memory for all CPUs. */
 long shim_bytes(void);
 
-/* Warnings since the last clear, and the text of the last one. */
+/* Warnings and other messages since the last clear, and the text of the last warning. */
 unsigned long shim_warnings(void);
+unsigned long shim_messages(void);
 const char *shim_last_warning(void);
 /* Print each to standard error as it comes. */
 extern bool shim_verbose;

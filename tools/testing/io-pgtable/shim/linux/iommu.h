@@ -4,8 +4,10 @@
 #define _SHIM_IOMMU_H
 
 #include <linux/bug.h>
+#include <linux/device.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
 
@@ -23,11 +25,23 @@
 
 struct device;
 
+/* The tables of a list, which has a type of its own in later kernels. */
+#ifdef SHIM_PAGES_LIST
+struct iommu_pages_list {
+	struct list_head pages;
+};
+
+#define IOMMU_PAGES_LIST_INIT(name)					\
+	((struct iommu_pages_list){ .pages = LIST_HEAD_INIT(name.pages) })
+#else
+#define iommu_pages_list	list_head
+#endif
+
 struct iommu_iotlb_gather {
 	unsigned long start;
 	unsigned long end;
 	size_t pgsize;
-	struct list_head freelist;
+	struct iommu_pages_list freelist;
 	bool queued;
 };
 
@@ -55,7 +69,7 @@ static inline void iommu_iotlb_gather_init(struct iommu_iotlb_gather *gather)
 	gather->end = 0;
 	gather->pgsize = 0;
 	gather->queued = false;
-	INIT_LIST_HEAD(&gather->freelist);
+	INIT_LIST_HEAD((struct list_head *)&gather->freelist);
 }
 
 static inline bool iommu_iotlb_gather_queued(struct iommu_iotlb_gather *gather)

@@ -32,6 +32,19 @@
 #define mod_lruvec_page_state(page, item, delta) ((void)(delta))
 #define VM_BUG_ON(cond)		BUG_ON(cond)
 
+/* The folio of a page is the page. */
+#define virt_to_folio(p)	((struct folio *)shim_page(p))
+#define folio_page(folio, n)	(&(folio)->page + (n))
+#define folio_address(folio)	shim_page_address(&(folio)->page)
+#define folio_order(folio)	((folio)->page.order)
+#define folio_nr_pages(folio)	(1UL << folio_order(folio))
+#define folio_pgdat(folio)	NULL
+#define folio_put(folio)	shim_free_pages(&(folio)->page, folio_order(folio))
+#define lruvec_stat_mod_folio(folio, item, delta) ((void)(delta))
+#define __folio_alloc_node(gfp, order, nid)				\
+	((struct folio *)shim_alloc_pages(order))
+#define numa_mem_id()		0
+
 static inline int get_order(unsigned long size)
 {
 	return size <= PAGE_SIZE ? 0 : ilog2((size - 1) >> PAGE_SHIFT) + 1;

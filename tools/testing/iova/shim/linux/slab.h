@@ -30,6 +30,7 @@ void kfree(const void *object);
 #define shim_first(first, ...)	first
 #define kzalloc_objs(object, n, ...)					\
 	kcalloc(n, sizeof(object), shim_first(__VA_ARGS__ __VA_OPT__(,) GFP_KERNEL))
+#define kmalloc_obj(object)	kmalloc(sizeof(object), GFP_KERNEL)
 #define kzalloc_obj(object, ...)					\
 	kzalloc_objs(object, 1 __VA_OPT__(,) __VA_ARGS__)
 
