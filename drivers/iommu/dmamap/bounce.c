@@ -31,7 +31,7 @@ static void clear_margins(struct device *dev, phys_addr_t slot, size_t size)
 	memset(first + before + size, 0, whole - before - size);
 	/* Memory may have old data. Overwrite it, despite DMA_ATTR_SKIP_CPU_SYNC. */
 	dmamap_cache(dev, slot - before, whole, DMA_TO_DEVICE, false);
-	arch_sync_dma_flush();
+	dmamap_cache_flush(dev);
 }
 
 /**

@@ -130,7 +130,7 @@ void dmamap_cache(struct device *dev, phys_addr_t phys, size_t size,
 static inline void dmamap_cache_flush(struct device *dev)
 {
 	if (!dev_is_dma_coherent(dev))
-		arch_sync_dma_flush();
+		dmamap_complete_caches(dev);
 }
 
 /* bounce.c */

@@ -44,7 +44,7 @@ dmamap_map_buffer(struct device *dev, phys_addr_t phys, size_t size,
 	}
 	if (!coherent && !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO))) {
 		arch_sync_dma_for_device(phys, size, dir);
-		arch_sync_dma_flush();
+		dmamap_cache_flush(dev);
 	}
 
 	addr = dmamap_range_map(dev, phys, size,

@@ -213,6 +213,14 @@ static noinline bool start_recorded(struct dmamap_removal *removal,
 	return true;
 }
 
+/* Debugging counts each granule of a range, so it needs one that can be right. */
+static noinline bool ends_mapped(struct iommu_domain *domain, dma_addr_t addr,
+				 size_t size)
+{
+	return size && addr + size > addr &&
+	       dmamap_phys(domain, addr + size - 1) != PHYS_ADDR_MAX;
+}
+
 /**
  * dmamap_removal_start - claim exactly one mapping, and clear it
  * @removal: the removal
@@ -235,15 +243,22 @@ bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 	if (overflows_type(addr, unsigned long))
 		return false;
 	if (likely(domain->ops && dmamap_has_bounds(domain))) {
-		bool exact;
+		bool exact, debug = dmamap_debugs_pages() &&
+				    ends_mapped(domain, addr, size);
 
-		iommu_debug_unmap_begin(domain, addr, size);
+		if (debug)
+			iommu_debug_unmap_begin(domain, addr, size);
 		exact = dmamap_unmap_exact(domain, addr, size, gaps,
 					   &removal->gather);
-		iommu_debug_unmap_end(domain, addr, size, exact ? size : 0);
-		if (exact)
-			trace_unmap(addr, size, size);
-		return exact;
+		if (debug)
+			iommu_debug_unmap_end(domain, addr, size,
+					      exact ? size : 0);
+		if (unlikely(!exact))
+			return false;
+		trace_unmap(addr, size, size);
+		if (!removal->ring)
+			dmamap_gather_all(&removal->gather, addr, size);
+		return true;
 	}
 	return start_recorded(removal, addr, size, gaps);
 }

@@ -84,7 +84,7 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state,
 	/* The size wrapped, or it needs the bit that tells of slots. */
 	if (span.size < size || size & DMA_IOVA_USE_SWIOTLB)
 		return false;
-	if (dmamap_untrusted(dev) && !slot_fits(dev, phys))
+	if (dmamap_may_bounce(dev, 1, DMA_BIDIRECTIONAL) && !slot_fits(dev, phys))
 		return false;
 
 	target.phys = phys - iova_offset(iovad, phys);
@@ -176,6 +176,7 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state,
 	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
 	bool coherent = dev_is_dma_coherent(dev);
 	size_t head, tail, done = 0, whole = dma_iova_size(state);
+	u64 before = state->__size;
 	int prot = dmamap_prot(dir, coherent, attrs), ret = 0;
 	dma_addr_t addr = state->addr + offset;
 	struct span span;
@@ -224,9 +225,12 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state,
 	if (!ret && tail)
 		ret = link_bounced(dev, state, addr + done, phys + done, tail,
 				   dir, attrs);
-	if (ret && done)
+	if (!ret)
+		return 0;
+	if (done)
 		dma_iova_unlink(dev, state, offset, done, dir,
 				attrs | DMA_ATTR_SKIP_CPU_SYNC);
+	state->__size = before;
 	return ret;
 }
 EXPORT_SYMBOL_GPL(dma_iova_link);
@@ -349,7 +353,8 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state,
 	struct dmamap_removal removal;
 	struct span span;
 
-	if (!size || offset > whole || size > whole - offset) {
+	if (!size || offset > whole || size > whole - offset ||
+	    (offset && iova_offset(iovad, addr))) {
 		dmamap_misuse(dev, "unmap", addr, size, "not in the range");
 		return;
 	}
@@ -367,9 +372,38 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state,
 }
 EXPORT_SYMBOL_GPL(dma_iova_unlink);
 
+/* Granules that a search for linked memory looks at. */
+#define LINKED_FIND	4096
+
 static bool linked(struct device *dev, dma_addr_t addr)
 {
 	return dmamap_phys(iommu_get_dma_domain(dev), addr) != PHYS_ADDR_MAX;
+}
+
+/* Is a granule of [@addr, @end) linked? Looks at the first ones only. */
+static bool any_linked(struct device *dev, dma_addr_t addr, dma_addr_t end)
+{
+	size_t granule = dmamap_cookie(dev)->iovad.granule;
+	unsigned int left;
+
+	for (left = LINKED_FIND; addr < end && left; left--, addr += granule)
+		if (linked(dev, addr))
+			return true;
+	return false;
+}
+
+/*
+ * Is [@addr, @addr + @part) the linked part of a longer range that begins there?
+ * Its last granule says that there are others, and its first one that it is the
+ * first. A search that gave up does not tell where the range begins.
+ */
+static bool is_part(struct iommu_domain *domain, dma_addr_t addr, size_t part)
+{
+	struct iommu_mapping found;
+
+	return dmamap_find_mapping(domain, addr + part - 1, &found) &&
+	       found.owned && !(found.whole && found.size == part) &&
+	       (!found.whole || found.iova == addr);
 }
 
 /*
@@ -385,17 +419,18 @@ static bool claim(struct dmamap_removal *removal, struct device *dev,
 	if (exact && part == whole.size)
 		return dmamap_removal_start(removal, dev, whole.addr, part,
 					    false, strict);
-	if (part && part < whole.size &&
-	    (!linked(dev, whole.addr + part - 1) ||
-	     linked(dev, whole.addr + part)))
+	if (!whole.size || (part && !linked(dev, whole.addr + part - 1)) ||
+	    any_linked(dev, whole.addr + part, whole.addr + whole.size))
 		return false;
-	if (!part && linked(dev, whole.addr))
-		return false;
-	if (exact)
+	if (!exact) {
+		if (!dmamap_removal_start(removal, dev, whole.addr, whole.size,
+					  true, strict))
+			return false;
+	} else {
+		if (part && !is_part(domain, whole.addr, part))
+			return false;
 		dmamap_removal_init(removal, domain, strict);
-	else if (!dmamap_removal_start(removal, dev, whole.addr, whole.size,
-				       true, strict))
-		return false;
+	}
 	if (part)
 		dmamap_removal_clear(removal, whole.addr, part);
 	return true;

@@ -11,7 +11,12 @@
 #include "mock_iommu.h"
 
 struct mock_domain {
-	struct iommu_domain domain;
+	union {
+		struct iommu_domain domain;
+#ifdef TEST_GENERIC_PT
+		struct pt_iommu pt;
+#endif
+	};
 	struct mock_iommu *mock;
 	struct rb_root pages;
 	struct list_head stale;

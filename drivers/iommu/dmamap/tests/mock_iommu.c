@@ -396,7 +396,7 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 	kfree(spare[1]);
 	if (done && mock->config.tables)
 		detach_table(mock, gather);
-	if (done && !iommu_iotlb_gather_queued(gather))
+	if (done && mock->config.gathers && !iommu_iotlb_gather_queued(gather))
 		iommu_iotlb_gather_add_range(gather, iova, done);
 	return done;
 }
@@ -448,7 +448,7 @@ static bool mock_unmap_exact(struct iommu_domain *domain, unsigned long iova,
 	spin_unlock_irqrestore(&mock->lock, flags);
 	if (exact && mock->config.tables)
 		detach_table(mock, gather);
-	if (exact && !iommu_iotlb_gather_queued(gather))
+	if (exact && mock->config.gathers && !iommu_iotlb_gather_queued(gather))
 		iommu_iotlb_gather_add_range(gather, iova, size);
 	return exact;
 }
@@ -460,23 +460,31 @@ static bool mock_find_mapping(struct iommu_domain *domain, unsigned long iova,
 			      struct iommu_mapping *found)
 {
 	struct mock_domain *md = to_mock_domain(domain);
-	struct mock_leaf *leaf, *first, *last;
+	struct mock_leaf *leaf, *first, *last, *next;
 	unsigned long flags;
 	unsigned int left;
 
 	spin_lock_irqsave(&md->mock->lock, flags);
 	leaf = live_leaf(md, iova);
 	first = leaf;
-	for (left = MOCK_FIND; first && first->prot & IOMMU_MORE_BEFORE && left;
-	     left--)
-		first = rb_entry_safe(rb_prev(&first->node), struct mock_leaf,
-				      node);
-	last = leaf;
-	for (left = MOCK_FIND; last && last->prot & IOMMU_MORE_AFTER && left;
-	     left--)
-		last = rb_entry_safe(rb_next(&last->node), struct mock_leaf,
+	for (left = MOCK_FIND; leaf && first->prot & IOMMU_MORE_BEFORE && left;
+	     left--) {
+		next = rb_entry_safe(rb_prev(&first->node), struct mock_leaf,
 				     node);
-	if (first && last)
+		if (!next)
+			break;
+		first = next;
+	}
+	last = leaf;
+	for (left = MOCK_FIND; leaf && last->prot & IOMMU_MORE_AFTER && left;
+	     left--) {
+		next = rb_entry_safe(rb_next(&last->node), struct mock_leaf,
+				     node);
+		if (!next)
+			break;
+		last = next;
+	}
+	if (leaf)
 		*found = (struct iommu_mapping){
 			.iova = first->iova,
 			.size = last_of(last) - first->iova + 1,
@@ -485,7 +493,7 @@ static bool mock_find_mapping(struct iommu_domain *domain, unsigned long iova,
 				 !(last->prot & IOMMU_MORE_AFTER),
 		};
 	spin_unlock_irqrestore(&md->mock->lock, flags);
-	return first && last;
+	return leaf;
 }
 #endif
 
@@ -600,10 +608,52 @@ static void mock_domain_free(struct iommu_domain *domain)
 	kfree(md);
 }
 
+#ifdef TEST_GENERIC_PT
+static int mock_map_range(struct pt_iommu *pt, dma_addr_t iova,
+			  phys_addr_t phys, dma_addr_t len, unsigned int prot,
+			  gfp_t gfp, size_t *mapped)
+{
+	size_t page = granule_of(&pt->domain), done = 0;
+	int ret = 0;
+
+	if (pt->domain.pgsize_bitmap & SZ_2M &&
+	    IS_ALIGNED(iova | phys | len, SZ_2M))
+		page = SZ_2M;
+	/* Each call adds what it mapped, which may be less than asked. */
+	while (!ret && done < len) {
+		size_t one = 0;
+
+		ret = mock_map_pages(&pt->domain, iova + done, phys + done, page,
+				     (len - done) / page, prot, gfp, &one);
+		done += one;
+	}
+	*mapped += done;
+	return ret;
+}
+
+static size_t mock_unmap_range(struct pt_iommu *pt, dma_addr_t iova,
+			       dma_addr_t len, struct iommu_iotlb_gather *gather)
+{
+	size_t granule = granule_of(&pt->domain);
+
+	/* The core undoes a map of nothing. */
+	return len ? mock_unmap_pages(&pt->domain, iova, granule, len / granule,
+				      gather) : 0;
+}
+
+static const struct pt_iommu_ops mock_range_ops = {
+	.map_range = mock_map_range,
+	.unmap_range = mock_unmap_range,
+};
+#endif
+
 #define MOCK_DOMAIN_OPS						\
-	.attach_dev = mock_attach_dev,				\
+	MOCK_COMMON_OPS,					\
 	.map_pages = mock_map_pages,				\
-	.unmap_pages = mock_unmap_pages,			\
+	.unmap_pages = mock_unmap_pages
+
+#define MOCK_COMMON_OPS						\
+	.attach_dev = mock_attach_dev,				\
 	.flush_iotlb_all = mock_flush_iotlb_all,		\
 	.iotlb_sync = mock_iotlb_sync,				\
 	.iotlb_sync_map = mock_iotlb_sync_map,			\
@@ -623,6 +673,12 @@ static const struct iommu_domain_ops mock_plain_ops = {
 	MOCK_DOMAIN_OPS,
 };
 
+#ifdef TEST_GENERIC_PT
+static const struct iommu_domain_ops mock_generic_pt_ops = {
+	MOCK_COMMON_OPS,
+};
+#endif
+
 static struct iommu_domain *mock_domain_alloc_paging(struct device *dev)
 {
 	struct mock_iommu *mock;
@@ -641,6 +697,13 @@ static struct iommu_domain *mock_domain_alloc_paging(struct device *dev)
 	INIT_LIST_HEAD(&md->stale);
 	md->domain.ops = mock->config.map_runs ? &mock_runs_ops :
 						 &mock_plain_ops;
+#ifdef TEST_GENERIC_PT
+	if (mock->config.generic_pt) {
+		md->domain.ops = &mock_generic_pt_ops;
+		md->domain.is_iommupt = true;
+		md->pt.ops = &mock_range_ops;
+	}
+#endif
 	md->domain.pgsize_bitmap = mock->config.pgsize_bitmap;
 	md->domain.geometry.aperture_start = mock->config.aperture_start;
 	md->domain.geometry.aperture_end = mock->config.aperture_end;
@@ -793,6 +856,7 @@ struct mock_iommu *mock_iommu_create(void)
 		.cache_coherency = true,
 		.deferred_flush = true,
 		.exact_unmap = true,
+		.gathers = true,
 	};
 	mock->faults.map_budget = MOCK_NEVER;
 	mock->faults.unmap_budget = MOCK_NEVER;

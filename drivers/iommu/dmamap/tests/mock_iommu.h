@@ -72,6 +72,8 @@ enum mock_op {
  *	page is unmapped, and its size returned
  * @map_runs: it takes many pieces of memory in one call, and keeps the bounds of
  *	mappings
+ * @generic_pt: it has map_range() instead of map_pages(), where there are such
+ * @gathers: what is unmapped is gathered for iotlb_sync()
  * @caching_mode: a translation can be used only after iotlb_sync_map()
  * @tables: each unmap detaches a page of the page table
  * @defer_attach: devices ask to be attached when they first map
@@ -89,6 +91,8 @@ struct mock_config {
 	bool one_group;
 	bool exact_unmap;
 	bool map_runs;
+	bool generic_pt;
+	bool gathers;
 	bool caching_mode;
 	bool tables;
 	bool defer_attach;

@@ -26,12 +26,16 @@
 /* Who has the bounds of mappings, and when the IOTLB is flushed. */
 static const struct kind {
 	const char *name;
-	bool bounds, lazy;
+	bool bounds, lazy, generic_pt;
 } kinds[] = {
 	{ "bounds, strict", .bounds = true },
 	{ "bounds, lazy", .bounds = true, .lazy = true },
 	{ "lengths, strict" },
 	{ "lengths, lazy", .lazy = true },
+#ifdef TEST_GENERIC_PT
+	{ "map_range(), strict", .generic_pt = true },
+	{ "map_range(), lazy", .generic_pt = true, .lazy = true },
+#endif
 };
 
 KUNIT_ARRAY_PARAM_DESC(kind, kinds, name);
@@ -54,6 +58,7 @@ static inline int unmap_init(struct kunit *test)
 		return ret;
 	mock = test->priv;
 	mock->config.map_runs = kind->bounds;
+	mock->config.generic_pt = kind->generic_pt;
 	mock->config.domain_type = kind->lazy ? IOMMU_DOMAIN_DMA_FQ :
 						IOMMU_DOMAIN_DMA;
 	set_aperture(test, SMALL);

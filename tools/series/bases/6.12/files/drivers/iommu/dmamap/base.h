@@ -90,8 +90,14 @@ static inline int dmamap_deferred_attach(struct device *dev,
 	return iommu_deferred_attach(dev, domain);
 }
 
+/* An empty gather is flushed, too. */
+static inline void dmamap_gather_all(struct iommu_iotlb_gather *gather,
+				     unsigned long addr, size_t size)
+{
+}
+
 /* Cache maintenance is complete when it returns. */
-static inline void arch_sync_dma_flush(void)
+static inline void dmamap_complete_caches(struct device *dev)
 {
 }
 

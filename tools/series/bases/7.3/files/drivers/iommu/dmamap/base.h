@@ -90,9 +90,23 @@ static inline bool dmamap_can_defer(struct iommu_domain *domain,
 static inline int dmamap_deferred_attach(struct device *dev,
 					 struct iommu_domain *domain)
 {
-	if (dev->iommu->attach_deferred && !preemptible())
+	bool atomic = IS_ENABLED(CONFIG_PREEMPT_COUNT) ? !preemptible() :
+				irqs_disabled() || in_interrupt();
+
+	if (dev->iommu->attach_deferred && atomic)
 		return -EBUSY;
 	return iommu_deferred_attach(dev, domain);
+}
+
+/* Complete the cache maintenance of this CPU. Where tests can look, see entry.c. */
+void dmamap_complete_caches(struct device *dev);
+
+/* An empty gather is not flushed, and not all drivers gather. */
+static inline void dmamap_gather_all(struct iommu_iotlb_gather *gather,
+				     unsigned long addr, size_t size)
+{
+	if (gather->start >= gather->end)
+		iommu_iotlb_gather_add_range(gather, addr, size);
 }
 
 /* iommu.debug_pagealloc=1: freed pages must not be mapped any more. */

@@ -4,6 +4,7 @@
  * kernel.
  */
 
+#include <kunit/static_stub.h>
 #include "../dma-iommu.h"
 #include "map.h"
 
@@ -26,6 +27,17 @@ void iommu_put_msi_cookie(struct iommu_domain *domain)
 void iommu_setup_dma_ops(struct device *dev, struct iommu_domain *domain)
 {
 	dmamap_setup(dev, domain);
+}
+
+/**
+ * dmamap_complete_caches - complete the cache maintenance of this CPU
+ * @dev: a device that does not snoop CPU caches
+ * Context: any.
+ */
+void dmamap_complete_caches(struct device *dev)
+{
+	KUNIT_STATIC_STUB_REDIRECT(dmamap_complete_caches, dev);
+	arch_sync_dma_flush();
 }
 
 dma_addr_t iommu_dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,

@@ -12,6 +12,12 @@
 #include "../../dma-iommu.h"
 #include "../../iommu-pages.h"
 
+#ifdef CONFIG_IOMMU_PT
+/* A domain can have page tables that choose page sizes by themselves. */
+#include <linux/generic_pt/iommu.h>
+#define TEST_GENERIC_PT
+#endif
+
 #define TEST_ATTACH_ARGS \
 	struct iommu_domain *domain, struct device *dev, struct iommu_domain *old
 
