@@ -175,23 +175,6 @@ void ptw_free(struct ptw *ptw, void *table, size_t size)
 /* Empty tables that may stay: 48 MiB of buffers in pages of 4 KiB. */
 #define PTW_RESERVE	24
 
-/* How many holes @count entries, a multiple of four, begin with. */
-size_t ptw_holes(u64 *slot, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i += 4) {
-		u64 *s = slot + i;
-
-		if (READ_ONCE(s[0]) | READ_ONCE(s[1]) | READ_ONCE(s[2]) |
-		    READ_ONCE(s[3]))
-			break;
-	}
-	while (i < count && !READ_ONCE(slot[i]))
-		i++;
-	return i;
-}
-
 static bool ptw_is_zero(struct ptw_format f, u64 *table)
 {
 	return ptw_holes(table, 1UL << ptw_bits(f)) == 1UL << ptw_bits(f);

@@ -160,7 +160,6 @@ int ptw_make_room(struct ptw *ptw, u64 *slot, size_t count, u64 iova,
 void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height, u64 first,
 		 u64 last, struct iommu_iotlb_gather *gather);
 void ptw_flush_walk(struct ptw *ptw, u64 iova, u64 size);
-size_t ptw_holes(u64 *slot, size_t count);
 void ptw_wake(struct ptw *ptw);
 struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
 			      void *cookie);
@@ -222,6 +221,23 @@ static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
 
 	return !(((iova + ptw->bias) | (last + ptw->bias)) &
 		 ptw->iova_outside);
+}
+
+/* How many holes @count entries, a multiple of four, begin with. */
+static __maybe_unused size_t ptw_holes(u64 *slot, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i += 4) {
+		u64 *s = slot + i;
+
+		if (READ_ONCE(s[0]) | READ_ONCE(s[1]) | READ_ONCE(s[2]) |
+		    READ_ONCE(s[3]))
+			break;
+	}
+	while (i < count && !READ_ONCE(slot[i]))
+		i++;
+	return i;
 }
 
 /* Walk to the slot of @iova at height @to, or to a hole or leaf above it. */
