@@ -238,9 +238,6 @@ static void pt_get_info(struct pt_iommu *pt, struct pt_iommu_info *info)
 static void pt_deinit(struct pt_iommu *pt)
 {
 	ptw_destroy(&pt->walker->iop);
-	/* The test looks for pages that are left. */
-	if (IS_BUILTIN(CONFIG_IOMMU_PT_KUNIT_TEST))
-		rcu_barrier();
 }
 
 static const struct pt_iommu_ops pt_ops = {
