@@ -250,7 +250,9 @@ def title(entry):
 def maintainers(base):
     path = os.path.join(base.project, MAINTAINERS)
     found = [entry for entry in paragraphs(read(path).decode()) if title(entry)] if os.path.isfile(path) else []
-    entries = {title(entry): entry for entry in found}
+    # What the base leaves out needs nobody there.
+    entries = {title(entry): "\n".join(line for line in entry.splitlines() if not line.startswith("F:\t") or
+                                      not any(fits(pattern, line[3:]) for pattern in base.files)) for entry in found}
     return {name: entries[name] for name in base.leave_out(entries, base.maintainers, "the entry of MAINTAINERS")}
 
 

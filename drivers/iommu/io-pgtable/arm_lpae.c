@@ -37,6 +37,7 @@
 #include <linux/sizes.h>
 
 #include "../io-pgtable-arm.h"
+#include "base.h"
 
 #define LPAE_TABLE_OR_PAGE	BIT_ULL(1)
 #define LPAE_TYPE	(PTW_VALID | LPAE_TABLE_OR_PAGE)
