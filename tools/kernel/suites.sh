@@ -39,6 +39,17 @@ results_of()
 	rm -f "$blocks".*
 }
 
+# once LOG: leaves out lines that were cut off and printed anew, as by kernels that
+# let a warning interrupt who prints.
+once()
+{
+	awk '/^\*\* replaying previous printk message \*\*/ { held = 0; next }
+		held { print line }
+		{ line = $0; held = 1 }
+		END { if (held) print line }' "$1" >"$1.once"
+	mv "$1.once" "$1"
+}
+
 # suites NAME LOG [OPTION...]: one boot, with these options of boot.
 suites()
 {
@@ -50,6 +61,7 @@ suites()
 		not_ok "$name: the boot"
 		return
 	fi
+	once "$log"
 	results_of "$log" >"$result"
 	grep -E '^.*(\[(FAILED|CRASHED|TIMEOUT)\]|\[ERROR\])' "$result" || true
 	n=$(count passed "$result")
