@@ -184,8 +184,7 @@ static void choose_mode(struct iommu_dma_cookie *cookie, struct device *dev)
 	struct iommu_domain *domain = cookie->domain;
 	int ret;
 
-	if (dmamap_untrusted(dev) ||
-	    !device_iommu_capable(dev, IOMMU_CAP_DEFERRED_FLUSH))
+	if (dmamap_untrusted(dev) || !dmamap_can_defer(dev, domain))
 		cookie->may_defer = false;
 	if (dev->iommu->shadow_on_flush)
 		cookie->shadowed = true;

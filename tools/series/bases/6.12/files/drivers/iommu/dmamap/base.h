@@ -78,6 +78,12 @@ static inline bool dmamap_unsupported(unsigned long attrs)
 	return false;
 }
 
+static inline bool dmamap_can_defer(struct device *dev,
+				    struct iommu_domain *domain)
+{
+	return device_iommu_capable(dev, IOMMU_CAP_DEFERRED_FLUSH);
+}
+
 static inline int dmamap_deferred_attach(struct device *dev,
 					 struct iommu_domain *domain)
 {

@@ -7,6 +7,7 @@
 #define _DMAMAP_BASE_H
 
 #include <linux/dma-map-ops.h>
+#include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/scatterlist.h>
@@ -75,6 +76,14 @@ static inline struct page *dmamap_pool_alloc(struct device *dev, size_t size,
 					     unsigned long attrs)
 {
 	return dma_alloc_from_pool(dev, size, cpu_addr, gfp, attrs, NULL);
+}
+
+/* Can an IOTLB flush be deferred? IOMMU drivers with generic page tables do not say so. */
+static inline bool dmamap_can_defer(struct device *dev,
+				    struct iommu_domain *domain)
+{
+	return iommupt_from_domain(domain) ||
+	       device_iommu_capable(dev, IOMMU_CAP_DEFERRED_FLUSH);
 }
 
 /* To attach it takes the mutex of the group, which another map can wait for. */
