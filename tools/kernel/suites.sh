@@ -39,13 +39,13 @@ results_of()
 	rm -f "$blocks".*
 }
 
-# once LOG: leaves out lines that were cut off and printed anew, as by kernels that
-# let a warning interrupt who prints.
+# once LOG: leaves out what was cut off and printed anew, as by kernels that let a
+# warning interrupt a line: mostly some of it had been printed, or nothing.
 once()
 {
-	awk '/^\*\* replaying previous printk message \*\*/ { held = 0; next }
-		held { print line }
-		{ line = $0; held = 1 }
+	awk '/^\*\* replaying previous printk message \*\*/ { again = 1; next }
+		held && !(again && index($0, line) == 1) { print line }
+		{ line = $0; held = 1; again = 0 }
 		END { if (held) print line }' "$1" >"$1.once"
 	mv "$1.once" "$1"
 }
