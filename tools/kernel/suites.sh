@@ -44,6 +44,17 @@ results_of()
 	rm -f "$blocks".*
 }
 
+# once LOG: leaves out what was cut off and printed anew, as by kernels that let a
+# warning interrupt a line: mostly some of it had been printed, or nothing.
+once()
+{
+	awk '/^\*\* replaying previous printk message \*\*/ { again = 1; next }
+		held && !(again && index($0, line) == 1) { print line }
+		{ line = $0; held = 1; again = 0 }
+		END { if (held) print line }' "$1" >"$1.once"
+	mv "$1.once" "$1"
+}
+
 # suites NAME LOG [OPTION...]: one boot, with these options of boot.
 suites()
 {
@@ -55,6 +66,7 @@ suites()
 		not_ok "$name: the boot"
 		return
 	fi
+	once "$log"
 	results_of "$log" >"$result"
 	grep -E '^.*(\[(FAILED|CRASHED|TIMEOUT)\]|\[ERROR\])' "$result" || true
 	n=$(count passed "$result")

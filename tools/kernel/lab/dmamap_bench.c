@@ -49,6 +49,10 @@
  *    The clock is read before, between and after.  Each boot can run one such case,
  *    and before all others.
  *
+ * 10. pieces.  Where the kernel has IOVA ranges that are linked piece by piece: memory of
+ *    the size, in pieces of 64 KiB of which no two meet, is linked and synced; then the
+ *    range is destroyed.
+ *
  * Output: one line per operation, "dmamap_bench: CASE op=OP key=value ...", and
  * a last line "dmamap_bench: done".  A case that could not run prints
  * "CASE error=ERRNO".  CASE is a group and a size, such as single-4096: bytes, or
@@ -114,6 +118,7 @@ MODULE_PARM_DESC(marks, "rounds of each case that a debugger can step through (d
  * @head: the mapping of @ring made last
  * @cpu: memory from dma_alloc_coherent()
  * @sgt: list being mapped
+ * @range: being linked
  * @domain: of page tables alone
  */
 struct bench {
@@ -127,6 +132,9 @@ struct bench {
 	unsigned int head;
 	void *cpu;
 	struct sg_table sgt;
+#ifdef DMA_IOVA_USE_SWIOTLB
+	struct dma_iova_state range;
+#endif
 	struct iommu_domain *domain;
 };
 
@@ -312,6 +320,35 @@ static int unmap_list(struct bench *b)
 	dma_unmap_sg(b->dev, b->sgt.sgl, b->sgt.orig_nents, DMA_FROM_DEVICE);
 	return 0;
 }
+
+#ifdef DMA_IOVA_USE_SWIOTLB
+static int destroy_pieces(struct bench *b)
+{
+	dma_iova_destroy(b->dev, &b->range, b->size, DMA_FROM_DEVICE, 0);
+	return 0;
+}
+
+static int link_pieces(struct bench *b)
+{
+	phys_addr_t phys = virt_to_phys(b->buf);
+	unsigned int at;
+	int ret = 0;
+
+	if (!dma_iova_try_alloc(b->dev, &b->range, phys, b->size))
+		return -EIO;
+	for (at = 0; !ret && at < b->size; at += SZ_64K)
+		ret = dma_iova_link(b->dev, &b->range, phys + 2 * at, at, SZ_64K,
+				    DMA_FROM_DEVICE, 0);
+	if (ret) {
+		dma_iova_destroy(b->dev, &b->range, at - SZ_64K, DMA_FROM_DEVICE, 0);
+		return ret;
+	}
+	ret = dma_iova_sync(b->dev, &b->range, 0, b->size);
+	if (ret)
+		destroy_pieces(b);
+	return ret;
+}
+#endif
 
 static int alloc_coherent(struct bench *b)
 {
@@ -579,7 +616,15 @@ static const unsigned int offset_sizes[] = { SZ_64K, SZ_1M, 0 };
 static const unsigned int table_sizes[] = { SZ_4K, SZ_64K, SZ_1M, SZ_2M, 0 };
 static const unsigned int block_sizes[] = { SZ_64K, SZ_1M, SZ_2M, 0 };
 
+#ifdef DMA_IOVA_USE_SWIOTLB
+static const unsigned int piece_sizes[] = { SZ_64K, SZ_256K, SZ_1M, 0 };
+#endif
+
 static const struct bench_group groups[] = {
+#ifdef DMA_IOVA_USE_SWIOTLB
+	{ .name = "pieces", .ops = { "link", "destroy" }, .bits = 64, .sizes = piece_sizes,
+	  .first = link_pieces, .second = destroy_pieces },
+#endif
 	{ .name = "single", .ops = { "map", "unmap" }, .bits = 64, .sizes = buffer_sizes,
 	  .first = map_single, .second = unmap_single },
 	{ .name = "single32", .ops = { "map", "unmap" }, .bits = 32, .sizes = few_sizes,

@@ -53,6 +53,25 @@ static void a_domain_that_maps_ranges_only_is_mapped(struct kunit *test)
 #endif
 }
 
+/* T13: drivers with generic page tables do not report IOMMU_CAP_DEFERRED_FLUSH */
+static void a_domain_that_maps_ranges_only_can_be_lazy(struct kunit *test)
+{
+#ifdef TEST_GENERIC_PT
+	struct mock_iommu *mock = test->priv;
+	struct device *dev;
+
+	mock->config.generic_pt = true;
+	mock->config.deferred_flush = false;
+	mock->config.domain_type = IOMMU_DOMAIN_DMA_FQ;
+	dev = mock_kunit_platform(test);
+	KUNIT_EXPECT_EQ(test, iommu_get_domain_for_dev(dev)->type,
+			IOMMU_DOMAIN_DMA_FQ);
+	KUNIT_EXPECT_NOT_NULL(test, dmamap_cookie(dev)->fq);
+#else
+	kunit_skip(test, "a kernel without generic page tables");
+#endif
+}
+
 static void expect_flushed(struct kunit *test, bool bounds)
 {
 	struct mock_iommu *mock = test->priv;
@@ -401,6 +420,7 @@ static void registers_need_no_cache_maintenance(struct kunit *test)
 
 static struct kunit_case later_cases[] = {
 	KUNIT_CASE(a_domain_that_maps_ranges_only_is_mapped),
+	KUNIT_CASE(a_domain_that_maps_ranges_only_can_be_lazy),
 	KUNIT_CASE(a_driver_that_gathers_nothing_flushes_mappings_with_bounds),
 	KUNIT_CASE(a_driver_that_gathers_nothing_flushes_other_mappings),
 	KUNIT_CASE(a_cookie_of_another_kind_is_left_alone),

@@ -59,6 +59,7 @@ static inline int unmap_init(struct kunit *test)
 	mock = test->priv;
 	mock->config.map_runs = kind->bounds;
 	mock->config.generic_pt = kind->generic_pt;
+	mock->config.deferred_flush = !kind->generic_pt;
 	mock->config.domain_type = kind->lazy ? IOMMU_DOMAIN_DMA_FQ :
 						IOMMU_DOMAIN_DMA;
 	set_aperture(test, SMALL);
