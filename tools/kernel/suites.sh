@@ -14,16 +14,11 @@ count()
 
 # ktap LOG: the console, less what kunit.py does not bear: whatever else comes
 # to be printed just below a KTAP header makes it lose the results that follow.
-# A warning may cut a line that another thread prints, which then comes again.
 ktap()
 {
-	awk '/^\*\* replaying previous printk message/ { held = 0; next }
-		held { print line }
-		{ line = $0; held = 1 }
-		END { if (held) print line }' "$1" |
 	awk '/KTAP version [0-9]+$/ { header = 1; print; next }
 		header && !/\] *(# |1\.\.|ok |not ok )/ { next }
-		{ header = 0; print }'
+		{ header = 0; print }' "$1"
 }
 
 # results_of LOG: what kunit.py makes of it. Suites that are built in begin
