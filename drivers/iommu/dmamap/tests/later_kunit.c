@@ -6,6 +6,7 @@
  * the trap as Documentation/dmamap/hacking.rst numbers them.
  */
 
+#include <kunit/static_stub.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu-debug-pagealloc.h>

@@ -10,6 +10,7 @@
  *    them twice.
  */
 
+#include <kunit/static_stub.h>
 #include <linux/delay.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
