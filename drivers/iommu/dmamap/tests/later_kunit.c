@@ -7,7 +7,6 @@
  */
 
 #include <kunit/static_stub.h>
-
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu-debug-pagealloc.h>
@@ -26,6 +25,11 @@ static u8 *new_page(struct kunit *test)
 	return page;
 }
 
+static phys_addr_t phys_at(struct device *dev, dma_addr_t addr)
+{
+	return mock_kunit_phys(dev, addr);
+}
+
 /* T1: a domain without map_pages() and unmap_pages() */
 static void a_domain_that_maps_ranges_only_is_mapped(struct kunit *test)
 {
@@ -42,7 +46,7 @@ static void a_domain_that_maps_ranges_only_is_mapped(struct kunit *test)
 
 		KUNIT_ASSERT_NE(test, addr, DMA_MAPPING_ERROR);
 		KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), sizes[i]);
-		KUNIT_EXPECT_EQ(test, mock_kunit_phys(dev, addr + sizes[i] - 1),
+		KUNIT_EXPECT_EQ(test, phys_at(dev, addr + sizes[i] - 1),
 				MMIO + sizes[i] - 1);
 		test_unmap(dev, addr, sizes[i], TWO_WAY);
 		KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), 0);
@@ -268,7 +272,7 @@ static void a_wrong_unmap_leaves_the_count_of_a_page(struct kunit *test)
 /* T10: to attach a device takes a mutex */
 static void refuse_no_more(void *unused)
 {
-	WRITE_ONCE(dmamap_may_refuse, false);
+	static_branch_disable(&dmamap_may_refuse);
 }
 
 static void no_device_is_attached_in_atomic_context(struct kunit *test)
@@ -283,7 +287,7 @@ static void no_device_is_attached_in_atomic_context(struct kunit *test)
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		kunit_skip(test, "nothing maps with interrupts disabled");
 	/* As in a crash kernel. */
-	WRITE_ONCE(dmamap_may_refuse, true);
+	static_branch_enable(&dmamap_may_refuse);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, refuse_no_more,
 							   NULL));
 	mock->config.defer_attach = true;

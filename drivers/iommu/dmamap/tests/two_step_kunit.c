@@ -11,7 +11,6 @@
  */
 
 #include <kunit/static_stub.h>
-
 #include <linux/delay.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
