@@ -65,18 +65,18 @@ static bool slot_fits(struct device *dev, phys_addr_t phys)
 bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state,
 			phys_addr_t phys, size_t size)
 {
+	struct dmamap_target target = { .phys = phys };
 	struct iommu_dma_cookie *cookie;
 	struct iommu_domain *domain;
-	struct dmamap_target target;
 	struct iova_domain *iovad;
 	struct span span;
 	dma_addr_t addr;
 
-	memset(state, 0, sizeof(*state));
+	*state = (struct dma_iova_state){ };
 	if (!use_dma_iommu(dev))
 		return false;
-	domain = iommu_get_dma_domain(dev);
-	cookie = domain->iova_cookie;
+	cookie = dmamap_cookie(dev);
+	domain = cookie->domain;
 	iovad = &cookie->iovad;
 	if (dmamap_check_device(dev, domain) || WARN_ON_ONCE(!size))
 		return false;
@@ -87,8 +87,6 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state,
 	if (dmamap_may_bounce(dev, 1, DMA_BIDIRECTIONAL) && !slot_fits(dev, phys))
 		return false;
 
-	target.phys = phys - iova_offset(iovad, phys);
-	target.piece = 0;
 	target.boundary = dma_get_seg_boundary(dev);
 	addr = dmamap_address_alloc(domain, dev, span.size, dma_get_mask(dev),
 				    &target);
