@@ -272,7 +272,7 @@ static void a_wrong_unmap_leaves_the_count_of_a_page(struct kunit *test)
 /* T10: to attach a device takes a mutex */
 static void refuse_no_more(void *unused)
 {
-	static_branch_disable(&dmamap_may_refuse);
+	WRITE_ONCE(dmamap_may_refuse, false);
 }
 
 static void no_device_is_attached_in_atomic_context(struct kunit *test)
@@ -287,7 +287,7 @@ static void no_device_is_attached_in_atomic_context(struct kunit *test)
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		kunit_skip(test, "nothing maps with interrupts disabled");
 	/* As in a crash kernel. */
-	static_branch_enable(&dmamap_may_refuse);
+	WRITE_ONCE(dmamap_may_refuse, true);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, refuse_no_more,
 							   NULL));
 	mock->config.defer_attach = true;
