@@ -24,7 +24,7 @@
  *
  * 4. Tables that an unmap takes out wait on the gather's freelist, which the owner
  *    frees behind an invalidation and a grace period.  Where the walker has to
- *    invalidate by itself (reclaim.h), it invalidates all of the domain: by
+ *    invalidate by itself (walk.c), it invalidates all of the domain: by
  *    a range, drivers invalidate leaves only.
  *
  * 5. What differs from generic_pt: an unmap of a part of a larger page changes

@@ -10,7 +10,7 @@
  *    Entries" (FS-PML5E .. FS-PTE).  Both have tables of 4 KiB with 512 entries,
  *    addresses at their own bits, and PS in blocks above the last level, which has
  *    number 1.  The second stage has 3 to 5 levels.  The first stage is the
- *    processor's paging, with 4 or 5.  They differ in struct vtd_stage only.
+ *    processor's paging, with 4 or 5.  They differ in struct ptw_stage only.
  *
  * 2. The second stage has no present bit: an entry is present when it gives some
  *    access.  Each leaf allows reading, because hardware without zero-length reads
