@@ -27,7 +27,13 @@ struct fixture {
 	DECLARE_BITMAP(map, WINDOW);
 };
 
-#define expect_warning(text)	pr_info("expected warning: " text "\n")
+void wait_for_ratelimit(void);
+
+#define expect_warning(text)						\
+do {									\
+	wait_for_ratelimit();						\
+	pr_info("expected warning: " text "\n");			\
+} while (0)
 
 /*
  * What a test has put into a cache is to be found there, though the test may
