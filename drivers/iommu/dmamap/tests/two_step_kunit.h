@@ -50,7 +50,7 @@ static inline u8 *new_memory(struct kunit *test, size_t size, unsigned int seed)
 }
 
 static inline struct iova_range alloc(struct kunit *test, struct device *dev,
-			       phys_addr_t phys, size_t size)
+				      phys_addr_t phys, size_t size)
 {
 	struct iova_range r = { .dev = dev };
 
