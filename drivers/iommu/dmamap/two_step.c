@@ -336,7 +336,8 @@ static void cache_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
  * @dir: direction of the transfers
  * @attrs: DMA_ATTR_* that it was linked with
  *
- * Flushes the IOTLB.
+ * Flushes the IOTLB.  If not all of the part is linked, this is reported, and its
+ * bounce slots are not freed.
  *
  * Context: any.
  */
@@ -363,8 +364,11 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state,
 	dmamap_removal_init(&removal, iommu_get_dma_domain(dev), true);
 	dmamap_removal_clear(&removal, span.addr, span.size);
 	iommu_iotlb_sync(removal.domain, &removal.gather);
-	if (removal.stuck)
+	/* What was not cleared may lead to a slot, so keep both. */
+	if (removal.stuck) {
 		dmamap_misuse(dev, "unmap", addr, size, "not all of it was linked");
+		return;
+	}
 	trace_dmamap_unmap(dev, span.addr, span.size);
 	put_slots(dev, &slots, dir, attrs);
 }
@@ -442,7 +446,10 @@ static bool claim(struct dmamap_removal *removal, struct device *dev,
  * @dir: direction of the transfers
  * @attrs: DMA_ATTR_* that it was linked with
  *
- * If something else is linked, this is reported, and nothing is unlinked or freed.
+ * If the last granule of @mapped_len is not linked, or one of the first %LINKED_FIND
+ * behind it is, this is reported, and nothing is unlinked or freed.  A hole before
+ * it is reported as well, and the range is not used again; if the page table has no
+ * bounds, or the range is linked in part, what is before the hole is unlinked then.
  *
  * Context: any.
  */
@@ -479,6 +486,10 @@ EXPORT_SYMBOL_GPL(dma_iova_destroy);
  * dma_iova_free - free a range of which nothing is linked
  * @dev: the device
  * @state: the range
+ *
+ * If one of its first %LINKED_FIND granules is linked, this is reported, and the
+ * range is not freed.
+ *
  * Context: any.
  */
 void dma_iova_free(struct device *dev, struct dma_iova_state *state)

@@ -342,6 +342,33 @@ static void a_refused_destroy_keeps_its_slots(struct kunit *test)
 	expect_all_free(test, dev);
 }
 
+/* What is behind a hole stays linked: the device still reaches its slot. */
+static void a_slot_behind_a_hole_is_kept(struct kunit *test)
+{
+	const size_t size = 3 * GRANULE, head = GRANULE - 512, tail = size - 512;
+	struct device *dev = untrusted(test);
+	u8 *memory = new_memory(test, 4 * GRANULE, 2);
+	phys_addr_t phys = virt_to_phys(memory) + 512, slot;
+	struct iova_range r = alloc(test, dev, phys, size);
+	long used;
+	int bad;
+
+	KUNIT_ASSERT_EQ(test, 0, link(&r, phys, 0, head));
+	KUNIT_ASSERT_EQ(test, 0, link(&r, phys + tail, tail, 512));
+	slot = mock_kunit_phys(dev, r.state.addr);
+	used = slots_used(dev);
+	bad = announce(dev);
+	unlink(&r, 0, size);
+	KUNIT_EXPECT_EQ(test, bad_unmaps(dev), bad + 1);
+	KUNIT_EXPECT_TRUE(test, is_slot(dev, r.state.addr + tail));
+	KUNIT_EXPECT_EQ(test, slots_used(dev), used);
+	unlink(&r, tail, 512);
+	give_slot(dev, slot, head);
+	dma_iova_free(dev, &r.state);
+	KUNIT_EXPECT_EQ(test, bad_unmaps(dev), bad + 1);
+	expect_all_free(test, dev);
+}
+
 static void a_slot_that_cannot_begin_there_is_not_tried(struct kunit *test)
 {
 	struct device *dev = untrusted(test);
@@ -565,6 +592,7 @@ static struct kunit_case two_step_bounce_cases[] = {
 	CASE(a_failed_link_frees_its_slots),
 	CASE(without_slots_a_link_fails_and_links_nothing),
 	CASE(a_refused_destroy_keeps_its_slots),
+	CASE(a_slot_behind_a_hole_is_kept),
 	CASE(a_slot_that_cannot_begin_there_is_not_tried),
 	CASE(registers_are_linked_as_such_and_never_bounced),
 	CASE(what_must_be_coherent_is_not_bounced),
