@@ -131,22 +131,22 @@ static struct iova *reserve_on(struct iova_domain *iovad, unsigned long *lo,
 }
 
 /*
- * Begin (@by 1) or end (@by -1) to extend ranges.  Meanwhile none of them may
- * be in a magazine: frees take the slow path, and do not append.
+ * Begin (@by 1) or end (@by -1) to extend ranges.  Meanwhile frees take the slow
+ * path and do not append to a magazine, because a range that is in one keeps its
+ * size.  A free that has begun before may still append.  Then the range is free
+ * with its old size, which the extended one refuses.
  */
 static void reserving(struct iova_domain *iovad, int by)
 {
 	struct iova_rcache *rcache = iovad->rcache;
-	unsigned long flags;
 
 	if (!rcache)
 		return;
-	raw_spin_lock_irqsave(&iovad->lock, flags);
+	guard(iova_domain)(iovad);
 	rcache->nr_cutting += by;
 	rcache->nr_reserving += by;
 	WRITE_ONCE(iovad->fast,
 		   rcache->nr_reserving ? &iova_no_cpu : rcache->cpus);
-	raw_spin_unlock_irqrestore(&iovad->lock, flags);
 }
 
 /**
