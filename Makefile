@@ -54,7 +54,7 @@ help:
 	@echo
 	@echo '  make demo     build a kernel, boot it in an emulator behind an IOMMU, do real I/O'
 	@echo '  make check    all tests but the long ones; closes with "N passed, N failed"'
-	@echo '  make check-all  those, too: KCSAN, PREEMPT_RT, failing allocations, torture; a night'
+	@echo '  make check-all  those, too: KCSAN, PREEMPT_RT, failing allocations, torture'
 	@echo
 	@echo '  make tree     the patched source in build/tree, the untouched one in build/base'
 	@echo '  make kernel   one kernel in build/ARCH-PROFILE-STACK'
