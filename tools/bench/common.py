@@ -12,7 +12,12 @@ import sys
 import time
 
 TOP = pathlib.Path(__file__).absolute().parent.parent.parent
-OUT = TOP / "build" / "bench"
+BASES = sorted(path.name for path in (TOP / "tools" / "series" / "bases").iterdir())
+BASE = os.environ.get("BASE") or "6.12"
+SHOWN = "build" if BASE == "6.12" else f"build/{BASE}"
+BUILD = TOP / SHOWN
+OUT = BUILD / "bench"
+SUFFIX = "" if BASE == "6.12" else f"-{BASE}"  # of files that there is one of for each base
 NAME = pathlib.Path(sys.argv[0]).name
 
 ARCHES = ("x86_64", "arm64")
@@ -32,9 +37,13 @@ def die(text):
     sys.exit(f"{NAME}: {text}")
 
 
+if BASE not in BASES:
+    die(f"unknown BASE '{BASE}': say one of {' '.join(BASES)}")
+
+
 def base_version():
     """Of the kernel that the series is for, such as '6.12.117'."""
-    makefile = (TOP / "build" / "base" / "Makefile").read_text().splitlines()[:8]
+    makefile = (BUILD / "base" / "Makefile").read_text().splitlines()[:8]
     parts = dict(line.split(" = ", 1) for line in makefile if " = " in line)
     return ".".join(parts[key] for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
 
@@ -43,10 +52,10 @@ def base_version():
 
 def kernel_of(arch, stack, profile="test"):
     """The folder of a kernel, relative to TOP."""
-    kernel = f"build/{arch}-{profile}-{stack}"
+    kernel = f"{SHOWN}/{arch}-{profile}-{stack}"
     if not (TOP / kernel).is_dir():
         die(f"{kernel} is missing: build it with "
-            f"make kernel ARCH={arch} PROFILE={profile} STACK={stack}")
+            f"make BASE={BASE} kernel ARCH={arch} PROFILE={profile} STACK={stack}")
     return kernel
 
 
@@ -87,12 +96,12 @@ def boot(module, arch, stack, name, append, more, profile="test"):
         die(f"{kernel} did not get through {append}")
     if lines[-1:] != ["done"]:
         die(f"{kernel} has no benchmark (CONFIG_{module.upper()}), or it did not end: "
-            f"see build/bench/{log.name}")
+            f"see {SHOWN}/bench/{log.name}")
     results = [parse(line) for line in lines if "=" in line]
     for result in results:
         if "error" in result:
             die(f"{kernel}: case {result['case']} failed with errno {result['error']}: "
-                f"see build/bench/{log.name}")
+                f"see {SHOWN}/bench/{log.name}")
     return results
 
 

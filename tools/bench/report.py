@@ -10,9 +10,9 @@ import re
 import shutil
 
 import sections
-from common import spaced
+from common import BASE, SUFFIX, spaced
 
-PAGE = "benchmarks.rst"
+PAGE = f"benchmarks{SUFFIX}.rst"
 SPDX = "SPDX-License-Identifier: GPL-2.0-only"
 STOCK_BETTER = "stock is better"
 UNEXPLAINED = "Not explained"
@@ -133,7 +133,11 @@ def text(data):
     return "\n".join(lines).lstrip() + "\n"
 
 
-# The page
+# The page, with pictures for the first base
+
+def shown(curve):
+    return curve["shown"] and curve["series"] and not SUFFIX
+
 
 def heading(title, under):
     return [title, under * len(title), ""]
@@ -181,8 +185,8 @@ def page(data):
     taken_sections = [s for s in (data["sections"].get(n) for n in sections.NAMES) if s]
     lines = [f".. {SPDX}", "",
              "..  Written by tools/bench/run --page from what it measured: do not edit.", ""]
-    lines += heading("New against stock: figures", "=")
-    lines += wrapped("``make bench`` measures all of this: the new allocator, mapping layer and "
+    lines += heading("New against stock: figures" + (f" on {BASE}" if SUFFIX else ""), "=")
+    lines += wrapped(f"``make {f'BASE={BASE} ' if SUFFIX else ''}bench`` measures all of this: the new allocator, mapping layer and "
                      "page tables against those of the base kernel, both built with the same "
                      "configuration and compiler, and run one after the other. Each table says in "
                      "which rows stock is better. A quotient above 1 is in favour of the new "
@@ -212,7 +216,7 @@ def page(data):
         for sentence in section["not_shown"]:
             lines += bullet(sentence)
         lines.append("")
-        for curve in (c for c in section["curves"] if c["shown"] and c["series"]):
+        for curve in (c for c in section["curves"] if shown(c)):
             lines += [f".. figure:: bench-{curve['name']}.svg",
                       f"   :alt: {curve['title']}", "", f"   {curve['title']}", ""]
         for table in (t for t in section["tables"] if t["rows"]):
@@ -306,7 +310,7 @@ def write(data, out):
 
 def publish(out, folder):
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("bench-*.svg"):
+    for old in () if SUFFIX else folder.glob("bench-*.svg"):
         old.unlink()
     wanted = (out / PAGE).read_text()
     for path in out.glob("bench-*.svg"):

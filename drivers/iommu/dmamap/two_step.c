@@ -37,10 +37,10 @@ static struct span span_of(struct iova_domain *iovad, dma_addr_t addr, size_t si
 			      .size = iova_align(iovad, size + offset) };
 }
 
-static struct span whole_of(struct device *dev, struct dma_iova_state *state)
+static struct span whole_of(struct iova_domain *iovad,
+			    struct dma_iova_state *state)
 {
-	return span_of(&dmamap_cookie(dev)->iovad, state->addr,
-		       dma_iova_size(state));
+	return span_of(iovad, state->addr, dma_iova_size(state));
 }
 
 /* Can a bounce slot begin where a buffer at @phys begins? */
@@ -104,11 +104,11 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state,
 EXPORT_SYMBOL_GPL(dma_iova_try_alloc);
 
 /* Map whole granules. */
-static int link_span(struct device *dev, struct dma_iova_state *state,
-		     struct span span, phys_addr_t phys, int prot)
+static int link_span(struct device *dev, struct iommu_domain *domain,
+		     struct dma_iova_state *state, struct span span,
+		     phys_addr_t phys, int prot)
 {
-	struct iommu_domain *domain = iommu_get_dma_domain(dev);
-	struct span whole = whole_of(dev, state);
+	struct span whole = whole_of(&domain->iova_cookie->iovad, state);
 	struct dmamap_runs runs __uninitialized;
 	int ret;
 
@@ -125,12 +125,13 @@ static int link_span(struct device *dev, struct dma_iova_state *state,
 }
 
 /* Link a piece of less than a granule, at either end of the range. */
-static int link_bounced(struct device *dev, struct dma_iova_state *state,
-			dma_addr_t addr, phys_addr_t phys, size_t size,
+static int link_bounced(struct device *dev, struct iommu_domain *domain,
+			struct dma_iova_state *state, dma_addr_t addr,
+			phys_addr_t phys, size_t size,
 			enum dma_data_direction dir, unsigned long attrs)
 {
 	bool coherent = dev_is_dma_coherent(dev);
-	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
+	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	phys_addr_t slot = dmamap_bounce(dev, phys, size, dir, attrs);
 	int ret = -EINVAL;
 
@@ -139,7 +140,7 @@ static int link_bounced(struct device *dev, struct dma_iova_state *state,
 	if (!coherent && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		arch_sync_dma_for_device(slot, size, dir);
 	if (iova_offset(iovad, slot) == iova_offset(iovad, addr))
-		ret = link_span(dev, state, span_of(iovad, addr, size),
+		ret = link_span(dev, domain, state, span_of(iovad, addr, size),
 				slot - iova_offset(iovad, slot),
 				dmamap_prot(dir, coherent, attrs));
 	if (ret)
@@ -171,7 +172,8 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state,
 		  phys_addr_t phys, size_t offset, size_t size,
 		  enum dma_data_direction dir, unsigned long attrs)
 {
-	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
+	struct iommu_domain *domain = iommu_get_dma_domain(dev);
+	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	bool coherent = dev_is_dma_coherent(dev);
 	size_t head, tail, done = 0, whole = dma_iova_size(state);
 	u64 before = state->__size;
@@ -194,7 +196,7 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state,
 		    !(attrs & (DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_MMIO)))
 			arch_sync_dma_for_device(phys, size, dir);
 		span = span_of(iovad, addr, size);
-		return link_span(dev, state, span,
+		return link_span(dev, domain, state, span,
 				 phys - iova_offset(iovad, phys), prot);
 	}
 
@@ -206,7 +208,8 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state,
 	if (head == size)
 		tail = 0;
 	if (head) {
-		ret = link_bounced(dev, state, addr, phys, head, dir, attrs);
+		ret = link_bounced(dev, domain, state, addr, phys, head, dir,
+				   attrs);
 		done = ret ? 0 : head;
 	}
 	if (!ret && head + tail < size) {
@@ -216,13 +219,13 @@ int dma_iova_link(struct device *dev, struct dma_iova_state *state,
 			arch_sync_dma_for_device(phys + head, middle, dir);
 		span.addr = addr + head;
 		span.size = middle;
-		ret = link_span(dev, state, span, phys + head, prot);
+		ret = link_span(dev, domain, state, span, phys + head, prot);
 		if (!ret)
 			done += middle;
 	}
 	if (!ret && tail)
-		ret = link_bounced(dev, state, addr + done, phys + done, tail,
-				   dir, attrs);
+		ret = link_bounced(dev, domain, state, addr + done,
+				   phys + done, tail, dir, attrs);
 	if (!ret)
 		return 0;
 	if (done)
@@ -246,11 +249,12 @@ EXPORT_SYMBOL_GPL(dma_iova_link);
 int dma_iova_sync(struct device *dev, struct dma_iova_state *state,
 		  size_t offset, size_t size)
 {
-	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
-	struct span span = span_of(iovad, state->addr + offset, size);
+	struct iommu_domain *domain = iommu_get_dma_domain(dev);
+	struct span span = span_of(&domain->iova_cookie->iovad,
+				   state->addr + offset, size);
 
 	dmamap_cache_flush(dev);
-	return dmamap_run_sync(iommu_get_dma_domain(dev), span.addr, span.size);
+	return dmamap_run_sync(domain, span.addr, span.size);
 }
 EXPORT_SYMBOL_GPL(dma_iova_sync);
 
@@ -460,7 +464,7 @@ void dma_iova_destroy(struct device *dev, struct dma_iova_state *state,
 	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
 	bool bounced = state->__size & DMA_IOVA_USE_SWIOTLB;
 	struct slots slots = { PHYS_ADDR_MAX, PHYS_ADDR_MAX };
-	struct span whole = whole_of(dev, state);
+	struct span whole = whole_of(iovad, state);
 	struct dmamap_removal removal;
 	size_t part = 0;
 

@@ -4,7 +4,7 @@
 import re
 import subprocess
 
-from common import NAME, OUT, TOP, die, kernel_of, parse
+from common import NAME, OUT, SHOWN, TOP, die, kernel_of, parse
 
 
 def programs(arch):
@@ -12,7 +12,7 @@ def programs(arch):
     if subprocess.run([TOP / "tools" / "kernel" / "bench-programs", arch],
                       check=False).returncode:
         die(f"the programs for a guest of {arch} cannot be had")
-    return f"build/bench-programs-{arch}.gz"
+    return f"{SHOWN}/bench-programs-{arch}.gz"
 
 
 def run_guest(arch, stack, script, name, append, more, limit=1500):
@@ -24,7 +24,7 @@ def run_guest(arch, stack, script, name, append, more, limit=1500):
                "--extra", programs(arch)] + more
     print(f"{NAME}: {arch} {stack}: {script} with {append}", flush=True)
     if subprocess.run(command, cwd=TOP, stdin=subprocess.DEVNULL, check=False).returncode:
-        die(f"{kernel} did not get through {script}: see build/bench/{log.name}")
+        die(f"{kernel} did not get through {script}: see {SHOWN}/bench/{log.name}")
     lines = re.findall(r"guest: bench (\S.*)\n", log.read_text(errors="replace"))
     for line in lines:
         if line.startswith("error"):

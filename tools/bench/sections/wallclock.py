@@ -7,7 +7,7 @@ import platform
 import re
 import subprocess
 
-from common import OUT, TOP, at_once, die
+from common import BUILD, OUT, TOP, at_once, die
 from sections import curve, table
 
 TITLE = "Wall clock, native"
@@ -54,10 +54,11 @@ PERF = re.compile(r"^(\d+),[^,]*,(cycles|cache-misses)", re.M)
 
 def make(folder):
     command = ["make", "--no-print-directory", "-s", "-C", f"tools/testing/{folder}",
-               f"{OUT.parent}/{folder}-user/bench"]
+               f"KTREE={BUILD / 'tree'}", f"O={BUILD / folder}-user",
+               f"{BUILD / folder}-user/bench"]
     if subprocess.run(command, cwd=TOP, check=False).returncode:
         die(f"tools/testing/{folder} does not build")
-    return OUT.parent / f"{folder}-user" / "bench"
+    return BUILD / f"{folder}-user" / "bench"
 
 
 def cachegrind(command):
