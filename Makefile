@@ -19,9 +19,9 @@ $(call one-of,FLAVOUR,$(FLAVOURS))
 $(call one-of,BASE,$(BASES))
 
 # What was not tried on 7.3 yet, or needs figures of it.
-not-yet-7.3 := check check-all series-check configs tools fuzz torture faults soak regressions fixes deb
+not-yet-7.3 := check check-all series-check configs tools fuzz torture faults soak regressions
 $(if $(filter $(not-yet-$(BASE)),$(MAKECMDGOALS)),$(error BASE=$(BASE) is without '$(filter \
-	$(not-yet-$(BASE)),$(MAKECMDGOALS))' so far: it has tree, kernel, kunit, devices, demo, bench and series))
+	$(not-yet-$(BASE)),$(MAKECMDGOALS))' so far: it has tree, kernel, kunit, devices, demo, bench, deb, fixes and series))
 
 # What a tool is to know it gets as arguments, but for BASE, which all of them heed:
 # a kernel build must not find our variables in its environment.
@@ -44,7 +44,6 @@ tools-packages  := python3 gcc make libc6-dev libncurses-dev libjson-c-dev mando
 build-arm64  := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 boot-arm64   := $(build-arm64) qemu-system-arm
 boot-x86_64  := qemu-system-x86
-deb-x86_64   := linux-config-6.12
 
 packages = @tools/deps $(sort $1)
 
@@ -82,7 +81,7 @@ help:
 	@echo '  (kunit, devices, bench, faults and soak take both architectures unless told)'
 	@echo
 	@echo '  BASE=7.3      Linux 7.3 instead of 6.12, in build/7.3: tree, kernel, series, kunit, devices,'
-	@echo '                demo and bench; make BASE=7.3 port lists what does not fit'
+	@echo '                demo, bench, deb and fixes; make BASE=7.3 port lists what does not fit'
 	@echo
 	@echo '  While you work: make kunit ARCH=x86_64 SUITE=iova builds what you changed and runs'
 	@echo '  one suite in a booted kernel. See Documentation/dmamap/hacking.rst'
@@ -171,7 +170,7 @@ faults soak: tree
 
 .PHONY: deb
 deb: tree
-	$(call packages,$(deb-packages) $(boot-$(arch)) $(deb-$(arch)) $(if $(DEBUG_INFO),dwarves))
+	$(call packages,$(deb-packages) $(boot-$(arch)) $(if $(DEBUG_INFO),dwarves))
 	@tools/kernel/deb $(if $(FLAVOUR),--flavour $(FLAVOUR)) $(if $(SUFFIX),--suffix '$(SUFFIX)') \
 		$(if $(REVISION),--revision '$(REVISION)') $(if $(DEBUG_INFO),--debug-info) $(arch)
 

@@ -14,12 +14,19 @@ from overlay import Problem
 KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
-def apt(base, *command, **more):
+def folder_of(base, arch=None):
+    """Where the lists of the base's suite are, for another architecture than the machine's if told."""
+    return os.path.join(base.build, f"apt-{arch}" if arch else "apt")
+
+
+def apt(base, *command, arch=None, **more):
     """Run a command of apt with what it has to know of the base."""
-    state = os.path.join(base.build, "apt")
+    state = folder_of(base, arch)
     told = {"Dir::State": state, "Dir::State::Lists": f"{state}/lists", "Dir::State::status": f"{state}/status",
             "Dir::Cache": f"{state}/cache", "Dir::Etc::SourceList": f"{state}/sources.list", "Dir::Etc::SourceParts": "-",
             "Debug::NoLocking": "1"} if base.suite else {}
+    if arch:
+        told |= {"APT::Architecture": arch, "APT::Architectures": arch}
     options = [word for name, value in told.items() for word in ("-o", f"{name}={value}")]
     try:
         return subprocess.run([command[0], *options, "-o", "APT::Sandbox::User=root", *command[1:]], capture_output=True,
@@ -39,7 +46,7 @@ def point_release(version):
     return tuple(map(int, found.groups())) if found else ()
 
 
-def update(base):
+def update(base, arch=None):
     """Bring the lists of the base's suite up to date; those of the machine are left to whoever runs it."""
     if not base.suite:
         return
@@ -47,14 +54,14 @@ def update(base):
                            capture_output=True, text=True).stdout.split()
     if not asked:
         raise Problem(f"apt knows no archive of Debian to ask for {base.suite}: run 'apt-get update'")
-    state = os.path.join(base.build, "apt")
+    state = folder_of(base, arch)
     for folder in "lists/partial", "cache/archives/partial":
         os.makedirs(os.path.join(state, folder), exist_ok=True)
     with open(os.path.join(state, "sources.list"), "w") as f:
         f.write(f"deb [signed-by={KEYS}] {asked[0]} {base.suite} main\n")
     with open(os.path.join(state, "status"), "w"):
         pass
-    ran = apt(base, "apt-get", "-q", "update")
+    ran = apt(base, "apt-get", "-q", "update", arch=arch)
     if ran.returncode or re.search("^(E|W|Err)[: ]", ran.stdout + ran.stderr, re.M):
         raise Problem(f"the packages of {base.suite} cannot be had, is there a network? apt-get says: {said(ran)}")
 
@@ -89,3 +96,17 @@ def download(base, version, folder):
             raise Problem(f"{base.package} {version} cannot be downloaded: is there a network, and do the package lists "
                           f"need 'apt-get update'? apt-get says: {said(ran)}")
     return glob.glob(pattern)[0]
+
+
+def unpack(base, package, arch):
+    """The folder with the files of another package of the base's suite, for an architecture as the distribution calls it."""
+    folder = folder_of(base, arch)
+    root = os.path.join(folder, "root")
+    if not os.path.isdir(os.path.join(root, "usr/share/doc", package)):
+        update(base, arch)
+        ran = apt(base, "apt-get", "-q", "download", package, arch=arch, cwd=folder)
+        there = glob.glob(os.path.join(glob.escape(folder), f"{package}_*.deb"))
+        if ran.returncode or not there:
+            raise Problem(f"{base.suite} has no {package} for {arch}, or it cannot be downloaded; apt-get says: {said(ran)}")
+        subprocess.run(["dpkg", "-x", sorted(there)[-1], root], check=True)
+    return root

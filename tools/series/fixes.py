@@ -7,12 +7,15 @@ from overlay import Problem
 
 
 class Fix:
-    """A file of tools/series/fixes: places, each a list of lines to keep (=), to take away (-) and to insert (+)."""
+    """A file of tools/series/fixes: places, each a list of lines to keep (=), to take away (-) and to insert (+).
+    One of the same name in the base's folder replaces it."""
 
-    def __init__(self, project, name):
+    def __init__(self, project, name, base=None):
         self.name, self.places = name, []
-        path = os.path.join(project, "tools/series/fixes", name + ".fix")
-        if not os.path.isfile(path):
+        paths = [os.path.join(project, "tools/series", folder, name + ".fix")
+                 for folder in (*([f"bases/{base}/fixes"] if base else []), "fixes")]
+        path = next((path for path in paths if os.path.isfile(path)), None)
+        if path is None:
             raise Problem(f"there is no {name}.fix in tools/series/fixes")
         for number, line in enumerate(overlay.read(path).decode().splitlines(), 1):
             if not line or line.startswith("#"):

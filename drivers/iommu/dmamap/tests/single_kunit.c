@@ -429,7 +429,7 @@ static void expect_hard_irq_works(struct kunit *test, struct device *dev)
 	sg_init_table(h->sgl, 2);
 	sg_set_buf(&h->sgl[0], h->buffer + GRANULE, 10);
 	sg_set_buf(&h->sgl[1], h->buffer + 2 * GRANULE, 10);
-	h->work = IRQ_WORK_INIT_HARD(map_in_hard_irq);
+	h->work = IRQ_WORK_INIT(map_in_hard_irq);
 	irq_work_queue(&h->work);
 	irq_work_sync(&h->work);
 	KUNIT_EXPECT_TRUE(test, h->in_irq);
