@@ -23,6 +23,8 @@ struct job {
 	const char *name;
 	size_t size, count;	/* of a call */
 	u64 step;		/* from one call to the next */
+	bool scattered;		/* no two pages meet in memory: map_runs() */
+	bool exact;		/* has bounds: unmap_exact() */
 };
 
 static const struct job jobs[] = {
@@ -31,6 +33,10 @@ static const struct job jobs[] = {
 	{ "256 x 4 KiB", SZ_4K, 256, SZ_1M },
 	{ "2 MiB", SZ_2M, 1, SZ_2M },
 	{ "512 x 4 KiB unmapped as 2 MiB", SZ_4K, 512, SZ_2M },
+	{ "4 KiB, exact", SZ_4K, 1, SZ_4K, .exact = true },
+	{ "16 scattered x 4 KiB", SZ_4K, 16, SZ_64K, .scattered = true },
+	{ "16 scattered x 4 KiB, exact", SZ_4K, 16, SZ_64K, .scattered = true, .exact = true },
+	{ "32 scattered x 4 KiB, exact", SZ_4K, 32, SZ_128K, .scattered = true, .exact = true },
 };
 
 static double now(void)
@@ -52,21 +58,54 @@ static void unmap(struct io_pgtable_ops *ops, u64 iova, const struct job *job)
 	}
 	iommu_iotlb_gather_init(&gather);
 	gather.queued = true;
-	if (ops->unmap_pages(ops, iova, size, count, &gather) != size * count)
+	/* The stock tables have no bounds. */
+	if (job->exact && ops->unmap_exact) {
+		if (!ops->unmap_exact(ops, iova, size * count, false, &gather))
+			abort();
+	} else if (ops->unmap_pages(ops, iova, size, count, &gather) != size * count) {
 		abort();
+	}
 	iommu_put_pages_list(&gather.freelist);
+}
+
+/* Every second page, from the last one down */
+static void map_scattered(struct io_pgtable_ops *ops, u64 iova, const struct job *job,
+			  int prot)
+{
+	struct iommu_run runs[32];
+	size_t mapped = 0, i;
+
+	for (i = 0; i < job->count; i++) {
+		runs[i].phys = SZ_4G + 2 * job->size * (job->count - i);
+		runs[i].size = job->size;
+	}
+	if (ops->map_runs) {
+		if (ops->map_runs(ops, iova, runs, job->count, prot, GFP_ATOMIC, &mapped))
+			abort();
+		return;
+	}
+	for (i = 0; i < job->count; i++)
+		if (ops->map_pages(ops, iova + i * job->size, runs[i].phys, job->size, 1,
+				   prot, GFP_ATOMIC, &mapped))
+			abort();
 }
 
 static void map(struct io_pgtable_ops *ops, u64 iova, const struct job *job)
 {
+	int prot = IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE;
 	size_t left = job->size * job->count;
 
+	if (job->exact && ops->unmap_exact)
+		prot |= IOMMU_OWNED;
+	if (job->scattered) {
+		map_scattered(ops, iova, job, prot);
+		return;
+	}
 	while (left) {
 		size_t mapped = 0;
 
 		if (ops->map_pages(ops, iova, iova, job->size, left / job->size,
-				   IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE,
-				   GFP_ATOMIC, &mapped))
+				   prot, GFP_ATOMIC, &mapped))
 			abort();
 		iova += mapped;
 		left -= mapped;
