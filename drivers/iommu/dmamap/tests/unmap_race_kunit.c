@@ -111,7 +111,7 @@ static bool race_start(struct race *r, bool interrupt)
 	r->nr = 1;
 	if (interrupt) {
 		test_hrtimer_setup(&r->timer, race_interrupt,
-				   HRTIMER_MODE_REL_PINNED_HARD);
+				   HRTIMER_MODE_REL_PINNED);
 		r->nr++;
 		/* There, hard interrupts may not unmap. */
 		return !IS_ENABLED(CONFIG_PREEMPT_RT);
@@ -143,7 +143,7 @@ static void race_once(struct race *r)
 	atomic_set(&r->won, 0);
 	if (r->interrupt) {
 		hrtimer_start(&r->timer, ns_to_ktime(delay % MAX_DELAY_NS),
-			      HRTIMER_MODE_REL_PINNED_HARD);
+			      HRTIMER_MODE_REL_PINNED);
 	} else {
 		/* Pairs with race_thread(), which reads @r->addr. */
 		smp_store_release(&r->round, r->round + 1);

@@ -296,6 +296,7 @@ void an_idle_domain_keeps_nothing(struct kunit *test)
 	struct iova_rcache *rcache = f->iovad.rcache;
 	unsigned int window;
 
+	let_reaper_come(f);
 	expect_no_pfn_twice(test, 1);
 	free_all(f, 1);
 	KUNIT_EXPECT_GT(test, stats_of(f).all_cached, 0);
@@ -317,6 +318,7 @@ void what_an_idle_domain_frees_late_leaves_it(struct kunit *test)
 	struct iova_rcache *rcache = f->iovad.rcache;
 	unsigned int window;
 
+	let_reaper_come(f);
 	for (f->nr = 0; f->nr < 300; f->nr++)
 		f->pfns[f->nr] = alloc_iova_fast(&f->iovad, 1, TOP, true);
 	for (window = 0; window < 4; window++)
@@ -337,7 +339,7 @@ void the_reaper_comes_by_itself(struct kunit *test)
 	struct fixture *f = test->priv;
 	int i;
 
-	cancel_delayed_work_sync(&f->iovad.rcache->reaper);
+	let_reaper_come(f);
 	expect_no_pfn_twice(test, 1);
 	free_all(f, 1);
 	for (i = 0; i < 150 && stats_of(f).counts.ranges; i++)

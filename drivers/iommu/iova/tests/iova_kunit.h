@@ -41,8 +41,12 @@ do {									\
  */
 static inline void keep_reaper_away(struct fixture *f)
 {
-	mod_delayed_work(system_dfl_wq, &f->iovad.rcache->reaper,
-			 3600 * HZ);
+	disable_delayed_work_sync(&f->iovad.rcache->reaper);
+}
+
+static inline void let_reaper_come(struct fixture *f)
+{
+	enable_delayed_work(&f->iovad.rcache->reaper);
 }
 
 static inline void run_reaper(struct fixture *f)
@@ -54,8 +58,9 @@ static inline void run_reaper(struct fixture *f)
 /* What happens at the end of a window, without the wait for it. */
 static inline void end_window(struct fixture *f)
 {
-	run_reaper(f);
-	keep_reaper_away(f);
+	struct work_struct *work = &f->iovad.rcache->reaper.work;
+
+	work->func(work);
 }
 
 static inline unsigned long below(struct fixture *f, unsigned long bound)
