@@ -20,10 +20,11 @@ fragments()
 {
 	local name file
 
-	for name in common "$1" "$2" "$2-$1" "stack-$3" "$2-$3" base base-profile; do
+	for name in common "$1" "$2" "$2-$1" "stack-$3" "$2-$3" base base/"$2" base/"$2-$1"; do
 		file=$here/config/$name.config
 		[ "$name" != base ] || file=$top/tools/series/bases/$BASE/config
-		[ "$name" != base-profile ] || file=$top/tools/series/bases/$BASE/$2.config
+		[ "$name" = "${name#base/}" ] ||
+			file=$top/tools/series/bases/$BASE/${name#base/}.config
 		[ ! -f "$file" ] || echo "$file"
 	done
 }
