@@ -25,11 +25,6 @@ static u8 *new_page(struct kunit *test)
 	return page;
 }
 
-static phys_addr_t phys_at(struct device *dev, dma_addr_t addr)
-{
-	return mock_kunit_phys(dev, addr);
-}
-
 /* T1: a domain without map_pages() and unmap_pages() */
 static void a_domain_that_maps_ranges_only_is_mapped(struct kunit *test)
 {
@@ -46,7 +41,7 @@ static void a_domain_that_maps_ranges_only_is_mapped(struct kunit *test)
 
 		KUNIT_ASSERT_NE(test, addr, DMA_MAPPING_ERROR);
 		KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), sizes[i]);
-		KUNIT_EXPECT_EQ(test, phys_at(dev, addr + sizes[i] - 1),
+		KUNIT_EXPECT_EQ(test, mock_kunit_phys(dev, addr + sizes[i] - 1),
 				MMIO + sizes[i] - 1);
 		test_unmap(dev, addr, sizes[i], TWO_WAY);
 		KUNIT_EXPECT_EQ(test, mock_live_bytes(dev), 0);
