@@ -62,7 +62,9 @@ static inline void test_compose_msi(struct msi_desc *desc, struct msi_msg *msg)
 /* Pages that were freed are counted as free then. */
 static inline void test_drain_pages(void)
 {
+	migrate_disable();
 	drain_local_pages(NULL);
+	migrate_enable();
 }
 
 static inline void *test_table_alloc(gfp_t gfp)
