@@ -7,13 +7,13 @@ from overlay import Problem
 
 
 class Fix:
-    """A file of tools/series/fixes: places, each a list of lines to keep (=), to take away (-) and to insert (+)."""
+    """A .fix file of a folder in tools/series: places, each a list of lines to keep (=), to take away (-) and to insert (+)."""
 
-    def __init__(self, project, name):
+    def __init__(self, project, name, folder="fixes"):
         self.name, self.places = name, []
-        path = os.path.join(project, "tools/series/fixes", name + ".fix")
+        path = os.path.join(project, "tools/series", folder, name + ".fix")
         if not os.path.isfile(path):
-            raise Problem(f"there is no {name}.fix in tools/series/fixes")
+            raise Problem(f"there is no {name}.fix in tools/series/{folder}")
         for number, line in enumerate(overlay.read(path).decode().splitlines(), 1):
             if not line or line.startswith("#"):
                 continue
