@@ -95,7 +95,7 @@ static void print(const char *name, unsigned int n, u64 mapped, u64 unmapped)
 		unmapped);
 }
 
-static int __init generic_pt_bench(void)
+static int __init count_map_and_unmap(void)
 {
 	const struct pt_iommu_vtdss_cfg cfg = {
 		.common.features = BIT(PT_FEAT_FLUSH_RANGE),
@@ -161,4 +161,4 @@ static int __init generic_pt_bench(void)
 	pr_info("generic_pt_bench: %s\n", bad ? "failed" : "done");
 	return 0;
 }
-late_initcall(generic_pt_bench);
+late_initcall(count_map_and_unmap);
