@@ -138,7 +138,7 @@ static int __init count_map_and_unmap(void)
 		}
 		print("KiB", kib[i], took, end);
 	}
-	for (n = 2; n <= MOST; n *= 2) {
+	for (n = 1; n <= MOST; n *= 2) {
 		for (pass = 0; pass < 2; pass++) {
 			took = COUNT(bad |= map_pages(n));
 			end = COUNT(bad |= unmap(n * PAGE_SIZE) != n * PAGE_SIZE);
