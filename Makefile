@@ -58,6 +58,7 @@ help:
 	@echo '  make tree     the patched source in build/tree, the untouched one in build/base'
 	@echo '  make kernel   one kernel in build/ARCH-PROFILE-STACK'
 	@echo '  make series   the patches with cover letters in build/series, tried on the base'
+	@echo '  make series-generic-pt  patches of generic_pt itself, for upstream, in build/7.3'
 	@echo '  make configs  what compiles and links in which configuration; users of the interfaces'
 	@echo '  make series-check  each patch builds without a warning, boots and passes; hours'
 	@echo
@@ -115,6 +116,13 @@ kernel: tree
 series: tree
 	$(call packages,$(tree-packages) perl)
 	@tools/series/series
+
+.PHONY: series-generic-pt
+series-generic-pt:
+	$(if $(filter-out 7.3,$(BASE)),$(error the series generic-pt is for 7.3: $(BASE) has no generic_pt))
+	$(call packages,$(tree-packages) perl)
+	@BASE=7.3 tools/series/tree --only-base
+	@BASE=7.3 tools/series/series --generic-pt
 
 .PHONY: port
 port:

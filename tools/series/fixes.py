@@ -7,16 +7,16 @@ from overlay import Problem
 
 
 class Fix:
-    """A file of tools/series/fixes: places, each a list of lines to keep (=), to take away (-) and to insert (+).
-    One of the same name in the base's folder replaces it."""
+    """A .fix file of a folder in tools/series: places, each a list of lines to keep (=), to take away (-) and to insert (+).
+    One of the same name in such a folder of the base replaces it."""
 
-    def __init__(self, project, name, base=None):
+    def __init__(self, project, name, folder="fixes", base=None):
         self.name, self.places = name, []
-        paths = [os.path.join(project, "tools/series", folder, name + ".fix")
-                 for folder in (*([f"bases/{base}/fixes"] if base else []), "fixes")]
+        paths = [os.path.join(project, "tools/series", place, name + ".fix")
+                 for place in (*([f"bases/{base}/{folder}"] if base else []), folder)]
         path = next((path for path in paths if os.path.isfile(path)), None)
         if path is None:
-            raise Problem(f"there is no {name}.fix in tools/series/fixes")
+            raise Problem(f"there is no {name}.fix in tools/series/{folder}")
         for number, line in enumerate(overlay.read(path).decode().splitlines(), 1):
             if not line or line.startswith("#"):
                 continue
