@@ -60,6 +60,31 @@ static void put_domain(const struct model *model, const struct domain *domain,
 	put_range(out, "free", first, last, address);
 }
 
+/* A mapping of a device with the sanitizer, and who made it and ended it. */
+static void put_records(const struct model *model, const struct domain *domain,
+			uint64_t address, FILE *out)
+{
+	size_t i;
+
+	for (i = 0; domain->in_dmamap && i < model->records.nr; i++) {
+		const struct record *record = &model->records.at[i];
+		uint64_t first = record->iova - record->guard;
+		int map = strcspn(record->stacks, " ");
+
+		if (record->domain != domain->dmamap_id || address < first ||
+		    address - first >= record->size + 2 * record->guard)
+			continue;
+		fprintf(out, "  %-10s  0x%016" PRIx64 ", %" PRIu64 " bytes, %s, %s %s\n",
+			record->state, record->iova, record->size, record->access,
+			record->driver, record->device);
+		fprintf(out, "            mapped %" PRIu64 " ms after boot: %.*s\n",
+			record->mapped_ms, map, record->stacks);
+		if (record->unmapped_ms)
+			fprintf(out, "            unmapped %" PRIu64 " ms after boot:%s\n",
+				record->unmapped_ms, record->stacks + map);
+	}
+}
+
 /* Wrong calls that named the address: what was there at that time. */
 static void put_misuses(const struct model *model, const char *device,
 			uint64_t address, FILE *out)
@@ -115,6 +140,7 @@ int at_print(const struct model *model, uint64_t address, const char *device,
 		if (!domain->in_iova || (device && domain->group != group))
 			continue;
 		put_domain(model, domain, address, out);
+		put_records(model, domain, address, out);
 		shown = true;
 	}
 	if (!shown) {

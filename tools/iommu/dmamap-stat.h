@@ -27,6 +27,7 @@
 #define WORD_MAX	16
 #define NAME_MAX_LEN	64
 #define SENTENCE_MAX	128
+#define STACKS_MAX	2048
 
 /* What is read from the kernel, and kept in a snapshot. */
 enum file_id {
@@ -39,6 +40,7 @@ enum file_id {
 	FILE_DMAMAP_RESERVED,
 	FILE_DMAMAP_COUNTERS,
 	FILE_DMAMAP_MISUSES,
+	FILE_DMAMAP_RECORDS,
 	NR_FILES,
 };
 
@@ -135,6 +137,21 @@ struct misuse {
 	char found[SENTENCE_MAX];
 };
 
+/* A mapping of a device with the sanitizer; as struct misuse. */
+struct record {
+	uint64_t domain;
+	char device[NAME_MAX_LEN];
+	char driver[NAME_MAX_LEN];
+	uint64_t iova;
+	uint64_t size;
+	char access[WORD_MAX];
+	uint64_t guard;
+	char state[WORD_MAX];
+	uint64_t mapped_ms;
+	uint64_t unmapped_ms;
+	char stacks[STACKS_MAX]; /* that of the map, and that of the unmap or - */
+};
+
 struct value {
 	char name[NAME_MAX_LEN];
 	char text[NAME_MAX_LEN];
@@ -167,6 +184,7 @@ struct model {
 	LIST(struct range) ranges;
 	LIST(struct device) devices;
 	LIST(struct misuse) misuses;
+	LIST(struct record) records;
 	LIST(struct value) about;
 	LIST(struct value) counters;
 };

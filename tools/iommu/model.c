@@ -33,6 +33,7 @@ enum column_type {
 	COLUMN_WORD,
 	COLUMN_NAME,
 	COLUMN_SENTENCE,
+	COLUMN_STACKS,
 };
 
 /**
@@ -118,6 +119,21 @@ static const struct column misuse_columns[] = {
 	NEEDED(struct misuse, "iova", iova),
 	NEEDED(struct misuse, "size", size),
 	{ "found", offsetof(struct misuse, found), COLUMN_SENTENCE, true },
+	{ }
+};
+
+static const struct column record_columns[] = {
+	NEEDED(struct record, "domain", domain),
+	{ "device", offsetof(struct record, device), COLUMN_NAME, true },
+	{ "driver", offsetof(struct record, driver), COLUMN_NAME, true },
+	NEEDED(struct record, "iova", iova),
+	NEEDED(struct record, "size", size),
+	{ "access", offsetof(struct record, access), COLUMN_WORD, true },
+	NEEDED(struct record, "guard", guard),
+	{ "state", offsetof(struct record, state), COLUMN_WORD, true },
+	NEEDED(struct record, "mapped_ms", mapped_ms),
+	NEEDED(struct record, "unmapped_ms", unmapped_ms),
+	{ "stacks", offsetof(struct record, stacks), COLUMN_STACKS, true },
 	{ }
 };
 
@@ -216,6 +232,7 @@ static int put_column(const struct column *column, const char *word, void *row)
 		[COLUMN_WORD]		= WORD_MAX,
 		[COLUMN_NAME]		= NAME_MAX_LEN,
 		[COLUMN_SENTENCE]	= SENTENCE_MAX,
+		[COLUMN_STACKS]		= STACKS_MAX,
 	};
 	void *member = (char *)row + column->offset;
 
@@ -253,7 +270,7 @@ static int bind_columns(struct lines *lines, const struct column *columns,
 			bound[i] = column;
 		else if (column->needed)
 			return misunderstood(lines);
-		if (column->type != COLUMN_SENTENCE)
+		if (column->type < COLUMN_SENTENCE)
 			continue;
 		if (i != lines->nr_words - 1)
 			return misunderstood(lines);
@@ -543,6 +560,9 @@ int model_parse(struct model *model, const struct source *source)
 	    parse_table(source, FILE_DMAMAP_MISUSES, misuse_columns,
 			sizeof(struct misuse), (void **)&model->misuses.at,
 			&model->misuses.nr) ||
+	    parse_table(source, FILE_DMAMAP_RECORDS, record_columns,
+			sizeof(struct record), (void **)&model->records.at,
+			&model->records.nr) ||
 	    parse_domains(model, source) || parse_ranges(model, source))
 		return -1;
 	return 0;
@@ -559,6 +579,7 @@ void model_free(struct model *model)
 	free(model->ranges.at);
 	free(model->devices.at);
 	free(model->misuses.at);
+	free(model->records.at);
 	free(model->about.at);
 	free(model->counters.at);
 	*model = (struct model){ };

@@ -59,6 +59,7 @@ const char *const file_names[NR_FILES] = {
 	[FILE_DMAMAP_RESERVED]	= "dmamap/reserved",
 	[FILE_DMAMAP_COUNTERS]	= "dmamap/counters",
 	[FILE_DMAMAP_MISUSES]	= "dmamap/misuses",
+	[FILE_DMAMAP_RECORDS]	= "dmamap/records",
 };
 
 static char error[512];
@@ -297,7 +298,8 @@ int source_read_live(struct source *source, const char *debugfs, bool ranges)
 		goto fail;
 	for (id = FILE_IOVA_DOMAINS; id < NR_FILES; id++) {
 		if (!ranges && (id == FILE_IOVA_RANGES ||
-				id == FILE_DMAMAP_RESERVED))
+				id == FILE_DMAMAP_RESERVED ||
+				id == FILE_DMAMAP_RECORDS))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", debugfs, file_names[id]);
 		err = read_path(path, &source->files[id]);

@@ -82,6 +82,20 @@ alloc_pfn(struct iommu_domain *domain, size_t size, unsigned int shift,
 				      size >> shift, limit_pfn, true);
 }
 
+/* The highest address that the device can use in the domain. */
+static __always_inline u64 highest(struct iommu_domain *domain,
+				   struct device *dev, u64 limit)
+{
+	if (unlikely(dev->bus_dma_limit))
+		limit = min_not_zero(limit, dev->bus_dma_limit);
+	if (domain->geometry.force_aperture)
+		limit = min_t(u64, limit, domain->geometry.aperture_end);
+	/* The end of the range must fit an unsigned long, too. */
+	if (!IS_ENABLED(CONFIG_64BIT))
+		limit = min_t(u64, limit, ULONG_MAX - PAGE_SIZE);
+	return limit;
+}
+
 /**
  * dmamap_address_alloc - allocate an IOVA range
  * @domain: domain of @dev
@@ -100,14 +114,7 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 	unsigned int shift = iova_shift(&cookie->iovad);
 	unsigned long low_pfn = DMA_BIT_MASK(32) >> shift, pfn = 0;
 
-	if (unlikely(dev->bus_dma_limit))
-		limit = min_not_zero(limit, dev->bus_dma_limit);
-	if (domain->geometry.force_aperture)
-		limit = min_t(u64, limit, domain->geometry.aperture_end);
-	/* The end of the range must fit an unsigned long, too. */
-	if (!IS_ENABLED(CONFIG_64BIT))
-		limit = min_t(u64, limit, ULONG_MAX - PAGE_SIZE);
-
+	limit = highest(domain, dev, limit);
 	/* A device that was removed has no addresses. */
 	if (unlikely(!limit))
 		return 0;
@@ -139,3 +146,55 @@ void dmamap_address_free(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 
 	free_iova_fast(iovad, iova_pfn(iovad, addr), size >> iova_shift(iovad));
 }
+
+/**
+ * dmamap_return_address - undo dmamap_take_address(), nothing was mapped there
+ * @cookie: the cookie of the domain
+ * @addr: lowest IOVA of the range
+ * @size: its bytes
+ * Context: any.
+ */
+void dmamap_return_address(struct iommu_dma_cookie *cookie, dma_addr_t addr,
+			   size_t size)
+{
+	dmamap_count(maps, -1);
+	if (!dmamap_watched_free(cookie, addr))
+		dmamap_address_free(cookie, addr, size);
+}
+
+#ifdef CONFIG_IOMMU_DMA_SANITIZER
+/**
+ * dmamap_address_alloc_guarded - allocate an IOVA range between two granules
+ * @domain: domain of @dev
+ * @dev: the device
+ * @size: bytes of the range, a multiple of the granule, not 0
+ * @limit: highest address that the device can use
+ *
+ * The range is aligned to its size, and so is its place among the segments of the
+ * device.  It does not use the caches, and is freed with free_iova().
+ * Context: any.
+ * Return: the lowest IOVA behind the first granule, or 0.
+ */
+dma_addr_t dmamap_address_alloc_guarded(struct iommu_domain *domain,
+					struct device *dev, size_t size,
+					u64 limit)
+{
+	struct iova_domain *iovad = &domain->iova_cookie->iovad;
+	unsigned int shift = iova_shift(iovad);
+	unsigned long align = roundup_pow_of_two(size >> shift), pfn;
+	struct iova_place place = {
+		.align_mask = align - 1,
+		.colour = align - 1,
+		.boundary_mask = ULONG_MAX,
+	};
+
+	limit = highest(domain, dev, limit);
+	if (!limit)
+		return 0;
+	if (dev->iommu->pci_32bit_workaround)
+		limit = min_t(u64, limit, DMA_BIT_MASK(32));
+	pfn = iova_alloc_placed(iovad, (size >> shift) + 2, limit >> shift,
+				&place);
+	return pfn ? (dma_addr_t)(pfn + 1) << shift : 0;
+}
+#endif

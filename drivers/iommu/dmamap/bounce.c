@@ -19,19 +19,29 @@
 #include "dmamap.h"
 #include "trace.h"
 
-/* Zero the rest of the granules of a slot. */
-static void clear_margins(struct device *dev, phys_addr_t slot, size_t size)
+/* Overwrite the rest of the granules of a slot. */
+static void fill_margins(struct device *dev, phys_addr_t slot, size_t size,
+			 u8 byte)
 {
 	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
 	size_t before = iova_offset(iovad, slot);
 	size_t whole = iova_align(iovad, before + size);
 	void *first = phys_to_virt(slot - before);
 
-	memset(first, 0, before);
-	memset(first + before + size, 0, whole - before - size);
+	memset(first, byte, before);
+	memset(first + before + size, byte, whole - before - size);
 	/* Memory may have old data. Overwrite it, despite DMA_ATTR_SKIP_CPU_SYNC. */
 	dmamap_cache(dev, slot - before, whole, DMA_TO_DEVICE, false);
 	dmamap_cache_flush(dev);
+}
+
+static noinline void watched_bounce(struct device *dev, phys_addr_t slot,
+				    size_t size)
+{
+	dmamap_count(bounces, 1);
+	dmamap_count(bounced_bytes, size);
+	if (dmamap_san_full(dmamap_cookie(dev)))
+		fill_margins(dev, slot, size, DMAMAP_CANARY);
 }
 
 /**
@@ -63,9 +73,9 @@ phys_addr_t dmamap_bounce(struct device *dev, phys_addr_t phys, size_t size,
 		return slot;
 
 	if (dmamap_untrusted(dev))
-		clear_margins(dev, slot, size);
-	dmamap_count(bounces, 1);
-	dmamap_count(bounced_bytes, size);
+		fill_margins(dev, slot, size, 0);
+	if (static_branch_unlikely(&dmamap_watching))
+		watched_bounce(dev, slot, size);
 	trace_dmamap_bounce(dev, slot, phys, size);
 	return slot;
 }

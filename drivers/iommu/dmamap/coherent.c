@@ -97,8 +97,8 @@ static dma_addr_t map_memory(struct device *dev, struct page **pages,
 
 	if (dmamap_check_device(dev, domain))
 		return 0;
-	addr = dmamap_address_alloc(domain, dev, size, dev->coherent_dma_mask,
-				    &aligned);
+	addr = dmamap_take_address(domain, dev, size, dev->coherent_dma_mask,
+				   &aligned, prot);
 	if (!addr)
 		return 0;
 	dmamap_runs_start(&runs, domain, addr, prot, gfp & ~GFP_PLACE);
@@ -112,13 +112,12 @@ static dma_addr_t map_memory(struct device *dev, struct page **pages,
 	if (!ret && !dmamap_record(domain->iova_cookie, addr, size, false))
 		ret = -ENOMEM;
 	if (!ret) {
-		dmamap_count(maps, 1);
 		trace_dmamap_map(dev, addr, page_to_phys(*pages), size);
 		return addr;
 	}
 	if (runs.addr != addr)
 		iommu_unmap(domain, addr, runs.addr - addr);
-	dmamap_address_free(domain->iova_cookie, addr, size);
+	dmamap_return_address(domain->iova_cookie, addr, size);
 	return 0;
 }
 

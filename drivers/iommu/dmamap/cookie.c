@@ -107,6 +107,7 @@ EXPORT_SYMBOL(iommu_get_msi_cookie);
 /* Undo init_addresses() and the reservations of devices. */
 static void drop_addresses(struct iommu_dma_cookie *cookie)
 {
+	dmamap_san_destroy(cookie);
 	if (cookie->queue)
 		dmamap_fq_destroy(cookie->queue);
 	dmamap_unreserve(cookie, &cookie->reserved);
@@ -297,6 +298,8 @@ void dmamap_setup(struct device *dev, struct iommu_domain *domain)
 	ret = join_domain(domain, dev);
 	if (!ret) {
 		dmamap_debugfs_add(domain->iova_cookie);
+		dmamap_fault_join(dev);
+		dmamap_san_join(domain->iova_cookie, dev);
 		return;
 	}
 	dev_err(dev, "failed to set up DMA through the IOMMU: %d; DMA mapping calls will fail\n",
@@ -319,6 +322,8 @@ static int __init dmamap_init(void)
 	if (is_kdump_kernel())
 		WRITE_ONCE(dmamap_may_refuse, true);
 	dmamap_debugfs_init();
+	dmamap_fault_init();
+	dmamap_san_init();
 	pr_info("dmamap: maps DMA through IOMMUs\n");
 	return 0;
 }

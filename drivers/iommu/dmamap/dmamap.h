@@ -23,6 +23,9 @@
  *	misuse.c	reports of wrong calls
  *	address.c	chooses an IOVA range
  *	flush_queue.c	unmapped ranges that wait for an IOTLB flush
+ *	fault.c		reports of faults
+ *	sanitize.c	guards and quarantine (sanitize.h)
+ *	records.c	who mapped what
  *	debugfs.c	debugfs files and counters
  *	base.h, table.h	what the files need from this version of the kernel
  *
@@ -51,6 +54,8 @@
  *	dmamap_ring.lock	a flush queue, with interrupts disabled.  It is
  *				not held to flush or to free memory
  *
+ *    The sanitizer has locks inside these (sanitize.h).
+ *
  *    The first two are mutexes.  Memory under them is allocated without I/O,
  *    because that I/O may wait for them.  To map, unmap or sync a buffer or list
  *    takes only the third, and works in hard interrupts (not with PREEMPT_RT).
@@ -72,6 +77,7 @@
 
 struct dmamap_fq;
 struct dmamap_ring;
+struct dmamap_san;
 struct seq_file;
 
 /* The state of a domain. */
@@ -96,6 +102,9 @@ struct iommu_dma_cookie {
 	int group;		/* number of the IOMMU group */
 	atomic_t bad_unmaps;	/* unmaps and syncs that were refused */
 	atomic_t refused_lazy;	/* requests for lazy mode that were refused */
+#ifdef CONFIG_IOMMU_DMA_SANITIZER
+	struct dmamap_san *san;	/* stays until the domain is destroyed, or %NULL */
+#endif
 };
 
 /* Hold a mutex of a cookie, and allocate without I/O. */
@@ -242,6 +251,8 @@ dma_addr_t dmamap_address_alloc(struct iommu_domain *domain, struct device *dev,
 				const struct dmamap_target *target);
 void dmamap_address_free(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 			 size_t size);
+void dmamap_return_address(struct iommu_dma_cookie *cookie, dma_addr_t addr,
+			   size_t size);
 
 #ifndef CONFIG_IOVA_GAP_TREE
 /* The stock allocator lacks these functions. */
@@ -277,6 +288,10 @@ void dmamap_fq_add(struct dmamap_ring *ring, unsigned long pfn,
 		   unsigned long pages, struct iommu_pages_list *tables);
 void dmamap_fq_drain(struct dmamap_fq *fq);
 void dmamap_fq_look(struct dmamap_fq *fq, struct dmamap_fq_state *state);
+bool dmamap_fq_holds(struct dmamap_fq *fq, unsigned long pfn);
+u32 dmamap_fq_defer(struct dmamap_ring *ring, struct iommu_pages_list *tables);
+bool dmamap_fq_flushed(struct dmamap_fq *fq, u32 started);
+void dmamap_fq_flush(struct dmamap_fq *fq);
 
 /**
  * dmamap_removal_init - prepare a removal, without a mapping to claim
@@ -320,26 +335,129 @@ struct dmamap_counts {
 	u64 bounced_bytes;
 };
 
+/* fault.c */
+void dmamap_explain(struct iommu_dma_cookie *cookie, dma_addr_t addr);
+void dmamap_fault_join(struct device *dev);
+void dmamap_fault_init(void);
+
 /* debugfs.c */
-DECLARE_STATIC_KEY_FALSE(dmamap_counting);
+DECLARE_STATIC_KEY_FALSE(dmamap_watching);
+extern bool dmamap_counting;
 DECLARE_PER_CPU(struct dmamap_counts, dmamap_counts);
 
 #ifdef CONFIG_DEBUG_FS
 void dmamap_debugfs_init(void);
 void dmamap_debugfs_add(struct iommu_dma_cookie *cookie);
 void dmamap_debugfs_del(struct iommu_dma_cookie *cookie);
+const char *dmamap_debugfs_describe(struct device *dev, u64 addr);
 #else
 static inline void dmamap_debugfs_init(void) { }
 static inline void dmamap_debugfs_add(struct iommu_dma_cookie *cookie) { }
 static inline void dmamap_debugfs_del(struct iommu_dma_cookie *cookie) { }
+static inline const char *dmamap_debugfs_describe(struct device *dev, u64 addr)
+{
+	return NULL;
+}
 #endif
 
 /* Count if "counting" in debugfs is 1. Otherwise this is a nop. */
 #define dmamap_count(what, by)						\
 do {									\
-	if (static_branch_unlikely(&dmamap_counting))			\
+	if (static_branch_unlikely(&dmamap_watching) &&			\
+	    READ_ONCE(dmamap_counting))					\
 		this_cpu_add(dmamap_counts.what, by);			\
 } while (0)
+
+/* What is beside a bounced buffer */
+#define DMAMAP_CANARY	0xca
+
+#ifdef CONFIG_IOMMU_DMA_SANITIZER
+/* sanitize.c */
+dma_addr_t dmamap_watched_alloc(struct iommu_domain *domain, struct device *dev,
+				size_t size, u64 limit,
+				const struct dmamap_target *target, int prot);
+void dmamap_watched_exact(struct iommu_dma_cookie *cookie, dma_addr_t addr,
+			  unsigned int offset, size_t bytes);
+bool dmamap_watched_free(struct iommu_dma_cookie *cookie, dma_addr_t addr);
+bool dmamap_watched_unmap(struct dmamap_removal *removal, struct device *dev,
+			  dma_addr_t addr);
+bool dmamap_san_full(struct iommu_dma_cookie *cookie);
+void dmamap_watched_slot(struct device *dev, dma_addr_t addr, phys_addr_t phys);
+void dmamap_san_drain(struct iommu_dma_cookie *cookie);
+void dmamap_san_join(struct iommu_dma_cookie *cookie, struct device *dev);
+void dmamap_san_destroy(struct iommu_dma_cookie *cookie);
+void dmamap_san_init(void);
+/* address.c */
+dma_addr_t dmamap_address_alloc_guarded(struct iommu_domain *domain,
+					struct device *dev, size_t size,
+					u64 limit);
+#else
+static inline dma_addr_t
+dmamap_watched_alloc(struct iommu_domain *domain, struct device *dev,
+		     size_t size, u64 limit,
+		     const struct dmamap_target *target, int prot)
+{
+	dma_addr_t addr = dmamap_address_alloc(domain, dev, size, limit, target);
+
+	if (addr)
+		this_cpu_inc(dmamap_counts.maps);
+	return addr;
+}
+
+static inline void dmamap_watched_exact(struct iommu_dma_cookie *cookie,
+					dma_addr_t addr, unsigned int offset,
+					size_t bytes)
+{
+}
+
+static inline bool dmamap_watched_free(struct iommu_dma_cookie *cookie,
+				       dma_addr_t addr)
+{
+	return false;
+}
+
+static inline bool dmamap_watched_unmap(struct dmamap_removal *removal,
+					struct device *dev, dma_addr_t addr)
+{
+	this_cpu_inc(dmamap_counts.unmaps);
+	return false;
+}
+
+static inline bool dmamap_san_full(struct iommu_dma_cookie *cookie)
+{
+	return false;
+}
+
+static inline void dmamap_watched_slot(struct device *dev, dma_addr_t addr,
+				       phys_addr_t phys) { }
+static inline void dmamap_san_drain(struct iommu_dma_cookie *cookie) { }
+static inline void dmamap_san_join(struct iommu_dma_cookie *cookie,
+				   struct device *dev) { }
+static inline void dmamap_san_destroy(struct iommu_dma_cookie *cookie) { }
+static inline void dmamap_san_init(void) { }
+#endif
+
+/**
+ * dmamap_take_address - allocate an IOVA range for a mapping
+ * @domain: domain of @dev
+ * @dev: the device
+ * @size: bytes, a multiple of the granule, not 0
+ * @limit: highest address that the device can use
+ * @target: the memory that the range will be mapped to
+ * @prot: IOMMU_* flags
+ * Context: any.
+ * Return: the lowest IOVA, or 0.
+ */
+static __always_inline dma_addr_t
+dmamap_take_address(struct iommu_domain *domain, struct device *dev,
+		    size_t size, u64 limit, const struct dmamap_target *target,
+		    int prot)
+{
+	if (static_branch_unlikely(&dmamap_watching))
+		return dmamap_watched_alloc(domain, dev, size, limit, target,
+					    prot);
+	return dmamap_address_alloc(domain, dev, size, limit, target);
+}
 
 /**
  * dmamap_cookie - the cookie of a device's default domain

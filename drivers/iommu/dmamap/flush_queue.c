@@ -347,6 +347,87 @@ void dmamap_fq_drain(struct dmamap_fq *fq)
 	fq_reap(fq);
 }
 
+static bool ring_holds(struct dmamap_ring *ring, unsigned long pfn)
+{
+	struct fq_entry *entry;
+	bool found = false;
+	u32 i;
+
+	scoped_guard(spinlock_irqsave, &ring->lock) {
+		for (i = 0; i < ring->nr && !found; i++) {
+			entry = ring->entries + ((ring->first + i) & ring->mask);
+			found = pfn - entry->pfn < entry->pages;
+		}
+	}
+	return found;
+}
+
+/**
+ * dmamap_fq_holds - does an IOVA wait in a queue?
+ * @fq: the queue
+ * @pfn: the IOVA
+ * Context: any.
+ */
+bool dmamap_fq_holds(struct dmamap_fq *fq, unsigned long pfn)
+{
+	struct dmamap_ring *ring;
+	int cpu = -1;
+
+	while ((ring = fq_next_ring(fq, &cpu)))
+		if (ring_holds(ring, pfn))
+			return true;
+	return false;
+}
+
+#ifdef CONFIG_IOMMU_DMA_SANITIZER
+/**
+ * dmamap_fq_defer - ask for a flush, for a range that others keep until then
+ * @ring: from dmamap_fq_ring()
+ * @tables: page table pages that were detached; not to be used afterwards
+ * Context: any.
+ * Return: what dmamap_fq_flushed() takes.
+ */
+u32 dmamap_fq_defer(struct dmamap_ring *ring, struct iommu_pages_list *tables)
+{
+	struct dmamap_fq *fq = ring->fq;
+	u32 started;
+
+	/* As in dmamap_fq_add(). */
+	smp_mb();
+	scoped_guard(spinlock_irqsave, &ring->lock) {
+		started = atomic_read(&fq->started);
+		if (!iommu_pages_list_empty(tables)) {
+			iommu_pages_list_splice(tables, &ring->fresh);
+			ring->fresh_started = started;
+		}
+	}
+	if (!READ_ONCE(fq->armed))
+		fq_arm(fq);
+	return started;
+}
+
+/**
+ * dmamap_fq_flushed - has a flush finished that dmamap_fq_defer() asked for?
+ * @fq: the queue
+ * @started: what it returned
+ * Context: any.
+ */
+bool dmamap_fq_flushed(struct dmamap_fq *fq, u32 started)
+{
+	return fq_done(atomic_read(&fq->finished), started);
+}
+
+/**
+ * dmamap_fq_flush - flush, and free nothing
+ * @fq: the queue
+ * Context: any. Waits for the IOMMU.
+ */
+void dmamap_fq_flush(struct dmamap_fq *fq)
+{
+	fq_flush(fq);
+}
+#endif
+
 /**
  * dmamap_fq_look - take a snapshot of a queue, without locks
  * @fq: the queue

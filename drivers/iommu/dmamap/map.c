@@ -26,8 +26,11 @@ void dmamap_unmap_known(struct device *dev, dma_addr_t addr, size_t size,
 		dmamap_cache(dev, phys, size, dir, true);
 		dmamap_cache_flush(dev);
 	}
-	if (slots)
+	if (slots) {
+		if (static_branch_unlikely(&dmamap_watching))
+			dmamap_watched_slot(dev, addr, phys);
 		swiotlb_tbl_unmap_single(dev, phys, size, dir, attrs);
+	}
 }
 
 /* Entries that meet at the end of a granule can share a segment. */

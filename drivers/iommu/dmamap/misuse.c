@@ -156,6 +156,7 @@ void dmamap_misuse(struct device *dev, const char *call, dma_addr_t addr,
 	else
 		dev_err(dev, "%s of IOVA %pad, %zu bytes: %s (error %u of this driver)\n",
 			call, &addr, size, misuse.found, nr);
+	dmamap_explain(domain->iova_cookie, addr);
 	strscpy(misuse.device, dev_name(dev));
 	strscpy(misuse.driver, dev_driver_string(dev));
 	/* A column of the debugfs file is one word. */

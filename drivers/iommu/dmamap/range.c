@@ -145,17 +145,9 @@ bool dmamap_record(struct iommu_dma_cookie *cookie, dma_addr_t addr,
 				 addr >> iova_shift(&cookie->iovad), size, gaps);
 }
 
-/**
- * dmamap_range_map - map physical memory or registers
- * @dev: the device
- * @phys: first byte
- * @size: bytes
- * @prot: IOMMU_* flags
- * Context: any.
- * Return: IOVA of the first byte, or DMA_MAPPING_ERROR, also for 0 bytes.
- */
-dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
-			    int prot)
+/* @watched: %dmamap_watching is on */
+static __always_inline dma_addr_t range_map(struct device *dev, phys_addr_t phys,
+					    size_t size, int prot, bool watched)
 {
 	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	struct iommu_dma_cookie *cookie = domain->iova_cookie;
@@ -178,8 +170,10 @@ dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 	if (unlikely(size - 1 >= len))
 		return DMA_MAPPING_ERROR;
 
-	addr = dmamap_address_alloc(domain, dev, len, dma_get_mask(dev),
-				    &target);
+	addr = watched ? dmamap_watched_alloc(domain, dev, len, dma_get_mask(dev),
+					      &target, prot) :
+			 dmamap_address_alloc(domain, dev, len, dma_get_mask(dev),
+					      &target);
 	if (unlikely(!addr))
 		return DMA_MAPPING_ERROR;
 	if (unlikely(map_run(domain, addr, target.phys, len, prot, GFP_ATOMIC)))
@@ -187,15 +181,39 @@ dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
 	if (unlikely(dmamap_run_sync(domain, addr, len)) ||
 	    unlikely(!dmamap_record(cookie, addr, len, false)))
 		goto unmap;
-	dmamap_count(maps, 1);
+	if (watched)
+		dmamap_watched_exact(cookie, addr, offset, size);
 	trace_dmamap_map(dev, addr, target.phys, len);
 	return addr + offset;
 
 unmap:
 	iommu_unmap(domain, addr, len);
 free_address:
-	dmamap_address_free(cookie, addr, len);
+	dmamap_return_address(cookie, addr, len);
 	return DMA_MAPPING_ERROR;
+}
+
+static noinline dma_addr_t range_map_watched(struct device *dev, phys_addr_t phys,
+					     size_t size, int prot)
+{
+	return range_map(dev, phys, size, prot, true);
+}
+
+/**
+ * dmamap_range_map - map physical memory or registers
+ * @dev: the device
+ * @phys: first byte
+ * @size: bytes
+ * @prot: IOMMU_* flags
+ * Context: any.
+ * Return: IOVA of the first byte, or DMA_MAPPING_ERROR, also for 0 bytes.
+ */
+dma_addr_t dmamap_range_map(struct device *dev, phys_addr_t phys, size_t size,
+			    int prot)
+{
+	if (static_branch_unlikely(&dmamap_watching))
+		return range_map_watched(dev, phys, size, prot);
+	return range_map(dev, phys, size, prot, false);
 }
 
 /* dmamap_removal_start() for drivers without unmap_exact() */
@@ -263,6 +281,31 @@ bool dmamap_removal_start(struct dmamap_removal *removal, struct device *dev,
 	return start_recorded(removal, addr, size, gaps);
 }
 
+/* Flush and free a range that is cleared, or queue it for that. */
+static __always_inline void end(struct dmamap_removal *removal,
+				struct iova_domain *iovad, unsigned long pfn,
+				unsigned long pages)
+{
+	if (removal->ring) {
+		dmamap_fq_add(removal->ring, pfn, pages,
+			      &removal->gather.freelist);
+	} else {
+		iommu_iotlb_sync(removal->domain, &removal->gather);
+		free_iova_fast(iovad, pfn, pages);
+	}
+}
+
+/* The same while %dmamap_watching is on */
+static noinline void end_watched(struct dmamap_removal *removal,
+				 struct device *dev, dma_addr_t addr, size_t size)
+{
+	struct iova_domain *iovad = &removal->domain->iova_cookie->iovad;
+
+	if (!dmamap_watched_unmap(removal, dev, addr))
+		end(removal, iovad, iova_pfn(iovad, addr),
+		    size >> iova_shift(iovad));
+}
+
 /**
  * dmamap_removal_end - flush the IOTLB and free the range, or queue it for that
  * @removal: the removal
@@ -289,15 +332,12 @@ bool dmamap_removal_end(struct dmamap_removal *removal, struct device *dev,
 			      "the IOMMU driver has not cleared it; not used again");
 		return false;
 	}
-	dmamap_count(unmaps, 1);
 	trace_dmamap_unmap(dev, addr, size);
-	if (removal->ring) {
-		dmamap_fq_add(removal->ring, pfn, pages,
-			      &removal->gather.freelist);
-	} else {
-		iommu_iotlb_sync(removal->domain, &removal->gather);
-		free_iova_fast(iovad, pfn, pages);
+	if (static_branch_unlikely(&dmamap_watching)) {
+		end_watched(removal, dev, addr, size);
+		return true;
 	}
+	end(removal, iovad, pfn, pages);
 	return true;
 }
 

@@ -102,6 +102,7 @@ static int reserve_bytes(struct iommu_dma_cookie *cookie, struct device *dev,
 			usleep_range(1000, 2000);
 		if (cookie->queue)
 			dmamap_fq_drain(cookie->queue);
+		dmamap_san_drain(cookie);
 		iova_drain(iovad);
 	}
 	if (ret == -EBUSY)

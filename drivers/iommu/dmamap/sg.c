@@ -450,6 +450,13 @@ undo:
 	return bus;
 }
 
+static noinline dma_addr_t watched_address(struct device *dev,
+					   const struct layout *layout, int prot)
+{
+	return dmamap_watched_alloc(iommu_get_dma_domain(dev), dev, layout->total,
+				    dma_get_mask(dev), &layout->target, prot);
+}
+
 int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		     enum dma_data_direction dir, unsigned long attrs)
 {
@@ -478,14 +485,17 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 
 	if (likely(layout.total)) {
 		ret = -ENOMEM;
-		addr = dmamap_address_alloc(domain, dev, layout.total,
-					    dma_get_mask(dev), &layout.target);
+		if (static_branch_unlikely(&dmamap_watching))
+			addr = watched_address(dev, &layout, prot);
+		else
+			addr = dmamap_address_alloc(domain, dev, layout.total,
+						    dma_get_mask(dev),
+						    &layout.target);
 		if (unlikely(!addr))
 			goto clear;
 		ret = map_list(domain, addr, sgl, nents, prot, &layout);
 		if (unlikely(ret))
 			goto free_address;
-		dmamap_count(maps, 1);
 		trace_dmamap_map_sg(dev, addr, layout.total);
 	}
 	if (likely(layout.plain))
@@ -493,7 +503,7 @@ int iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	return finish(dev, sgl, nents, addr, layout.target.boundary) ?: -EINVAL;
 
 free_address:
-	dmamap_address_free(domain->iova_cookie, addr, layout.total);
+	dmamap_return_address(domain->iova_cookie, addr, layout.total);
 clear:
 	clear_list(sgl, nents);
 	return ret;

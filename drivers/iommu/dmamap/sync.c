@@ -58,8 +58,12 @@ static __always_inline void sync_single(struct device *dev, dma_addr_t addr,
 		swiotlb_sync_single_for_device(dev, phys, size, dir);
 	dmamap_cache(dev, phys, size, dir, for_cpu);
 	dmamap_cache_flush(dev);
-	if (for_cpu)
-		swiotlb_sync_single_for_cpu(dev, phys, size, dir);
+	if (!for_cpu)
+		return;
+	if (static_branch_unlikely(&dmamap_watching) &&
+	    swiotlb_find_pool(dev, phys))
+		dmamap_watched_slot(dev, addr, phys);
+	swiotlb_sync_single_for_cpu(dev, phys, size, dir);
 }
 
 static __always_inline void sync_sg(struct device *dev, struct scatterlist *sgl,

@@ -88,15 +88,16 @@ bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state,
 		return false;
 
 	target.boundary = dma_get_seg_boundary(dev);
-	addr = dmamap_address_alloc(domain, dev, span.size, dma_get_mask(dev),
-				    &target);
+	addr = dmamap_take_address(domain, dev, span.size, dma_get_mask(dev),
+				   &target, IOMMU_READ | IOMMU_WRITE);
 	if (!addr)
 		return false;
 	if (!dmamap_record(cookie, addr, span.size, true)) {
-		dmamap_address_free(cookie, addr, span.size);
+		dmamap_return_address(cookie, addr, span.size);
 		return false;
 	}
-	dmamap_count(maps, 1);
+	if (static_branch_unlikely(&dmamap_watching))
+		dmamap_watched_exact(cookie, addr, iova_offset(iovad, phys), size);
 	state->addr = addr + iova_offset(iovad, phys);
 	state->__size = size;
 	return true;

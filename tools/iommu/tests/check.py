@@ -137,6 +137,26 @@ def at_tells_the_wrong_calls_there():
                 f"--at tells of wrong call {row['nr']}", f"{got} {past}")
 
 
+def at_tells_the_records_there(folder):
+    """Of a guest with the sanitizer: who mapped it and who unmapped it, in its domain and with its guards only."""
+    path = os.path.join(folder, "records")
+    files = sections(GUEST)
+    row = next(r for r in rows(files["dmamap/domains"]) if r["iova"] != "0")
+    files["dmamap/records"] = (
+        "domain device driver iova size access guard state mapped_ms unmapped_ms stacks\n"
+        f"{row['domain']} 0000:00:09.0 edu 0xabcde010 100 w 4096 quarantine 17 23 map_it+0x1/0x2<probe+0x3/0x9 unmap_it+0x4/0x5\n"
+        f"{row['domain']} 0000:00:09.0 edu 0xabce5000 4096 r 0 live 18 0 other+0x1/0x2 -\n")
+    save(path, files)
+    got = run("--at", "abcde020", "--snapshot", path)
+    verdict(got.stdout.count("map_it+0x1/0x2<probe+0x3/0x9") == 1 and "17 ms after boot" in got.stdout
+            and "unmapped 23 ms after boot: unmap_it+0x4/0x5" in got.stdout and "other" not in got.stdout,
+            "--at tells who mapped and unmapped what is there", f"{got.stdout} {got.stderr}")
+    got = run("--at", "abce5fff", "--snapshot", path)
+    verdict("other+0x1/0x2" in got.stdout and "unmapped" not in got.stdout, "--at tells of a live mapping who mapped it", got.stdout)
+    got = run("--at", "abce6000", "--snapshot", path)
+    verdict("ms after boot" not in got.stdout and not got.returncode, "--at tells nothing of what has no record", got.stdout)
+
+
 def map_counts_holes_by_order():
     """The aligned blocks add up to the holes, and are as few as can be."""
     wrong = []
@@ -762,6 +782,7 @@ ELSE = (
     long_names_fit_80_columns,
     at_says_what_is_there,
     at_tells_the_wrong_calls_there,
+    at_tells_the_records_there,
     json_is_as_the_manual_says,
     an_interval_prints_sums_and_rates,
     the_version_is_a_kernels,
