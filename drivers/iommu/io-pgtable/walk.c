@@ -87,12 +87,18 @@
  *    process context.  It need not wait for ATCs, which hold no tables.  Without
  *    a worker an unmap gives up all tables that it covers.
  *
- * 6. This file is compiled once.  What it has to know of a format is in struct ptw.
+ * 6. A format may let the root grow (ptw_grow()): it becomes the first table of a new
+ *    root.  The new one and its height are published in one word, ptw.start, and the
+ *    addresses that it adds afterwards.  A walk that still begins at the old root
+ *    sees the same entries below it.
+ *
+ * 7. This file is compiled once.  What it has to know of a format is in struct ptw.
  */
 
 #define PTW_KIND	(ptw->kind)
 #define PTW_TABLE	(ptw->table & ptw->kind)
 #define PTW_OPEN	(ptw->open)
+#define PTW_GROWS	(ptw->start)
 
 #include "walk.h"
 
@@ -202,6 +208,15 @@ static bool ptw_is_unused(const struct ptw *ptw, u64 *table,
 	return true;
 }
 
+/* The height of the root.  A walk from here on begins there, or at a later root. */
+static unsigned int ptw_top(struct ptw *ptw)
+{
+	unsigned int shift;
+
+	ptw_root_slot(ptw, 0, &shift);
+	return (shift - ptw_shift(ptw->f, 0)) / ptw_bits(ptw->f);
+}
+
 /* Arm the worker. */
 void ptw_wake(struct ptw *ptw)
 {
@@ -307,6 +322,7 @@ void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height, u64 first,
 		 u64 last, struct iommu_iotlb_gather *gather)
 {
 	u64 mask = (1ULL << ptw_shift(ptw->f, height + 1)) - 1, end = iova | mask;
+	unsigned int top = ptw_top(ptw);
 	bool gathers = ptw_gathers(ptw, gather);
 	struct ptw_format f = ptw->f;
 	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
@@ -315,7 +331,7 @@ void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height, u64 first,
 	if (ptw->iop.cfg.reclaim &&
 	    ((iova & ~mask) - first) / (mask + 1) < PTW_RESERVE)
 		return;
-	while (++height <= ptw->top) {
+	while (++height <= top) {
 		u64 *slot, *table, entry;
 		unsigned int shift;
 
@@ -368,11 +384,19 @@ flush:
 	return 0;
 }
 
+/* What an entry at @height that refers to a table has beside its address. */
+static u64 ptw_table_bits(const struct ptw *ptw, unsigned int height)
+{
+	return ptw->table + height * ptw->level;
+}
+
 /* Put @table in the place of @old at *@slot; fails if the slot holds another. */
-bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table)
+bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table,
+		 unsigned int height)
 {
 	u64 phys = virt_to_phys(table);
-	u64 entry = (phys & ptw->address) | (phys >> 36 & ptw->high) | ptw->table;
+	u64 entry = (phys & ptw->address) | (phys >> 36 & ptw->high) |
+		    ptw_table_bits(ptw, height);
 
 	if (ptw->iop.cfg.coherent_walk)
 		entry |= PTW_OPEN;
@@ -399,9 +423,8 @@ u64 *ptw_link(struct ptw *ptw, u64 iova, unsigned int leaf, gfp_t gfp)
 	unsigned int height, shift;
 
 again:
-	height = ptw->top;
-	shift = ptw_shift(f, height);
-	slot = ptw_root_slot(ptw, f, iova, shift);
+	slot = ptw_root_slot(ptw, iova, &shift);
+	height = (shift - ptw_shift(f, 0)) / ptw_bits(f);
 	while (height > leaf) {
 		entry = READ_ONCE(*slot);
 		if (!entry && !table) {
@@ -412,11 +435,12 @@ again:
 				return ERR_PTR(-ENOMEM);
 			goto again;
 		} else if (!entry) {
-			if (ptw_install(ptw, slot, 0, table))
+			if (ptw_install(ptw, slot, 0, table, height))
 				table = NULL;
 		} else if (!(entry & PTW_VALID)) {
 			cmpxchg64(slot, entry,
-				  (entry & (ptw->address | ptw->high)) | ptw->table);
+				  (entry & (ptw->address | ptw->high)) |
+				  ptw_table_bits(ptw, height));
 		} else if (!ptw_is_table(ptw, entry)) {
 			ptw_complain(ptw, "map finds a mapping", iova, height);
 			slot = ERR_PTR(-EEXIST);
@@ -436,13 +460,80 @@ again:
 	return slot;
 }
 
+/* What is above the addresses of a root of @bits. */
+static u64 ptw_beyond(unsigned int bits)
+{
+	return bits < 64 ? ~0ULL << bits : 0;
+}
+
+/* Put a table above the root; returns 0 also if another CPU was first. */
+static int ptw_raise(struct ptw *ptw, gfp_t gfp)
+{
+	unsigned long start = READ_ONCE(ptw->start), flags;
+	unsigned int bits = ptw_bits(ptw->f), shift = start & PTW_START_SHIFT;
+	u64 *root = (u64 *)(start - shift), *table;
+	spinlock_t *lock;
+
+	table = ptw_alloc(ptw, ptw_granule(ptw->f), gfp);
+	if (!table)
+		return -ENOMEM;
+	lock = ptw->growth->lock(ptw);
+	spin_lock_irqsave(lock, flags);
+	if (ptw->start == start) {
+		ptw_install(ptw, table, 0, root, ptw->top + 1);
+		/* The new root, before hardware begins there. */
+		wmb();
+		ptw->growth->change(ptw, table, ptw->top + 1);
+		ptw->top++;
+		ptw->root = table;
+		ptw->root_shift = shift + bits;
+		WRITE_ONCE(ptw->start, (unsigned long)table | (shift + bits));
+		/* Pairs with ptw_in_range(). */
+		smp_store_release(&ptw->iova_outside,
+				  ptw_beyond(min(shift + 2 * bits,
+						 ptw->iop.cfg.ias)));
+		table = NULL;
+	}
+	spin_unlock_irqrestore(lock, flags);
+	if (table)
+		ptw_free(ptw, table, ptw_granule(ptw->f));
+	return 0;
+}
+
+/**
+ * ptw_grow - let the root grow until it has a range
+ * @ptw: the page table, with ptw.growth
+ * @iova: first address
+ * @size: bytes; the root becomes higher than a page of this size
+ * @gfp: for tables
+ *
+ * Context: any that @gfp allows, outside of RCU read-side sections unless it is
+ * %GFP_ATOMIC.
+ * Return: 0, -ERANGE if its owner did not want so many addresses, or -ENOMEM.
+ */
+int ptw_grow(struct ptw *ptw, u64 iova, u64 size, gfp_t gfp)
+{
+	u64 beyond = ptw_beyond(ptw->iop.cfg.ias), last = iova + size - 1;
+	int ret = 0;
+
+	if (last < iova || (iova | last) & beyond)
+		return -ERANGE;
+	while (!ret && (!ptw_in_range(ptw, iova, size) ||
+			size & READ_ONCE(ptw->iova_outside) & ~beyond))
+		ret = ptw_raise(ptw, gfp);
+	return ret;
+}
+
 /* A run of the worker: */
 struct ptw_run {
 	struct ptw *ptw;
+	unsigned int top;	/* of when it began, as is: */
+	u64 space;		/* the last address */
 	long left;		/* unused last tables that may still be taken */
 	bool upper;		/* there are empty tables above the last level */
 	bool took;		/* there was something to take */
-	u64 first, end;		/* what is hidden since the last invalidation */
+	bool hid;		/* so was something since the last invalidation: */
+	u64 first, last;
 };
 
 /* Close the table of @slot if it is unused, and count it. */
@@ -479,9 +570,10 @@ static void ptw_take(struct ptw_run *run, u64 *slot, u64 iova,
 		return;
 	if (height == 1)
 		run->left--;
-	if (!run->end)
+	if (!run->hid)
 		run->first = iova;
-	run->end = iova + (1ULL << ptw_shift(ptw->f, height));
+	run->hid = true;
+	run->last = iova | ((1ULL << ptw_shift(ptw->f, height)) - 1);
 }
 
 /* Free the table that @slot names, if it is still HIDDEN. */
@@ -491,13 +583,13 @@ static void ptw_release(struct ptw_run *run, u64 *slot, u64 iova,
 	ptw_sweep(run->ptw, slot, 1, height);
 }
 
-/* Call @fn for the slots at @height of [@iova, @end) that are in a table. */
-static void ptw_each_slot(struct ptw_run *run, u64 iova, u64 end,
+/* Call @fn for the slots at @height of [@iova, @last] that are in a table. */
+static void ptw_each_slot(struct ptw_run *run, u64 iova, u64 last,
 			  unsigned int height,
 			  void (*fn)(struct ptw_run *run, u64 *slot, u64 iova,
 				     unsigned int height))
 {
-	while (iova < end) {
+	do {
 		struct ptw_format f = run->ptw->f;
 		unsigned int shift;
 		u64 *slot, entry;
@@ -509,39 +601,46 @@ static void ptw_each_slot(struct ptw_run *run, u64 iova, u64 end,
 		rcu_read_unlock();
 		cond_resched();
 		iova = (iova | ((1ULL << shift) - 1)) + 1;
-	}
+		/* 0 behind the last address of all */
+	} while (iova - 1 < last);
 }
 
-/* For each parent: hide its unused tables, invalidate once, free them. */
-static void ptw_take_all(struct ptw_run *run, u64 space, unsigned int height)
+/* Hide the unused tables of one parent, invalidate once, free them. */
+static void ptw_take_from(struct ptw_run *run, u64 iova, u64 last,
+			  unsigned int height)
 {
 	struct ptw *ptw = run->ptw;
-	u64 size = space, iova;
 
-	if (height != ptw->top)
-		size = 1ULL << ptw_shift(ptw->f, height + 1);
-	for (iova = 0; iova < space && system_state <= SYSTEM_RUNNING;
-	     iova += size) {
+	run->hid = false;
+	ptw_each_slot(run, iova, last, height, ptw_take);
+	if (!run->hid)
+		return;
+	run->took = true;
+	ptw_flush_walk(ptw, run->first | (ptw->upper & ~run->space),
+		       run->last - run->first + 1);
+	ptw_each_slot(run, run->first, run->last, height, ptw_release);
+}
+
+static void ptw_take_all(struct ptw_run *run, unsigned int height)
+{
+	struct ptw *ptw = run->ptw;
+	u64 mask = run->space, iova = 0;
+
+	if (height != run->top)
+		mask = (1ULL << ptw_shift(ptw->f, height + 1)) - 1;
+	do {
 		unsigned int shift;
 		u64 entry;
 
 		rcu_read_lock();
 		ptw_walk(ptw, ptw->f, iova, height, &shift, &entry);
 		rcu_read_unlock();
-		if (shift != ptw_shift(ptw->f, height)) {
-			/* Go on behind the hole or block. */
-			iova |= (1ULL << shift) - size;
-			continue;
-		}
-		run->end = 0;
-		ptw_each_slot(run, iova, iova + size, height, ptw_take);
-		if (!run->end)
-			continue;
-		run->took = true;
-		ptw_flush_walk(ptw, run->first | (ptw->upper & ~(space - 1)),
-			       run->end - run->first);
-		ptw_each_slot(run, run->first, run->end, height, ptw_release);
-	}
+		if (shift == ptw_shift(ptw->f, height))
+			ptw_take_from(run, iova, iova | mask, height);
+		else	/* Go on behind the hole or block. */
+			iova |= ((1ULL << shift) - 1) & ~mask;
+		iova += mask + 1;
+	} while (iova - 1 < run->space && system_state <= SYSTEM_RUNNING);
 }
 
 /* Give back empty tables; point 5. */
@@ -549,22 +648,24 @@ static void ptw_reclaim_work(struct work_struct *work)
 {
 	struct ptw *ptw = container_of(to_delayed_work(work), struct ptw,
 				       reclaim);
-	u64 space = 1ULL << (ptw->root_shift + ptw->root_bits);
 	struct ptw_run run = { .ptw = ptw, .left = -PTW_RESERVE };
 	unsigned long spent, delay = 2 * ptw->delay;
 	ktime_t start = ktime_get();
 	unsigned int height;
 
 	WRITE_ONCE(ptw->watch, atomic_read(&ptw->tables) > PTW_RESERVE);
-	for (height = 1; height <= ptw->top; height++)
-		ptw_each_slot(&run, 0, space, height, ptw_close);
+	run.top = ptw_top(ptw);
+	run.space = GENMASK_ULL(min(ptw_shift(ptw->f, run.top) + ptw->root_bits,
+				    64U) - 1, 0);
+	for (height = 1; height <= run.top; height++)
+		ptw_each_slot(&run, 0, run.space, height, ptw_close);
 	spent = ktime_us_delta(ktime_get(), start);
 	if (run.left > 0 || run.upper) {
 		/* No mapper is left that saw one of them OPEN. */
 		synchronize_rcu();
 		start = ktime_get();
-		for (height = 1; height <= ptw->top; height++)
-			ptw_take_all(&run, space, height);
+		for (height = 1; height <= run.top; height++)
+			ptw_take_all(&run, height);
 		spent += ktime_us_delta(ktime_get(), start);
 	}
 	delay = run.took ? HZ : min(delay, 4UL * HZ);
@@ -577,7 +678,7 @@ static void ptw_reclaim_work(struct work_struct *work)
 
 /**
  * ptw_create - allocate a page table without a mapping
- * @shape: has @iop.ops, @top to @stage and @table to @sync; gets @root
+ * @shape: has @iop.ops, @top to @stage and @table to @growth; gets @root
  * @cfg: as its owner wants it
  * @cookie: the owner's
  *
@@ -588,6 +689,7 @@ struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
 			      void *cookie)
 {
 	struct ptw *ptw = kzalloc(sizeof(*ptw), GFP_KERNEL);
+	unsigned int bits;
 
 	if (!ptw)
 		return NULL;
@@ -599,7 +701,10 @@ struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
 	ptw->root_shift = ptw_shift(ptw->f, ptw->top);
 	ptw->root_mask = (1U << ptw->root_bits) - 1;
 	ptw->upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
-	ptw->iova_outside = cfg->ias < 64 ? ~0ULL << cfg->ias : 0;
+	bits = cfg->ias;
+	if (ptw->growth)
+		bits = min(bits, ptw->root_shift + ptw->root_bits);
+	ptw->iova_outside = ptw_beyond(bits);
 	ptw->bias = -(ptw->upper & ptw->iova_outside);
 	ptw->phys_outside = ~0ULL << cfg->oas;
 	ptw->delay = HZ;
@@ -611,6 +716,8 @@ struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
 		return NULL;
 	}
 	shape->root = ptw->root;
+	if (ptw->growth)
+		ptw->start = (unsigned long)ptw->root | ptw->root_shift;
 	/* The empty root, before a register can lead to it. */
 	wmb();
 	return &ptw->iop;

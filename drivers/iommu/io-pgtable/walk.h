@@ -82,7 +82,7 @@ static __always_inline unsigned int ptw_variant(struct ptw_format f)
  * @tables: tables in the tree, without the root
  * @delay: jiffies from that unmap to the run of @reclaim
  * @reclaim: gives empty tables back
- * @table: an entry that refers to a table, without the address
+ * @table: an entry that refers to a table, without the address and @level
  * @kind: the bits that tell such an entry from a block
  * @open: a bit that hardware ignores in such an entry, see walk.c
  * @address: the bits of an entry that are the same ones of an address
@@ -90,6 +90,9 @@ static __always_inline unsigned int ptw_variant(struct ptw_format f)
  * @last_level: number of the last level in the specification: 1 if numbers grow
  *	towards the root
  * @sync: for hardware that does not snoop caches
+ * @level: what an entry that refers to a table has for each level of its height
+ * @growth: if the root may get a table above it (walk.c, point 6)
+ * @start: then @root and @root_shift in one word, else 0
  */
 struct ptw {
 	struct io_pgtable iop;
@@ -117,7 +120,18 @@ struct ptw {
 	u64 high;
 	int last_level;
 	const struct ptw_sync *sync;
+	u64 level;
+	const struct ptw_growth *growth;
+	unsigned long start;
 };
+
+/* The part of ptw.start that is ptw.root_shift; roots are aligned to a page. */
+#define PTW_START_SHIFT	0xffUL
+
+/* A format with ptw.growth says so. */
+#ifndef PTW_GROWS
+#define PTW_GROWS	false
+#endif
 
 /*
  * A format defines PTW_KIND, PTW_TABLE and PTW_OPEN, its constants for @kind, @table
@@ -148,12 +162,23 @@ struct ptw_sync {
 			   size_t entries);
 };
 
+/**
+ * struct ptw_growth - what the owner of a root that grows has
+ * @lock: the lock under which hardware is told
+ * @change: makes hardware begin at @root, of height @top; under that lock
+ */
+struct ptw_growth {
+	spinlock_t *(*lock)(struct ptw *ptw);
+	void (*change)(struct ptw *ptw, u64 *root, unsigned int top);
+};
+
 /* walk.c */
 void ptw_complain(const struct ptw *ptw, const char *what, u64 iova,
 		  unsigned int height);
 void *ptw_alloc(struct ptw *ptw, size_t size, gfp_t gfp);
 void ptw_free(struct ptw *ptw, void *table, size_t size);
-bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table);
+bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table,
+		 unsigned int height);
 u64 *ptw_link(struct ptw *ptw, u64 iova, unsigned int leaf, gfp_t gfp);
 int ptw_make_room(struct ptw *ptw, u64 *slot, size_t count, u64 iova,
 		  unsigned int height);
@@ -161,6 +186,7 @@ void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height, u64 first,
 		 u64 last, struct iommu_iotlb_gather *gather);
 void ptw_flush_walk(struct ptw *ptw, u64 iova, u64 size);
 void ptw_wake(struct ptw *ptw);
+int ptw_grow(struct ptw *ptw, u64 iova, u64 size, gfp_t gfp);
 struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
 			      void *cookie);
 void ptw_destroy(struct io_pgtable *iop);
@@ -188,10 +214,18 @@ static __always_inline unsigned int ptw_index(struct ptw_format f, u64 iova,
 	return (iova >> shift) & ((1U << ptw_bits(f)) - 1);
 }
 
-static __always_inline u64 *ptw_root_slot(struct ptw *ptw, struct ptw_format f,
-					  u64 iova, unsigned int shift)
+/* Where a walk to @iova begins; *@shift: of what an entry there maps. */
+static __always_inline u64 *ptw_root_slot(struct ptw *ptw, u64 iova,
+					  unsigned int *shift)
 {
-	return ptw->root + ((iova >> shift) & ptw->root_mask);
+	if (PTW_GROWS) {
+		unsigned long start = READ_ONCE(ptw->start);
+
+		*shift = start & PTW_START_SHIFT;
+		return (u64 *)(start - *shift) + (iova >> *shift);
+	}
+	*shift = ptw->root_shift;
+	return ptw->root + ((iova >> *shift) & ptw->root_mask);
 }
 
 static __always_inline u64 *ptw_table(const struct ptw *ptw,
@@ -217,10 +251,25 @@ static __always_inline size_t ptw_room(struct ptw_format f, u64 *slot)
 static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
 					 u64 size)
 {
-	u64 last = iova + size - 1;
+	u64 last = iova + size - 1, outside = ptw->iova_outside;
 
-	return !(((iova + ptw->bias) | (last + ptw->bias)) &
-		 ptw->iova_outside);
+	/* Then a walk begins at a root that has them, or at a later one. */
+	if (PTW_GROWS)
+		outside = smp_load_acquire(&ptw->iova_outside);
+	return !(((iova + ptw->bias) | (last + ptw->bias)) & outside);
+}
+
+/*
+ * Before a map, let the root grow if it does not have [@iova, @iova + @size), or is
+ * too low for a page of that size.  Returns 0, -ERANGE or -ENOMEM.
+ */
+static __always_inline int ptw_reach(struct ptw *ptw, u64 iova, u64 size,
+				     gfp_t gfp)
+{
+	if (likely(ptw_in_range(ptw, iova, size) &&
+		   !(size & READ_ONCE(ptw->iova_outside))))
+		return 0;
+	return ptw_grow(ptw, iova, size, gfp);
 }
 
 /* How many holes @count entries, a multiple of four, begin with. */
@@ -247,8 +296,7 @@ static __always_inline u64 *ptw_walk(struct ptw *ptw, struct ptw_format f,
 {
 	u64 *slot;
 
-	*shift = ptw->root_shift;
-	slot = ptw_root_slot(ptw, f, iova, *shift);
+	slot = ptw_root_slot(ptw, iova, shift);
 	*entry = READ_ONCE(*slot);
 	while (*shift != ptw_shift(f, to) && ptw_is_table(ptw, *entry)) {
 		*shift -= ptw_bits(f);
@@ -262,8 +310,8 @@ static __always_inline u64 *ptw_walk(struct ptw *ptw, struct ptw_format f,
 static __always_inline u64 *ptw_descend(struct ptw *ptw, struct ptw_format f,
 					u64 iova, unsigned int leaf, gfp_t gfp)
 {
-	unsigned int shift = ptw->root_shift;
-	u64 *slot = ptw_root_slot(ptw, f, iova, shift);
+	unsigned int shift;
+	u64 *slot = ptw_root_slot(ptw, iova, &shift);
 
 	while (shift != ptw_shift(f, leaf)) {
 		u64 entry = READ_ONCE(*slot);
