@@ -379,7 +379,9 @@ static int pt_dirty(struct iommu_domain *domain, unsigned long iova, size_t size
 {
 	struct pt_iommu *pt = container_of(domain, struct pt_iommu, domain);
 
-	if (!IS_ENABLED(CONFIG_IOMMUFD_DRIVER))
+	/* Otherwise nobody asks. */
+	if (!IS_ENABLED(CONFIG_IOMMUFD_DRIVER) &&
+	    !IS_ENABLED(CONFIG_IO_PGTABLE_PT_KUNIT_TEST))
 		return -EOPNOTSUPP;
 	if (!size || !ptw_in_range(pt->walker, iova, size))
 		return -ERANGE;
