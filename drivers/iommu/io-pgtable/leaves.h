@@ -116,9 +116,8 @@ static __always_inline u64 ptw_bounds(int prot)
 {
 	u64 bounds = prot & (IOMMU_OWNED | IOMMU_MORE_BEFORE | IOMMU_MORE_AFTER);
 
-	if (PTW_OWNED < IOMMU_OWNED)
-		return bounds >> (ilog2(IOMMU_OWNED) - ilog2(PTW_OWNED));
-	return bounds << (ilog2(PTW_OWNED) - ilog2(IOMMU_OWNED));
+	return bounds * (PTW_OWNED / IOMMU_OWNED ?: 1) /
+	       (IOMMU_OWNED / PTW_OWNED ?: 1);
 }
 
 /* The attributes of leaves that are neither the first nor the last one. */

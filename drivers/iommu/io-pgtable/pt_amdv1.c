@@ -23,7 +23,12 @@
  * 4. Hardware sets D in any of the leaves of a page that it writes to, where dirty
  *    tracking is switched on.
  *
- * 5. FORCE_COHERENCE sets FC.
+ * 5. The root begins as its owner wants it.  A map that needs more addresses puts
+ *    tables above it, one at a time, under a lock of the owner, and tells hardware
+ *    before any CPU maps there.  The old root is the first table of the new one, so
+ *    hardware that still begins there finds the same.
+ *
+ * 6. FORCE_COHERENCE sets FC.
  */
 
 #include <linux/bitops.h>
@@ -149,25 +154,62 @@ static bool amd_test_dirty(u64 *slot, bool clear)
 	return dirty;
 }
 
-static spinlock_t *amd_top_lock(struct ptw *ptw)
+/* What is above the addresses of @bits. */
+static u64 amd_beyond(unsigned int bits)
 {
-	struct pt_iommu *pt = ptw->iop.cookie;
-
-	return pt->driver_ops->get_top_lock(pt);
+	return bits < 64 ? ~0ULL << bits : 0;
 }
 
-static void amd_change_top(struct ptw *ptw, u64 *root, unsigned int top)
+/* Put a table above the root; returns 0 also if another CPU was first. */
+static int amd_raise(struct ptw *ptw, gfp_t gfp)
 {
+	unsigned long start = READ_ONCE(ptw->start), flags;
+	unsigned int bits = ptw_bits(pt_format), shift = start & PTW_START_SHIFT;
+	u64 *root = (u64 *)(start - shift), *table;
 	struct pt_iommu *pt = ptw->iop.cookie;
+	unsigned int top;
+	spinlock_t *lock;
 
-	pt->driver_ops->change_top(pt, virt_to_phys(root), top);
-	WRITE_ONCE(common_of(pt)->top_of_table, (uintptr_t)root | top);
+	table = ptw_alloc(ptw, ptw_granule(pt_format), gfp);
+	if (!table)
+		return -ENOMEM;
+	lock = pt->driver_ops->get_top_lock(pt);
+	spin_lock_irqsave(lock, flags);
+	if (ptw->start == start) {
+		top = ptw->top + 1;
+		ptw_install(ptw, table, 0, root, top);
+		/* The new root, before hardware begins there. */
+		wmb();
+		pt->driver_ops->change_top(pt, virt_to_phys(table), top);
+		WRITE_ONCE(common_of(pt)->top_of_table, (uintptr_t)table | top);
+		ptw->top = top;
+		ptw->root = table;
+		ptw->root_shift = shift + bits;
+		WRITE_ONCE(ptw->start, (unsigned long)table | (shift + bits));
+		/* Pairs with ptw_in_range(). */
+		smp_store_release(&ptw->iova_outside,
+				  amd_beyond(min(shift + 2 * bits,
+						 ptw->iop.cfg.ias)));
+		table = NULL;
+	}
+	spin_unlock_irqrestore(lock, flags);
+	if (table)
+		ptw_free(ptw, table, ptw_granule(pt_format));
+	return 0;
 }
 
-static const struct ptw_growth amd_growth = {
-	.lock = amd_top_lock,
-	.change = amd_change_top,
-};
+int ptw_grow(struct ptw *ptw, u64 iova, u64 size, gfp_t gfp)
+{
+	u64 beyond = amd_beyond(ptw->iop.cfg.ias), last = iova + size - 1;
+	int ret = 0;
+
+	if (last < iova || (iova | last) & beyond)
+		return -ERANGE;
+	while (!ret && (!ptw_in_range(ptw, iova, size) ||
+			size & READ_ONCE(ptw->iova_outside) & ~beyond))
+		ret = amd_raise(ptw, gfp);
+	return ret;
+}
 
 static const struct pt_limits amd_limits = {
 	.least_top = 1,
@@ -199,13 +241,20 @@ int pt_iommu_amdv1_init(struct pt_iommu_amdv1 *table,
 		.address = AMD_ADDR,
 		.last_level = 1,
 		.level = AMD_LEVEL,
-		.growth = &amd_growth,
 	};
+	struct ptw *ptw;
+	int ret;
 
 	if (pt_memory_is_encrypted())
 		return pt_iommu_amdv1_stock_init(table, cfg, gfp);
-	return pt_init(&table->iommu, sizeof(*table), &cfg->common,
-		       cfg->starting_level, &amd_limits, &shape);
+	ret = pt_init(&table->iommu, sizeof(*table), &cfg->common,
+		      cfg->starting_level, &amd_limits, &shape);
+	if (ret)
+		return ret;
+	/* Others come when they are mapped. */
+	ptw = table->iommu.walker;
+	ptw->iova_outside |= amd_beyond(ptw->root_shift + ptw->root_bits);
+	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(pt_iommu_amdv1_init, "GENERIC_PT_IOMMU");
 

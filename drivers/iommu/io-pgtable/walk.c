@@ -87,10 +87,10 @@
  *    process context.  It need not wait for ATCs, which hold no tables.  Without
  *    a worker an unmap gives up all tables that it covers.
  *
- * 6. A format may let the root grow (ptw_grow()): it becomes the first table of a new
- *    root.  The new one and its height are published in one word, ptw.start, and the
- *    addresses that it adds afterwards.  A walk that still begins at the old root
- *    sees the same entries below it.
+ * 6. A format may let the root grow (pt_amdv1.c): it becomes the first table of a
+ *    new root.  The new one and its height are published in one word, ptw.start, and
+ *    the addresses that it adds afterwards.  A walk that still begins at the old
+ *    root sees the same entries below it.
  *
  * 7. This file is compiled once.  What it has to know of a format is in struct ptw.
  */
@@ -98,7 +98,7 @@
 #define PTW_KIND	(ptw->kind)
 #define PTW_TABLE	(ptw->table & ptw->kind)
 #define PTW_OPEN	(ptw->open)
-#define PTW_GROWS	(ptw->start)
+#define PTW_GROWS	true
 
 #include "walk.h"
 
@@ -460,70 +460,6 @@ again:
 	return slot;
 }
 
-/* What is above the addresses of a root of @bits. */
-static u64 ptw_beyond(unsigned int bits)
-{
-	return bits < 64 ? ~0ULL << bits : 0;
-}
-
-/* Put a table above the root; returns 0 also if another CPU was first. */
-static int ptw_raise(struct ptw *ptw, gfp_t gfp)
-{
-	unsigned long start = READ_ONCE(ptw->start), flags;
-	unsigned int bits = ptw_bits(ptw->f), shift = start & PTW_START_SHIFT;
-	u64 *root = (u64 *)(start - shift), *table;
-	spinlock_t *lock;
-
-	table = ptw_alloc(ptw, ptw_granule(ptw->f), gfp);
-	if (!table)
-		return -ENOMEM;
-	lock = ptw->growth->lock(ptw);
-	spin_lock_irqsave(lock, flags);
-	if (ptw->start == start) {
-		ptw_install(ptw, table, 0, root, ptw->top + 1);
-		/* The new root, before hardware begins there. */
-		wmb();
-		ptw->growth->change(ptw, table, ptw->top + 1);
-		ptw->top++;
-		ptw->root = table;
-		ptw->root_shift = shift + bits;
-		WRITE_ONCE(ptw->start, (unsigned long)table | (shift + bits));
-		/* Pairs with ptw_in_range(). */
-		smp_store_release(&ptw->iova_outside,
-				  ptw_beyond(min(shift + 2 * bits,
-						 ptw->iop.cfg.ias)));
-		table = NULL;
-	}
-	spin_unlock_irqrestore(lock, flags);
-	if (table)
-		ptw_free(ptw, table, ptw_granule(ptw->f));
-	return 0;
-}
-
-/**
- * ptw_grow - let the root grow until it has a range
- * @ptw: the page table, with ptw.growth
- * @iova: first address
- * @size: bytes; the root becomes higher than a page of this size
- * @gfp: for tables
- *
- * Context: any that @gfp allows, outside of RCU read-side sections unless it is
- * %GFP_ATOMIC.
- * Return: 0, -ERANGE if its owner did not want so many addresses, or -ENOMEM.
- */
-int ptw_grow(struct ptw *ptw, u64 iova, u64 size, gfp_t gfp)
-{
-	u64 beyond = ptw_beyond(ptw->iop.cfg.ias), last = iova + size - 1;
-	int ret = 0;
-
-	if (last < iova || (iova | last) & beyond)
-		return -ERANGE;
-	while (!ret && (!ptw_in_range(ptw, iova, size) ||
-			size & READ_ONCE(ptw->iova_outside) & ~beyond))
-		ret = ptw_raise(ptw, gfp);
-	return ret;
-}
-
 /* A run of the worker: */
 struct ptw_run {
 	struct ptw *ptw;
@@ -678,7 +614,7 @@ static void ptw_reclaim_work(struct work_struct *work)
 
 /**
  * ptw_create - allocate a page table without a mapping
- * @shape: has @iop.ops, @top to @stage and @table to @growth; gets @root
+ * @shape: has @iop.ops, @top to @stage and @table to @level; gets @root
  * @cfg: as its owner wants it
  * @cookie: the owner's
  *
@@ -689,7 +625,6 @@ struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
 			      void *cookie)
 {
 	struct ptw *ptw = kzalloc(sizeof(*ptw), GFP_KERNEL);
-	unsigned int bits;
 
 	if (!ptw)
 		return NULL;
@@ -701,10 +636,7 @@ struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
 	ptw->root_shift = ptw_shift(ptw->f, ptw->top);
 	ptw->root_mask = (1U << ptw->root_bits) - 1;
 	ptw->upper = cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1 ? ~0ULL : 0;
-	bits = cfg->ias;
-	if (ptw->growth)
-		bits = min(bits, ptw->root_shift + ptw->root_bits);
-	ptw->iova_outside = ptw_beyond(bits);
+	ptw->iova_outside = cfg->ias < 64 ? ~0ULL << cfg->ias : 0;
 	ptw->bias = -(ptw->upper & ptw->iova_outside);
 	ptw->phys_outside = ~0ULL << cfg->oas;
 	ptw->delay = HZ;
@@ -716,8 +648,7 @@ struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
 		return NULL;
 	}
 	shape->root = ptw->root;
-	if (ptw->growth)
-		ptw->start = (unsigned long)ptw->root | ptw->root_shift;
+	ptw->start = (unsigned long)ptw->root | ptw->root_shift;
 	/* The empty root, before a register can lead to it. */
 	wmb();
 	return &ptw->iop;

@@ -91,8 +91,7 @@ static __always_inline unsigned int ptw_variant(struct ptw_format f)
  *	towards the root
  * @sync: for hardware that does not snoop caches
  * @level: what an entry that refers to a table has for each level of its height
- * @growth: if the root may get a table above it (walk.c, point 6)
- * @start: then @root and @root_shift in one word, else 0
+ * @start: @root and @root_shift in one word
  */
 struct ptw {
 	struct io_pgtable iop;
@@ -121,14 +120,16 @@ struct ptw {
 	int last_level;
 	const struct ptw_sync *sync;
 	u64 level;
-	const struct ptw_growth *growth;
 	unsigned long start;
 };
 
-/* The part of ptw.start that is ptw.root_shift; roots are aligned to a page. */
+/* The part of ptw.start that is ptw.root_shift; roots are aligned to pages. */
 #define PTW_START_SHIFT	0xffUL
 
-/* A format with ptw.growth says so. */
+/*
+ * A format whose root may get a table above it says so, and defines ptw_grow().  So
+ * does walk.c, which has all formats.
+ */
 #ifndef PTW_GROWS
 #define PTW_GROWS	false
 #endif
@@ -162,16 +163,6 @@ struct ptw_sync {
 			   size_t entries);
 };
 
-/**
- * struct ptw_growth - what the owner of a root that grows has
- * @lock: the lock under which hardware is told
- * @change: makes hardware begin at @root, of height @top; under that lock
- */
-struct ptw_growth {
-	spinlock_t *(*lock)(struct ptw *ptw);
-	void (*change)(struct ptw *ptw, u64 *root, unsigned int top);
-};
-
 /* walk.c */
 void ptw_complain(const struct ptw *ptw, const char *what, u64 iova,
 		  unsigned int height);
@@ -186,7 +177,6 @@ void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height, u64 first,
 		 u64 last, struct iommu_iotlb_gather *gather);
 void ptw_flush_walk(struct ptw *ptw, u64 iova, u64 size);
 void ptw_wake(struct ptw *ptw);
-int ptw_grow(struct ptw *ptw, u64 iova, u64 size, gfp_t gfp);
 struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
 			      void *cookie);
 void ptw_destroy(struct io_pgtable *iop);
@@ -222,7 +212,8 @@ static __always_inline u64 *ptw_root_slot(struct ptw *ptw, u64 iova,
 		unsigned long start = READ_ONCE(ptw->start);
 
 		*shift = start & PTW_START_SHIFT;
-		return (u64 *)(start - *shift) + (iova >> *shift);
+		return (u64 *)(start - *shift) +
+		       ((iova >> *shift) & ptw->root_mask);
 	}
 	*shift = ptw->root_shift;
 	return ptw->root + ((iova >> *shift) & ptw->root_mask);
@@ -260,9 +251,12 @@ static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
 }
 
 /*
- * Before a map, let the root grow if it does not have [@iova, @iova + @size), or is
- * too low for a page of that size.  Returns 0, -ERANGE or -ENOMEM.
+ * Let the root grow until it has [@iova, @iova + @size), and is higher than a page of
+ * that size.  Returns 0, -ERANGE or -ENOMEM.
  */
+int ptw_grow(struct ptw *ptw, u64 iova, u64 size, gfp_t gfp);
+
+/* Do so before a map, if need be. */
 static __always_inline int ptw_reach(struct ptw *ptw, u64 iova, u64 size,
 				     gfp_t gfp)
 {
