@@ -11,7 +11,7 @@
  *    built instead of generic_pt's.  Drivers are the same.
  *
  * 2. Such a file defines the functions of leaves.h, includes ops.h and then this
- *    file, with PT_SIZES, and calls pt_init().  Tables are of 4 KiB.
+ *    file, and calls pt_init().  Tables are of 4 KiB.
  *
  * 3. pt_iommu.walker is the page table.  What others read of struct pt_common is
  *    kept: top_of_table, the sizes of addresses, and the features.
@@ -42,7 +42,20 @@
 #include <linux/mem_encrypt.h>
 #include <linux/string.h>
 
+#include "../iommu-pages.h"
+
 static const struct ptw_format pt_format = PTW_FORMAT(9, 0);
+
+/*
+ * A format defines PT_SIZES(features), its page sizes; PT_HAS_BOUNDS as false if its
+ * leaves have no room for them; and PT_DETAILED if its driver wants to know levels.
+ */
+#ifndef PT_HAS_BOUNDS
+#define PT_HAS_BOUNDS	true
+#endif
+#ifndef PT_DETAILED
+#define PT_DETAILED	false
+#endif
 
 /* What a format can do. */
 struct pt_limits {
@@ -173,8 +186,15 @@ static __always_inline void pt_unmap_begin(struct pt_iommu *pt,
 static __always_inline void pt_unmap_end(struct iommu_iotlb_gather *gather,
 					 dma_addr_t iova, size_t size)
 {
-	if (!iommu_iotlb_gather_queued(gather) && size)
-		iommu_iotlb_gather_add_range(gather, iova, size);
+	if (iommu_iotlb_gather_queued(gather) || !size)
+		return;
+	iommu_iotlb_gather_add_range(gather, iova, size);
+	if (PT_DETAILED) {
+		/* Leaves of the last level, at least, and of tables what waits. */
+		gather->pt.leaf_levels_bitmap |= BIT(0);
+		if (!iommu_pages_list_empty(&gather->freelist))
+			gather->pt.table_levels_bitmap |= BIT(1);
+	}
 }
 
 static noinline size_t unmap_range(struct ptw *ptw, u64 iova, size_t pgsize,
@@ -236,7 +256,7 @@ static void pt_get_info(struct pt_iommu *pt, struct pt_iommu_info *info)
 	const struct pt_common *common = common_of(pt);
 	unsigned int bits = min(common->max_vasz_lg2 - 1, common->max_oasz_lg2);
 
-	info->pgsize_bitmap = PT_SIZES & (BIT_ULL(bits) - 1);
+	info->pgsize_bitmap = PT_SIZES(common->features) & (BIT_ULL(bits) - 1);
 }
 
 static void pt_deinit(struct pt_iommu *pt)
@@ -250,8 +270,8 @@ static const struct pt_iommu_ops pt_ops = {
 	.get_info = pt_get_info,
 	.deinit = pt_deinit,
 	.map_runs = pt_map_runs,
-	.unmap_exact = pt_unmap_exact,
-	.find_mapping = pt_find_mapping,
+	.unmap_exact = PT_HAS_BOUNDS ? pt_unmap_exact : NULL,
+	.find_mapping = PT_HAS_BOUNDS ? pt_find_mapping : NULL,
 };
 
 static void pt_flush_all(void *cookie)

@@ -111,7 +111,7 @@ static inline void ptw_publish(void)
 {
 }
 
-#define PT_SIZES	(GENMASK_ULL(51, 12) & ~SZ_512G)
+#define PT_SIZES(features)	(GENMASK_ULL(51, 12) & ~SZ_512G)
 
 #include "pt.h"
 

@@ -21,6 +21,7 @@ struct fixture {
 		struct pt_iommu_vtdss ss;
 		struct pt_iommu_x86_64 fs;
 		struct pt_iommu_amdv1 amd;
+		struct pt_iommu_riscv_64 rv;
 	};
 	struct iommu_iotlb_gather gather;
 	unsigned int syncs;

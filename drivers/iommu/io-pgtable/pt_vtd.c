@@ -9,7 +9,7 @@
 
 #include "vtd.h"
 
-#define PT_SIZES	(SZ_4K | SZ_2M | SZ_1G)
+#define PT_SIZES(features)	(SZ_4K | SZ_2M | SZ_1G)
 
 #include "pt.h"
 

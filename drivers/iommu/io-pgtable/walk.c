@@ -113,7 +113,8 @@
 static inline phys_addr_t ptw_phys(const struct ptw *ptw, struct ptw_format f,
 				   u64 entry)
 {
-	return (entry & ptw->address) | (entry & ptw->high) << 36;
+	return (entry & ptw->address) << ptw->address_shift |
+	       (entry & ptw->high) << 36;
 }
 
 /*
@@ -395,8 +396,8 @@ bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table,
 		 unsigned int height)
 {
 	u64 phys = virt_to_phys(table);
-	u64 entry = (phys & ptw->address) | (phys >> 36 & ptw->high) |
-		    ptw_table_bits(ptw, height);
+	u64 entry = (phys >> ptw->address_shift & ptw->address) |
+		    (phys >> 36 & ptw->high) | ptw_table_bits(ptw, height);
 
 	if (ptw->iop.cfg.coherent_walk)
 		entry |= PTW_OPEN;

@@ -85,11 +85,12 @@ static __always_inline unsigned int ptw_variant(struct ptw_format f)
  * @table: an entry that refers to a table, without the address and @level
  * @kind: the bits that tell such an entry from a block
  * @open: a bit that hardware ignores in such an entry, see walk.c
- * @address: the bits of an entry that are the same ones of an address
+ * @address: the bits of an entry that are those of an address, see @address_shift
  * @high: those that are bits 48 and up of an address
  * @last_level: number of the last level in the specification: 1 if numbers grow
  *	towards the root
  * @sync: for hardware that does not snoop caches
+ * @address_shift: from where an entry has @address up to where it is in an address
  * @level: what an entry that refers to a table has for each level of its height
  * @start: @root and @root_shift in one word
  */
@@ -119,6 +120,7 @@ struct ptw {
 	u64 high;
 	int last_level;
 	const struct ptw_sync *sync;
+	unsigned int address_shift;
 	u64 level;
 	unsigned long start;
 };
