@@ -47,7 +47,7 @@
 static const struct ptw_format pt_format = PTW_FORMAT(9, 0);
 
 /*
- * A format defines PT_SIZES(features), its page sizes; PT_HAS_BOUNDS as false if its
+ * A format defines pt_sizes(), its page sizes by features; PT_HAS_BOUNDS as false if its
  * leaves have no room for them; and PT_DETAILED if its driver wants to know levels.
  */
 #ifndef PT_HAS_BOUNDS
@@ -256,7 +256,7 @@ static void pt_get_info(struct pt_iommu *pt, struct pt_iommu_info *info)
 	const struct pt_common *common = common_of(pt);
 	unsigned int bits = min(common->max_vasz_lg2 - 1, common->max_oasz_lg2);
 
-	info->pgsize_bitmap = PT_SIZES(common->features) & (BIT_ULL(bits) - 1);
+	info->pgsize_bitmap = pt_sizes(common->features) & (BIT_ULL(bits) - 1);
 }
 
 static void pt_deinit(struct pt_iommu *pt)

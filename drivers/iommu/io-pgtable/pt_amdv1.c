@@ -38,8 +38,8 @@
 #define AMD_SIZE_CODED	AMD_NEXT_LEVEL
 #define AMD_LEVEL	BIT_ULL(9)
 /*
- * PTW_VALID is PR.  Bits 4:1 and 8:7 are ignored.  Above the last level, one of them marks tables, so
- * that the walker need not look at Next Level.
+ * PTW_VALID is PR.  Bits 4:1 and 8:7 are ignored.  One of them marks tables, so that
+ * the walker need not look at Next Level.
  */
 #define AMD_IS_TABLE	BIT_ULL(4)
 #define PTW_KIND	(PTW_VALID | AMD_IS_TABLE)
@@ -111,7 +111,10 @@ static inline void ptw_publish(void)
 {
 }
 
-#define PT_SIZES(features)	(GENMASK_ULL(51, 12) & ~SZ_512G)
+static inline u64 pt_sizes(unsigned int features)
+{
+	return GENMASK_ULL(51, 12) & ~SZ_512G;
+}
 
 #include "pt.h"
 
@@ -168,7 +171,7 @@ static int amd_raise(struct ptw *ptw, gfp_t gfp)
 	u64 *root = (u64 *)(start - shift), *table;
 	struct pt_iommu *pt = ptw->iop.cookie;
 	unsigned int top;
-	spinlock_t *lock;
+	spinlock_t *lock;	/* the owner's */
 
 	table = ptw_alloc(ptw, ptw_granule(pt_format), gfp);
 	if (!table)

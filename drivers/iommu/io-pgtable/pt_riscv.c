@@ -109,9 +109,12 @@ static inline void ptw_publish(void)
 {
 }
 
-#define PT_SIZES(features)						\
-	(SZ_4K | SZ_2M | SZ_1G | SZ_512G | BIT_ULL(48) |		\
-	 ((features) & BIT(PT_FEAT_RISCV_SVNAPOT_64K) ? SZ_64K : 0))
+static inline u64 pt_sizes(unsigned int features)
+{
+	u64 sizes = SZ_4K | SZ_2M | SZ_1G | SZ_512G | BIT_ULL(48);
+
+	return features & BIT(PT_FEAT_RISCV_SVNAPOT_64K) ? sizes | SZ_64K : sizes;
+}
 
 #include "pt.h"
 

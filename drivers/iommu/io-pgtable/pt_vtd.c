@@ -9,7 +9,10 @@
 
 #include "vtd.h"
 
-#define PT_SIZES(features)	(SZ_4K | SZ_2M | SZ_1G)
+static inline u64 pt_sizes(unsigned int features)
+{
+	return SZ_4K | SZ_2M | SZ_1G;
+}
 
 #include "pt.h"
 

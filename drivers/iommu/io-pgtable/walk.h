@@ -246,9 +246,10 @@ static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
 {
 	u64 last = iova + size - 1, outside = ptw->iova_outside;
 
-	/* Then a walk begins at a root that has them, or at a later one. */
-	if (PTW_GROWS)
+	if (PTW_GROWS) {
+		/* A walk behind this begins at a root that has the others, or later. */
 		outside = smp_load_acquire(&ptw->iova_outside);
+	}
 	return !(((iova + ptw->bias) | (last + ptw->bias)) & outside);
 }
 
