@@ -264,7 +264,7 @@ static void pt_deinit(struct pt_iommu *pt)
 	ptw_destroy(&pt->walker->iop);
 }
 
-static const struct pt_iommu_ops pt_ops = {
+static const struct pt_iommu_ops pt_table_ops = {
 	.map_range = pt_map,
 	.unmap_range = pt_unmap,
 	.get_info = pt_get_info,
@@ -382,7 +382,7 @@ static int pt_init(struct pt_iommu *pt, size_t size,
 		pt->walker->bias = BIT_ULL(bits - 1);
 	common->top_of_table = (uintptr_t)shape->root | top;
 	/* The last, see pt_iommu_deinit(). */
-	pt->ops = &pt_ops;
+	pt->ops = &pt_table_ops;
 	return 0;
 }
 
@@ -393,9 +393,10 @@ static phys_addr_t pt_lookup(struct iommu_domain *domain, dma_addr_t iova)
 	return ptw_iova_to_phys(pt->walker, pt_format, iova);
 }
 
-static int pt_dirty(struct iommu_domain *domain, unsigned long iova, size_t size,
-		    bool (*test)(u64 *slot, bool clear), unsigned long flags,
-		    struct iommu_dirty_bitmap *dirty)
+static int __maybe_unused
+pt_dirty(struct iommu_domain *domain, unsigned long iova, size_t size,
+	 bool (*test)(u64 *slot, bool clear), unsigned long flags,
+	 struct iommu_dirty_bitmap *dirty)
 {
 	struct pt_iommu *pt = container_of(domain, struct pt_iommu, domain);
 

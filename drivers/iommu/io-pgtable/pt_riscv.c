@@ -26,6 +26,7 @@
  *    of any level if there are some on the freelist.
  */
 
+#include <linux/generic_pt/iommu.h>
 #include <linux/sizes.h>
 
 /* PTW_VALID is V. */
