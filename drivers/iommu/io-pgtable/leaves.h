@@ -114,10 +114,11 @@ static __always_inline bool ptw_has_size(struct io_pgtable_cfg *cfg,
 /* The bounds that IOMMU_* flags ask for: the same three bits, elsewhere. */
 static __always_inline u64 ptw_bounds(int prot)
 {
-	u64 bounds = prot & (IOMMU_OWNED | IOMMU_MORE_BEFORE | IOMMU_MORE_AFTER);
+	const int all = IOMMU_OWNED | IOMMU_MORE_BEFORE | IOMMU_MORE_AFTER;
 
-	return bounds * (PTW_OWNED / IOMMU_OWNED ?: 1) /
-	       (IOMMU_OWNED / PTW_OWNED ?: 1);
+	if (PTW_OWNED < IOMMU_OWNED)
+		return (u64)(prot & all) >> ilog2(IOMMU_OWNED / PTW_OWNED);
+	return (u64)(prot & all) << ilog2(PTW_OWNED / IOMMU_OWNED);
 }
 
 /* The attributes of leaves that are neither the first nor the last one. */
