@@ -43,7 +43,7 @@ struct bench {
 		struct pt_iommu_x86_64 x86_64;
 		struct pt_iommu_riscv_64 riscv_64;
 	};
-	spinlock_t lock;
+	spinlock_t lock;		/* of the root */
 	struct iommu_iotlb_gather gather;
 };
 
@@ -211,8 +211,8 @@ static struct bench *new_bench(void)
 
 #define MEASURE(format, bits, wanted, top...) do {			\
 	const struct pt_iommu_##format##_cfg cfg = {			\
-		.common.features = wanted,				\
-		.common.hw_max_vasz_lg2 = bits,				\
+		.common.features = (wanted),				\
+		.common.hw_max_vasz_lg2 = (bits),			\
 		.common.hw_max_oasz_lg2 = 52,				\
 		top							\
 	};								\
