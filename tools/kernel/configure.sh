@@ -8,7 +8,7 @@ build_tools()
 {
 	need_tools make:make gcc:gcc ld:binutils flex:flex bison:bison bc:bc \
 		cpio:cpio ccache:ccache perl:perl
-	[ -z "$cross" ] || need_tools "${cross}gcc:gcc-aarch64-linux-gnu"
+	[ -z "$cross" ] || need_tools "${cross}gcc:gcc-${cross%-}"
 	echo '#include <gelf.h>' | gcc -E - >/dev/null 2>&1 ||
 		need_packages libelf-dev
 	echo '#include <openssl/evp.h>' | gcc -E - >/dev/null 2>&1 ||
@@ -20,7 +20,7 @@ fragments()
 {
 	local name file
 
-	for name in common "$1" "$2" "$2-$1" "stack-$3" "$2-$3" base base/"$2" base/"$2-$1"; do
+	for name in common "$1" "$2" "$2-$1" "stack-$3" "$2-$3" base base/"$1" base/"$2" base/"$2-$1"; do
 		file=$here/config/$name.config
 		[ "$name" != base ] || file=$top/tools/series/bases/$BASE/config
 		[ "$name" = "${name#base/}" ] ||

@@ -109,8 +109,13 @@ set_arch()
 		cross=aarch64-linux-gnu- console=ttyAMA0
 		emulator=qemu-system-aarch64 emulator_package=qemu-system-arm
 		;;
+	riscv64)
+		arch=riscv64 karch=riscv image=arch/riscv/boot/Image
+		cross=riscv64-linux-gnu- console=ttyS0
+		emulator=qemu-system-riscv64 emulator_package=qemu-system-misc
+		;;
 	*)
-		die "unknown ARCH '${1:-}': say x86_64 or arm64"
+		die "unknown ARCH '${1:-}': say x86_64 or arm64, or riscv64 on 7.3"
 		;;
 	esac
 }

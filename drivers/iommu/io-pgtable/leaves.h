@@ -11,7 +11,11 @@
  *    written into holes, cleared and split as a whole.  The gather gets the
  *    leaves, because hardware may keep them one by one, too.
  *
- * 2. The owner of a domain may ask for bounds (IOMMU_OWNED).  Then each leaf says
+ * 2. Or it may have coded pages: adjacent leaves, all alike but for their bounds.
+ *    The lower bits of their address say how large the page is.  Such a page is
+ *    written into holes and cleared as a whole, too, and it is not split.
+ *
+ * 3. The owner of a domain may ask for bounds (IOMMU_OWNED).  Then each leaf says
  *    whether the mapping goes on before it and behind it, for exact.h.
  */
 #ifndef _IO_PGTABLE_LEAVES_H
@@ -42,6 +46,41 @@ static inline u64 ptw_advance(struct ptw_format f, u64 entry, u64 size);
 static inline unsigned int ptw_group(struct ptw_format f, unsigned int height);
 /* Order all entries of a mapping before a device is told the address. */
 static inline void ptw_publish(void);
+
+/*
+ * A format with coded pages defines PTW_CODED, bits of which some are set in their
+ * leaves and none in others, PTW_CODED_LEAST, the leaves of the smallest one, and two
+ * functions.
+ */
+#ifndef PTW_CODED
+#define PTW_CODED	0
+#define PTW_CODED_LEAST	0
+#define ptw_code(size)	0
+#define ptw_coded_shift(entry)	0
+#else
+/* What the leaves of a coded page of @size have for that. */
+static inline u64 ptw_code(u64 size);
+/* log2 of the bytes of the coded page that has the leaf @entry. */
+static inline unsigned int ptw_coded_shift(u64 entry);
+#endif
+
+/* log2 of the bytes of the page that @entry, which may be no leaf, belongs to. */
+static __always_inline unsigned int ptw_page_shift(struct ptw_format f,
+						   u64 entry, unsigned int shift)
+{
+	if (PTW_CODED && entry & PTW_CODED &&
+	    ptw_is_leaf(f, entry, shift != ptw_shift(f, 0)))
+		return ptw_coded_shift(entry);
+	return shift;
+}
+
+/* Bytes of the smallest page above the granule. */
+static __always_inline u64 ptw_larger(struct ptw_format f)
+{
+	return ptw_granule(f) * (PTW_CODED ? PTW_CODED_LEAST :
+				 ptw_group(f, 0) > 1 ? ptw_group(f, 0) :
+						       1ULL << ptw_bits(f));
+}
 
 /* Is the leaf @entry one of a group? */
 static __always_inline bool ptw_grouped(struct ptw_format f, u64 entry)
@@ -75,8 +114,11 @@ static __always_inline bool ptw_has_size(struct io_pgtable_cfg *cfg,
 /* The bounds that IOMMU_* flags ask for: the same three bits, elsewhere. */
 static __always_inline u64 ptw_bounds(int prot)
 {
-	return (u64)(prot & (IOMMU_OWNED | IOMMU_MORE_BEFORE | IOMMU_MORE_AFTER)) <<
-	       ilog2(PTW_OWNED / IOMMU_OWNED);
+	const int all = IOMMU_OWNED | IOMMU_MORE_BEFORE | IOMMU_MORE_AFTER;
+
+	if (PTW_OWNED < IOMMU_OWNED)
+		return (u64)(prot & all) >> ilog2(IOMMU_OWNED / PTW_OWNED);
+	return (u64)(prot & all) << ilog2(PTW_OWNED / IOMMU_OWNED);
 }
 
 /* The attributes of leaves that are neither the first nor the last one. */

@@ -107,7 +107,28 @@ out:
 	return ret;
 }
 
-/* Map blocks, or groups, of one size: a group into holes, or not at all. */
+/* Write up to @count leaves of coded pages, @n each, until one is not all holes. */
+static noinline size_t ptw_fill_coded(struct ptw_format f, u64 *slot,
+				      size_t count, u64 leaf, u64 size,
+				      unsigned int n)
+{
+	u64 *s = slot, *end = slot + count;
+
+	for (; s != end; leaf = ptw_advance(f, leaf, size)) {
+		u64 *page = s, *behind = s + n;
+
+		for (; s != behind; s += 2)
+			if (unlikely(READ_ONCE(s[0]) | READ_ONCE(s[1])))
+				return page - slot;
+		for (s = page; s != behind; s += 2) {
+			WRITE_ONCE(s[0], leaf);
+			WRITE_ONCE(s[1], leaf);
+		}
+	}
+	return count;
+}
+
+/* Map blocks, groups or coded pages of one size: the latter two into holes only. */
 static __always_inline int
 ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 	       phys_addr_t paddr, size_t pgsize, size_t pgcount, u64 attributes,
@@ -117,6 +138,7 @@ ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 	unsigned int height = ptw_height(f, pgsize);
 	unsigned int shift = ptw_shift(f, height);
 	bool groups = ptw_group(f, 0) > 1 && pgsize != 1ULL << shift;
+	bool coded = PTW_CODED && pgsize != 1ULL << shift;
 	u64 leaf = ptw_inner(attributes) | ptw_leaf_type(f, height) |
 		   ptw_encode(f, paddr);
 	u64 *first = NULL;
@@ -124,6 +146,10 @@ ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 
 	if (groups)
 		pgcount *= ptw_group(f, height);
+	if (coded) {
+		leaf |= ptw_code(pgsize);
+		pgcount *= pgsize >> shift;
+	}
 	while (pgcount && !ret) {
 		size_t count, filled, bytes, holes = 0;
 		u64 *slot;
@@ -141,6 +167,12 @@ ptw_map_blocks(struct ptw *ptw, struct ptw_format f, u64 iova,
 			holes -= filled;
 			ptw_write(f, slot, filled, leaf | PTW_GROUPED,
 				  1ULL << shift);
+		} else if (coded) {
+			filled = ptw_fill_coded(f, slot, count, leaf, pgsize,
+						pgsize >> shift);
+			while (filled + holes < count &&
+			       !READ_ONCE(slot[filled + holes]))
+				holes++;
 		} else {
 			filled = ptw_fill(f, slot, count, leaf, 1ULL << shift);
 		}
@@ -285,9 +317,7 @@ ptw_map_runs(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 	     const struct iommu_run *runs, unsigned int count, u64 attributes,
 	     gfp_t gfp, size_t *mapped)
 {
-	const u64 larger = ptw_granule(f) *
-			   (ptw_group(f, 0) > 1 ? ptw_group(f, 0) :
-						   1ULL << ptw_bits(f));
+	const u64 larger = ptw_larger(f);
 	unsigned long begin = iova;
 	int ret = 0;
 
@@ -306,6 +336,11 @@ ptw_map_runs(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 		if (unlikely(iova != begin || count != (n ?: 1)))
 			part = ptw_part(attributes, iova == begin,
 					count == (n ?: 1));
+		if (PTW_GROWS) {
+			ret = ptw_reach(ptw, iova, n ? total : runs->size, gfp);
+			if (ret)
+				break;
+		}
 		if (unlikely(!n)) {
 			ret = ptw_map_piece(ptw, f, iova, runs, part, gfp,
 					    mapped);

@@ -15,7 +15,8 @@ static __always_inline phys_addr_t
 ptw_iova_to_phys(struct ptw *ptw, struct ptw_format f, unsigned long iova)
 {
 	unsigned int shift;
-	u64 entry;
+	phys_addr_t phys;
+	u64 entry, mask;
 
 	if (!ptw_in_range(ptw, iova, 1))
 		return 0;
@@ -24,7 +25,11 @@ ptw_iova_to_phys(struct ptw *ptw, struct ptw_format f, unsigned long iova)
 	rcu_read_unlock();
 	if (!ptw_is_leaf(f, entry, shift != ptw_shift(f, 0)))
 		return 0;
-	return ptw_phys(ptw, f, entry) | (iova & ((1ULL << shift) - 1));
+	phys = ptw_phys(ptw, f, entry);
+	mask = (1ULL << ptw_page_shift(f, entry, shift)) - 1;
+	if (PTW_CODED)
+		phys &= ~mask;
+	return phys | (iova & mask);
 }
 
 /**
@@ -34,7 +39,8 @@ ptw_iova_to_phys(struct ptw *ptw, struct ptw_format f, unsigned long iova)
  * @iova: where to begin
  * @size: bytes
  * @holes: whether parts of the range may be without mapping
- * @test: says whether the leaf at a slot is dirty, and cleans it if told to
+ * @test: says whether the page of the leaf at a slot is dirty, and cleans it if
+ *	told to
  * @flags: IOMMU_DIRTY_NO_CLEAR to leave the pages dirty
  * @dirty: takes the pages
  *
@@ -55,19 +61,23 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 	while (left && !ret) {
 		u64 *slot, entry, step, first = 0, bytes = 0;
 		unsigned int shift;
-		size_t room;
+		size_t room, entries = 1;
 		bool above;
 
 		rcu_read_lock();
 		slot = ptw_walk(ptw, f, at, 0, &shift, &entry);
 		above = shift != ptw_shift(f, 0);
-		for (room = ptw_room(f, slot); room && left; room--) {
+		for (room = ptw_room(f, slot); room && left; room -= entries) {
 			entry = READ_ONCE(*slot);
 			if (above && ptw_is_table(ptw, entry))
 				break;
 			/* A block may begin before the range or end behind it. */
-			step = (at | ((1ULL << shift) - 1)) + 1 - at;
+			step = (at | ((1ULL << ptw_page_shift(f, entry, shift)) - 1)) +
+			       1 - at;
 			step = min(step, left);
+			if (PTW_CODED)
+				entries = ((at + step - 1) >> shift) -
+					  (at >> shift) + 1;
 			if (ptw_is_leaf(f, entry, above) &&
 			    test(slot, !(flags & IOMMU_DIRTY_NO_CLEAR))) {
 				first = bytes ? first : at;
@@ -80,7 +90,7 @@ ptw_dirty_walk(struct ptw *ptw, struct ptw_format f, unsigned long iova,
 			}
 			at += step;
 			left -= step;
-			slot++;
+			slot += entries;
 		}
 		rcu_read_unlock();
 		/* This may sleep, for pages of the bitmap. */

@@ -1,62 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VT-d page tables behind the functions that drivers take from generic_pt.
+ * VT-d page tables behind the functions that drivers take from generic_pt (pt.h).
  *
- * Theory of operation
- * ===================
- *
- * 1. A driver embeds a struct pt_iommu_vtdss or pt_iommu_x86_64, calls init() and
- *    hw_info() of that format, and has its lookups and dirty bits from it.  The
- *    IOMMU core maps and unmaps by struct pt_iommu_ops.  This file has all of them
- *    for both formats, and is built instead of generic_pt's.  Drivers are the same.
- *
- * 2. pt_iommu.walker is the page table.  What others read of struct pt_common is
- *    kept: top_of_table, the sizes of addresses, and the features.
- *
- * 3. Features.  DMA_INCOHERENT writes entries back.  SIGN_EXTEND makes the upper half
- *    of the addresses begin at -2^(n-1).  FORCE_COHERENCE, which may come until the
- *    first map, sets SNP.  FORCE_WRITEABLE refuses to map memory that is not to be
- *    written.  FLUSH_RANGE gathers one range, with the gaps in it.
- *    FLUSH_RANGE_NO_GAPS invalidates what was gathered before a gap.  init() refuses
- *    others.  AMD_ENCRYPT_TABLES is for encrypted memory: addresses have a bit that is
- *    found out at boot then, but the walker masks them by a constant.  So generic_pt
- *    has these page tables, under other names, and pt_iommu.walker is NULL.
- *
- * 4. Tables that an unmap takes out wait on the gather's freelist, which the owner
- *    frees behind an invalidation and a grace period.  Where the walker has to
- *    invalidate by itself (walk.c), it invalidates all of the domain: by
- *    a range, drivers invalidate leaves only.
- *
- * 5. What differs from generic_pt: an unmap of a part of a larger page changes
- *    nothing.  Lookups and unmaps are RCU read-side sections.  IOMMU_WRITE alone
- *    allows reading (vtd.h).
+ * FORCE_COHERENCE, which may come until the first map, sets SNP.  FORCE_WRITEABLE
+ * refuses to map memory that is not to be written.  IOMMU_WRITE alone allows reading
+ * (vtd.h).
  */
 
 #include "vtd.h"
 
-#include <linux/export.h>
-#include <linux/generic_pt/iommu.h>
-#include <linux/mem_encrypt.h>
-#include <linux/string.h>
-
-enum { VTD_MOST_TOP = 4, VTD_MOST_IOVA_BITS = 57, VTD_MOST_PHYS_BITS = 52 };
-
-static const struct ptw_format vtd_format = PTW_FORMAT(VTD_BITS, 0);
-
-/* Then generic_pt has the page tables of AMD's first stage. */
-static bool memory_is_encrypted(void)
+static inline u64 pt_sizes(unsigned int features)
 {
-	return IS_ENABLED(CONFIG_AMD_MEM_ENCRYPT) && __sme_set(0);
+	return SZ_4K | SZ_2M | SZ_1G;
 }
 
-/* Both formats have this behind their struct pt_iommu. */
-static_assert(offsetof(struct pt_iommu_vtdss, vtdss_pt.common) ==
-	      offsetof(struct pt_iommu_x86_64, x86_64_pt.common));
+#include "pt.h"
 
-static __always_inline struct pt_common *common_of(struct pt_iommu *pt)
-{
-	return &container_of(pt, struct pt_iommu_vtdss, iommu)->vtdss_pt.common;
-}
+PT_HAS_COMMON(vtdss, vtdss_pt);
+PT_HAS_COMMON(x86_64, x86_64_pt);
+
+static const struct pt_limits vtdss_limits = {
+	.least_top = 2,
+	.most_top = 4,
+	.iova_bits = 57,
+	.phys_bits = 52,
+	.features = BIT(PT_FEAT_FLUSH_RANGE) | BIT(PT_FEAT_DMA_INCOHERENT) |
+		    BIT(PT_FEAT_VTDSS_FORCE_COHERENCE) |
+		    BIT(PT_FEAT_VTDSS_FORCE_WRITEABLE),
+};
+
+static const struct pt_limits x86_64_limits = {
+	.least_top = 3,
+	.most_top = 4,
+	.iova_bits = 57,
+	.phys_bits = 52,
+	.features = BIT(PT_FEAT_SIGN_EXTEND) | BIT(PT_FEAT_FLUSH_RANGE) |
+		    BIT(PT_FEAT_FLUSH_RANGE_NO_GAPS) |
+		    BIT(PT_FEAT_DMA_INCOHERENT) |
+		    BIT(PT_FEAT_X86_64_AMD_ENCRYPT_TABLES),
+};
 
 /* 0 if the mapping is refused. */
 static inline u64 ptw_attributes(const struct ptw *ptw, int prot)
@@ -72,293 +54,6 @@ static inline u64 ptw_attributes(const struct ptw *ptw, int prot)
 	       ptw_bounds(prot);
 }
 
-/* The owner takes sizes away between init() and the first map. */
-static void take_sizes(struct pt_iommu *pt)
-{
-	unsigned long *sizes = &pt->walker->iop.cfg.pgsize_bitmap;
-
-	if (unlikely(READ_ONCE(*sizes) != pt->domain.pgsize_bitmap))
-		WRITE_ONCE(*sizes, pt->domain.pgsize_bitmap);
-}
-
-/* The errors of a map as callers know them from generic_pt */
-static __always_inline int map_error(int ret)
-{
-	return unlikely(ret == -EEXIST) ? -EADDRINUSE : ret;
-}
-
-/* For more than a page, and for what is refused */
-static noinline int pt_map_range(struct pt_iommu *pt, dma_addr_t iova,
-				 phys_addr_t phys, dma_addr_t size,
-				 u64 attributes, gfp_t gfp, size_t *mapped)
-{
-	struct iommu_run run = { .phys = phys, .size = size };
-	struct ptw *ptw = pt->walker;
-
-	if (!size || !attributes)
-		return -EINVAL;
-	if ((iova | phys | size) & (ptw_granule(vtd_format) - 1))
-		return -ENXIO;
-	if (iova + size - 1 < iova || phys + size - 1 < phys)
-		return -EOVERFLOW;
-	if (!ptw_in_range(ptw, iova, size) ||
-	    (phys + size - 1) & ptw->phys_outside)
-		return -ERANGE;
-	if (size < SZ_2M)
-		return map_error(ptw_map_range(ptw, vtd_format, iova, phys,
-					       SZ_4K, size / SZ_4K, attributes,
-					       gfp, mapped));
-	take_sizes(pt);
-	return map_error(ptw_map_piece(ptw, vtd_format, iova, &run, attributes,
-				       gfp, mapped));
-}
-
-/* map_range() of struct pt_iommu_ops */
-static int pt_map(struct pt_iommu *pt, dma_addr_t iova, phys_addr_t phys,
-		  dma_addr_t size, unsigned int prot, gfp_t gfp, size_t *mapped)
-{
-	const size_t granule = ptw_granule(vtd_format);
-	struct ptw *ptw = pt->walker;
-	u64 attributes = ptw_attributes(ptw, prot);
-
-	if (unlikely(size != granule || !attributes ||
-		     (iova | phys) & (granule - 1) ||
-		     !ptw_in_range(ptw, iova, 1) || phys & ptw->phys_outside))
-		return pt_map_range(pt, iova, phys, size, attributes, gfp,
-				    mapped);
-	return map_error(ptw_map(ptw, vtd_format, iova, phys, granule, 1,
-				 attributes, gfp, mapped));
-}
-
-/* map_runs() of struct pt_iommu_ops */
-static int pt_map_runs(struct pt_iommu *pt, dma_addr_t iova,
-		       const struct iommu_run *runs, unsigned int count,
-		       unsigned int prot, gfp_t gfp, size_t *mapped)
-{
-	struct ptw *ptw = pt->walker;
-	u64 attributes = ptw_attributes(ptw, prot);
-	int ret;
-
-	if (unlikely(!attributes))
-		return -EINVAL;
-	take_sizes(pt);
-	ret = ptw_map_runs(ptw, vtd_format, iova, runs, count, attributes, gfp,
-			   mapped);
-	return map_error(ret);
-}
-
-/* Invalidate what was gathered, if a gap would come behind it. */
-static noinline void pt_flush_before(struct pt_iommu *pt,
-				     struct iommu_iotlb_gather *gather,
-				     dma_addr_t iova, size_t size)
-{
-	if (size && iommu_iotlb_gather_is_disjoint(gather, iova, size))
-		iommu_iotlb_sync(&pt->domain, gather);
-}
-
-/* Before an unmap, because tables that it takes out are covered by its range. */
-static __always_inline void pt_unmap_begin(struct pt_iommu *pt,
-					   struct iommu_iotlb_gather *gather,
-					   dma_addr_t iova, size_t size)
-{
-	if (!iommu_iotlb_gather_queued(gather) &&
-	    common_of(pt)->features & BIT(PT_FEAT_FLUSH_RANGE_NO_GAPS))
-		pt_flush_before(pt, gather, iova, size);
-}
-
-static __always_inline void pt_unmap_end(struct iommu_iotlb_gather *gather,
-					 dma_addr_t iova, size_t size)
-{
-	if (!iommu_iotlb_gather_queued(gather) && size)
-		iommu_iotlb_gather_add_range(gather, iova, size);
-}
-
-static noinline size_t unmap_range(struct ptw *ptw, u64 iova, size_t pgsize,
-				   size_t pgcount,
-				   struct iommu_iotlb_gather *gather)
-{
-	u64 size = pgsize * pgcount;
-
-	if (!size || iova & (pgsize - 1) || iova + size - 1 < iova ||
-	    !ptw_in_range(ptw, iova, size))
-		return 0;
-	return ptw_unmap_range(ptw, vtd_format, iova, pgsize, pgcount, gather);
-}
-
-/* unmap_range() of struct pt_iommu_ops */
-static size_t pt_unmap(struct pt_iommu *pt, dma_addr_t iova, dma_addr_t size,
-		       struct iommu_iotlb_gather *gather)
-{
-	const size_t granule = ptw_granule(vtd_format);
-	size_t done;
-
-	if (unlikely(size & (granule - 1)))
-		return 0;
-	pt_unmap_begin(pt, gather, iova, size);
-	done = ptw_unmap(pt->walker, vtd_format, iova, granule, size / granule,
-			 gather, unmap_range);
-	pt_unmap_end(gather, iova, done);
-	return done;
-}
-
-static noinline bool unmap_mapping(struct ptw *ptw, u64 iova, size_t size,
-				   bool gaps, struct iommu_iotlb_gather *gather)
-{
-	return ptw_unmap_mapping(ptw, vtd_format, iova, size, gaps, gather);
-}
-
-/* unmap_exact() of struct pt_iommu_ops */
-static bool pt_unmap_exact(struct pt_iommu *pt, dma_addr_t iova, size_t size,
-			   bool gaps, struct iommu_iotlb_gather *gather)
-{
-	pt_unmap_begin(pt, gather, iova, size);
-	if (!ptw_unmap_exact(pt->walker, vtd_format, iova, size, gaps, gather,
-			     unmap_mapping))
-		return false;
-	pt_unmap_end(gather, iova, size);
-	return true;
-}
-
-/* find_mapping() of struct pt_iommu_ops */
-static bool pt_find_mapping(struct pt_iommu *pt, dma_addr_t iova,
-			    struct iommu_mapping *found)
-{
-	return ptw_find_mapping(&pt->walker->iop.ops, iova, found);
-}
-
-/* Larger pages than half of the addresses, or than memory, are not offered. */
-static void pt_get_info(struct pt_iommu *pt, struct pt_iommu_info *info)
-{
-	const struct pt_common *common = common_of(pt);
-	unsigned int bits = min(common->max_vasz_lg2 - 1, common->max_oasz_lg2);
-
-	info->pgsize_bitmap = (SZ_4K | SZ_2M | SZ_1G) & (BIT_ULL(bits) - 1);
-}
-
-static void pt_deinit(struct pt_iommu *pt)
-{
-	ptw_destroy(&pt->walker->iop);
-}
-
-static const struct pt_iommu_ops pt_ops = {
-	.map_range = pt_map,
-	.unmap_range = pt_unmap,
-	.get_info = pt_get_info,
-	.deinit = pt_deinit,
-	.map_runs = pt_map_runs,
-	.unmap_exact = pt_unmap_exact,
-	.find_mapping = pt_find_mapping,
-};
-
-static void pt_flush_all(void *cookie)
-{
-	struct pt_iommu *pt = cookie;
-
-	iommu_flush_iotlb_all(&pt->domain);
-}
-
-static void pt_flush_walk(unsigned long iova, size_t size, size_t granule,
-			  void *cookie)
-{
-	pt_flush_all(cookie);
-}
-
-static const struct iommu_flush_ops pt_flush_ops = {
-	.tlb_flush_all = pt_flush_all,
-	.tlb_flush_walk = pt_flush_walk,
-};
-
-/* Zero what is behind the domain, but for what the caller may have set. */
-static void pt_clear(struct pt_iommu *pt, size_t size)
-{
-	const struct pt_iommu keep = {
-		.driver_ops = pt->driver_ops,
-		.nid = pt->nid,
-		.iommu_device = pt->iommu_device,
-	};
-
-	memset((void *)pt + sizeof(pt->domain), 0, size - sizeof(pt->domain));
-	pt->driver_ops = keep.driver_ops;
-	pt->nid = keep.nid;
-	pt->iommu_device = keep.iommu_device;
-}
-
-/* What drivers and the core read of a new domain. */
-static void pt_init_domain(struct pt_iommu *pt)
-{
-	const struct pt_common *common = common_of(pt);
-	unsigned int bits = common->max_vasz_lg2;
-	struct pt_iommu_info info;
-
-	pt_get_info(pt, &info);
-	/* Of addresses that are sign-extended, the lower half. */
-	if (common->features & BIT(PT_FEAT_SIGN_EXTEND))
-		bits--;
-	pt->domain.type = __IOMMU_DOMAIN_PAGING;
-	pt->domain.pgsize_bitmap = info.pgsize_bitmap;
-	pt->domain.is_iommupt = true;
-	pt->domain.geometry.aperture_start = 0;
-	pt->domain.geometry.aperture_end = BIT_ULL(bits) - 1;
-	pt->domain.geometry.force_aperture = true;
-}
-
-static int pt_init(struct pt_iommu *pt, size_t size,
-		   const struct pt_iommu_cfg *wanted, unsigned int top,
-		   unsigned int features, const struct ptw_stage *stage)
-{
-	struct pt_common *common = common_of(pt);
-	unsigned int bits = wanted->hw_max_vasz_lg2;
-	struct io_pgtable_cfg cfg = {
-		/* As with generic_pt, callers report what was refused. */
-		.quirks = IO_PGTABLE_QUIRK_NO_WARN,
-		.ias = bits,
-		.coherent_walk = !(wanted->features & BIT(PT_FEAT_DMA_INCOHERENT)),
-		.tlb = &pt_flush_ops,
-		.owner_frees = true,
-		.reclaim = true,
-	};
-	struct ptw shape = vtd_shape(stage);
-	struct io_pgtable *iop;
-
-	if (!bits || bits > VTD_MOST_IOVA_BITS || !wanted->hw_max_oasz_lg2 ||
-	    wanted->hw_max_oasz_lg2 > VTD_MOST_PHYS_BITS)
-		return -EINVAL;
-	pt_clear(pt, size);
-	if (wanted->features & ~features || top > VTD_MOST_TOP ||
-	    top + 1 < stage->least_levels ||
-	    bits > ptw_shift(vtd_format, top) + VTD_BITS)
-		return -EOPNOTSUPP;
-	if (!cfg.coherent_walk && WARN_ON(!pt->iommu_device))
-		return -EINVAL;
-
-	common->features = wanted->features;
-	common->max_vasz_lg2 = bits;
-	common->max_oasz_lg2 = wanted->hw_max_oasz_lg2;
-	pt_init_domain(pt);
-	cfg.pgsize_bitmap = pt->domain.pgsize_bitmap;
-	cfg.oas = common->max_oasz_lg2;
-	shape.f = vtd_format;
-	shape.top = top;
-	shape.nid = pt->nid;
-	iop = ptw_create(&shape, &cfg, pt);
-	if (!iop)
-		return -ENOMEM;
-	pt->walker = container_of(iop, struct ptw, iop);
-	if (common->features & BIT(PT_FEAT_SIGN_EXTEND))
-		pt->walker->bias = BIT_ULL(bits - 1);
-	common->top_of_table = (uintptr_t)shape.root | top;
-	/* The last, see pt_iommu_deinit(). */
-	pt->ops = &pt_ops;
-	return 0;
-}
-
-static phys_addr_t pt_lookup(struct iommu_domain *domain, dma_addr_t iova)
-{
-	struct pt_iommu *pt = container_of(domain, struct pt_iommu, domain);
-
-	return ptw_iova_to_phys(pt->walker, vtd_format, iova);
-}
-
 /**
  * pt_iommu_vtdss_init - make a page table of VT-d's second stage
  * @table: gets it; what is in pt_iommu.iommu_device, nid and driver_ops stays
@@ -370,11 +65,10 @@ static phys_addr_t pt_lookup(struct iommu_domain *domain, dma_addr_t iova)
 int pt_iommu_vtdss_init(struct pt_iommu_vtdss *table,
 			const struct pt_iommu_vtdss_cfg *cfg, gfp_t gfp)
 {
+	struct ptw shape = vtd_shape(&second_stage);
+
 	return pt_init(&table->iommu, sizeof(*table), &cfg->common,
-		       cfg->top_level, BIT(PT_FEAT_FLUSH_RANGE) |
-		       BIT(PT_FEAT_DMA_INCOHERENT) |
-		       BIT(PT_FEAT_VTDSS_FORCE_COHERENCE) |
-		       BIT(PT_FEAT_VTDSS_FORCE_WRITEABLE), &second_stage);
+		       cfg->top_level, &vtdss_limits, &shape);
 }
 EXPORT_SYMBOL_NS_GPL(pt_iommu_vtdss_init, "GENERIC_PT_IOMMU");
 
@@ -403,12 +97,7 @@ int pt_iommu_vtdss_read_and_clear_dirty(struct iommu_domain *domain,
 					unsigned long flags,
 					struct iommu_dirty_bitmap *dirty)
 {
-	struct pt_iommu *pt = container_of(domain, struct pt_iommu, domain);
-
-	if (!IS_ENABLED(CONFIG_IOMMUFD_DRIVER))
-		return -EOPNOTSUPP;
-	return ptw_dirty_walk(pt->walker, vtd_format, iova, size, true,
-			      vtd_test_dirty, flags, dirty);
+	return pt_dirty(domain, iova, size, vtd_test_dirty, flags, dirty);
 }
 EXPORT_SYMBOL_NS_GPL(pt_iommu_vtdss_read_and_clear_dirty, "GENERIC_PT_IOMMU");
 
@@ -423,16 +112,12 @@ EXPORT_SYMBOL_NS_GPL(pt_iommu_vtdss_read_and_clear_dirty, "GENERIC_PT_IOMMU");
 int pt_iommu_x86_64_init(struct pt_iommu_x86_64 *table,
 			 const struct pt_iommu_x86_64_cfg *cfg, gfp_t gfp)
 {
-	unsigned int features = BIT(PT_FEAT_SIGN_EXTEND) |
-				BIT(PT_FEAT_FLUSH_RANGE) |
-				BIT(PT_FEAT_FLUSH_RANGE_NO_GAPS) |
-				BIT(PT_FEAT_DMA_INCOHERENT) |
-				BIT(PT_FEAT_X86_64_AMD_ENCRYPT_TABLES);
+	struct ptw shape = vtd_shape(&first_stage);
 
-	if (memory_is_encrypted())
+	if (pt_memory_is_encrypted())
 		return pt_iommu_x86_64_stock_init(table, cfg, gfp);
 	return pt_init(&table->iommu, sizeof(*table), &cfg->common,
-		       cfg->top_level, features, &first_stage);
+		       cfg->top_level, &x86_64_limits, &shape);
 }
 EXPORT_SYMBOL_NS_GPL(pt_iommu_x86_64_init, "GENERIC_PT_IOMMU");
 
@@ -444,7 +129,7 @@ EXPORT_SYMBOL_NS_GPL(pt_iommu_x86_64_init, "GENERIC_PT_IOMMU");
 void pt_iommu_x86_64_hw_info(struct pt_iommu_x86_64 *table,
 			     struct pt_iommu_x86_64_hw_info *info)
 {
-	if (memory_is_encrypted()) {
+	if (pt_memory_is_encrypted()) {
 		pt_iommu_x86_64_stock_hw_info(table, info);
 		return;
 	}
@@ -456,7 +141,7 @@ EXPORT_SYMBOL_NS_GPL(pt_iommu_x86_64_hw_info, "GENERIC_PT_IOMMU");
 phys_addr_t pt_iommu_x86_64_iova_to_phys(struct iommu_domain *domain,
 					 dma_addr_t iova)
 {
-	if (memory_is_encrypted())
+	if (pt_memory_is_encrypted())
 		return pt_iommu_x86_64_stock_iova_to_phys(domain, iova);
 	return pt_lookup(domain, iova);
 }

@@ -3,41 +3,7 @@
  * Tests of what the provider of VT-d's page tables does beyond generic_pt, whose own
  * suites run on it, too.
  */
-#include <kunit/test.h>
-#include <linux/generic_pt/iommu.h>
-#include <linux/sizes.h>
-
-#include "../iommu-pages.h"
-
-#define READ_WRITE	(IOMMU_READ | IOMMU_WRITE)
-#define PHYS		0x1234000000ULL
-
-/* A page table, and what its driver was asked for. */
-struct fixture {
-	union {
-		struct pt_iommu pt;
-		struct pt_iommu_vtdss ss;
-		struct pt_iommu_x86_64 fs;
-	};
-	struct iommu_iotlb_gather gather;
-	unsigned int syncs;
-	unsigned long start, end;	/* of the last one */
-};
-
-static void record_sync(struct iommu_domain *domain,
-			struct iommu_iotlb_gather *gather)
-{
-	struct fixture *f = container_of(domain, struct fixture, pt.domain);
-
-	f->syncs++;
-	f->start = gather->start;
-	f->end = gather->end;
-	iommu_put_pages_list(&gather->freelist);
-}
-
-static const struct iommu_domain_ops fixture_ops = {
-	.iotlb_sync = record_sync,
-};
+#include "pt_kunit.h"
 
 static int open_ss(struct fixture *f, unsigned int features)
 {
@@ -61,21 +27,6 @@ static int open_fs(struct fixture *f, unsigned int features)
 	};
 
 	return pt_iommu_x86_64_init(&f->fs, &cfg, GFP_KERNEL);
-}
-
-static int map(struct fixture *f, u64 iova, u64 phys, size_t size, int prot)
-{
-	size_t mapped = 0;
-	int ret;
-
-	ret = f->pt.ops->map_range(&f->pt, iova, phys, size, prot, GFP_KERNEL,
-				   &mapped);
-	return ret ?: mapped == size ? 0 : -EIO;
-}
-
-static size_t unmap(struct fixture *f, u64 iova, size_t size)
-{
-	return f->pt.ops->unmap_range(&f->pt, iova, size, &f->gather);
 }
 
 /* The leaf of a page in a table of four levels, as hardware finds it. */
@@ -291,27 +242,6 @@ static void what_the_formats_lack_is_refused(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, f->pt.ops);
 }
 
-static int pt_vtd_init(struct kunit *test)
-{
-	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
-
-	if (!f)
-		return -ENOMEM;
-	f->pt.domain.ops = &fixture_ops;
-	f->pt.nid = NUMA_NO_NODE;
-	iommu_iotlb_gather_init(&f->gather);
-	test->priv = f;
-	return 0;
-}
-
-static void pt_vtd_exit(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-
-	if (f)
-		pt_iommu_deinit(&f->pt);
-}
-
 static struct kunit_case pt_vtd_cases[] = {
 	KUNIT_CASE(a_part_of_a_large_page_is_not_unmapped),
 	KUNIT_CASE(the_halves_of_sign_extended_addresses_are_apart),
@@ -329,8 +259,8 @@ static struct kunit_case pt_vtd_cases[] = {
 
 static struct kunit_suite pt_vtd_suite = {
 	.name = "io-pgtable-pt",
-	.init = pt_vtd_init,
-	.exit = pt_vtd_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = pt_vtd_cases,
 };
 

@@ -68,6 +68,21 @@ static noinline size_t ptw_whole_groups(struct ptw_format f, const u64 *slot,
 	return count;
 }
 
+/* As ptw_whole_groups(), for coded pages and entries that map 1 << @shift bytes. */
+static noinline size_t ptw_whole_coded(struct ptw_format f, const u64 *slot,
+				       size_t count, unsigned int shift)
+{
+	size_t index = (unsigned long)slot / sizeof(*slot), n;
+
+	if (!count)
+		return 0;
+	n = 1UL << (ptw_page_shift(f, READ_ONCE(*slot), shift) - shift);
+	if (index & (n - 1))
+		return 0;
+	n = 1UL << (ptw_page_shift(f, READ_ONCE(slot[count - 1]), shift) - shift);
+	return count - min(count, (index + count) & (n - 1));
+}
+
 /* Replace the page at @slot by smaller ones; returns 0, -EINVAL or -ENOMEM. */
 static noinline int ptw_split(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 			      unsigned int height)
@@ -100,7 +115,7 @@ static noinline int ptw_split(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 		  ptw_leaf_type(f, height - 1), 1ULL << ptw_shift(f, height - 1));
 	if (!cfg->coherent_walk)
 		ptw_write_back(cfg, table, 1UL << ptw_bits(f));
-	if (!ptw_install(ptw, slot, entry, table)) {
+	if (!ptw_install(ptw, slot, entry, table, height)) {
 		/* Another CPU unmaps another part, or the block is dirty now. */
 		ptw_free(ptw, table, ptw_granule(f));
 		return 0;
@@ -141,7 +156,7 @@ static noinline bool ptw_stuck(struct ptw *ptw, u64 *slot, u64 entry, u64 iova,
 	bool leaf = ptw_is_leaf(ptw->f, entry, height);
 	int ret = -EINVAL;
 
-	if (leaf && may_split)
+	if (leaf && may_split && !(entry & PTW_CODED))
 		ret = ptw_split(ptw, slot, entry, iova, height);
 	if (ret)
 		ptw_complain(ptw, ret == -ENOMEM ? "no memory to split a block" :
@@ -169,6 +184,9 @@ again:
 	if (ptw_group(f, 0) > 1)
 		count = ptw_whole_groups(f, slot, min(count, ptw_room(f, slot)),
 					 height);
+	if (PTW_CODED)
+		count = ptw_whole_coded(f, slot, min(count, ptw_room(f, slot)),
+					shift);
 	if (unlikely(!ptw_is_leaf(f, entry, height) || !count ||
 		     iova & ((1ULL << shift) - 1))) {
 		if (ptw_stuck(ptw, slot, entry, iova, height, !gather))
@@ -239,7 +257,7 @@ static __always_inline size_t ptw_unmap(struct ptw *ptw,
 	rcu_read_lock();
 	slot = ptw_walk(ptw, f, iova, 0, &shift, &entry);
 	page = shift == ptw_shift(f, 0) && ptw_is_leaf(f, entry, 0) &&
-	       !ptw_grouped(f, entry);
+	       !ptw_grouped(f, entry) && !(entry & PTW_CODED);
 	if (likely(page)) {
 		WRITE_ONCE(*slot, 0);
 		if (!ptw->iop.cfg.coherent_walk)

@@ -87,12 +87,18 @@
  *    process context.  It need not wait for ATCs, which hold no tables.  Without
  *    a worker an unmap gives up all tables that it covers.
  *
- * 6. This file is compiled once.  What it has to know of a format is in struct ptw.
+ * 6. A format may let the root grow (pt_amdv1.c): it becomes the first table of a
+ *    new root.  The new one and its height are published in one word, ptw.start, and
+ *    the addresses that it adds afterwards.  A walk that still begins at the old
+ *    root sees the same entries below it.
+ *
+ * 7. This file is compiled once.  What it has to know of a format is in struct ptw.
  */
 
 #define PTW_KIND	(ptw->kind)
 #define PTW_TABLE	(ptw->table & ptw->kind)
 #define PTW_OPEN	(ptw->open)
+#define PTW_GROWS	true
 
 #include "walk.h"
 
@@ -107,7 +113,8 @@
 static inline phys_addr_t ptw_phys(const struct ptw *ptw, struct ptw_format f,
 				   u64 entry)
 {
-	return (entry & ptw->address) | (entry & ptw->high) << 36;
+	return (entry & ptw->address) << ptw->address_shift |
+	       (entry & ptw->high) << 36;
 }
 
 /*
@@ -200,6 +207,15 @@ static bool ptw_is_unused(const struct ptw *ptw, u64 *table,
 			return false;
 	}
 	return true;
+}
+
+/* The height of the root.  A walk from here on begins there, or at a later root. */
+static unsigned int ptw_top(struct ptw *ptw)
+{
+	unsigned int shift;
+
+	ptw_root_slot(ptw, 0, &shift);
+	return (shift - ptw_shift(ptw->f, 0)) / ptw_bits(ptw->f);
 }
 
 /* Arm the worker. */
@@ -307,6 +323,7 @@ void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height, u64 first,
 		 u64 last, struct iommu_iotlb_gather *gather)
 {
 	u64 mask = (1ULL << ptw_shift(ptw->f, height + 1)) - 1, end = iova | mask;
+	unsigned int top = ptw_top(ptw);
 	bool gathers = ptw_gathers(ptw, gather);
 	struct ptw_format f = ptw->f;
 	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
@@ -315,7 +332,7 @@ void ptw_covered(struct ptw *ptw, u64 iova, unsigned int height, u64 first,
 	if (ptw->iop.cfg.reclaim &&
 	    ((iova & ~mask) - first) / (mask + 1) < PTW_RESERVE)
 		return;
-	while (++height <= ptw->top) {
+	while (++height <= top) {
 		u64 *slot, *table, entry;
 		unsigned int shift;
 
@@ -368,11 +385,19 @@ flush:
 	return 0;
 }
 
+/* What an entry at @height that refers to a table has beside its address. */
+static u64 ptw_table_bits(const struct ptw *ptw, unsigned int height)
+{
+	return ptw->table + height * ptw->level;
+}
+
 /* Put @table in the place of @old at *@slot; fails if the slot holds another. */
-bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table)
+bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table,
+		 unsigned int height)
 {
 	u64 phys = virt_to_phys(table);
-	u64 entry = (phys & ptw->address) | (phys >> 36 & ptw->high) | ptw->table;
+	u64 entry = (phys >> ptw->address_shift & ptw->address) |
+		    (phys >> 36 & ptw->high) | ptw_table_bits(ptw, height);
 
 	if (ptw->iop.cfg.coherent_walk)
 		entry |= PTW_OPEN;
@@ -399,9 +424,8 @@ u64 *ptw_link(struct ptw *ptw, u64 iova, unsigned int leaf, gfp_t gfp)
 	unsigned int height, shift;
 
 again:
-	height = ptw->top;
-	shift = ptw_shift(f, height);
-	slot = ptw_root_slot(ptw, f, iova, shift);
+	slot = ptw_root_slot(ptw, iova, &shift);
+	height = (shift - ptw_shift(f, 0)) / ptw_bits(f);
 	while (height > leaf) {
 		entry = READ_ONCE(*slot);
 		if (!entry && !table) {
@@ -412,11 +436,12 @@ again:
 				return ERR_PTR(-ENOMEM);
 			goto again;
 		} else if (!entry) {
-			if (ptw_install(ptw, slot, 0, table))
+			if (ptw_install(ptw, slot, 0, table, height))
 				table = NULL;
 		} else if (!(entry & PTW_VALID)) {
 			cmpxchg64(slot, entry,
-				  (entry & (ptw->address | ptw->high)) | ptw->table);
+				  (entry & (ptw->address | ptw->high)) |
+				  ptw_table_bits(ptw, height));
 		} else if (!ptw_is_table(ptw, entry)) {
 			ptw_complain(ptw, "map finds a mapping", iova, height);
 			slot = ERR_PTR(-EEXIST);
@@ -439,10 +464,13 @@ again:
 /* A run of the worker: */
 struct ptw_run {
 	struct ptw *ptw;
+	unsigned int top;	/* of when it began, as is: */
+	u64 space;		/* the last address */
 	long left;		/* unused last tables that may still be taken */
 	bool upper;		/* there are empty tables above the last level */
 	bool took;		/* there was something to take */
-	u64 first, end;		/* what is hidden since the last invalidation */
+	bool hid;		/* so was something since the last invalidation: */
+	u64 first, last;
 };
 
 /* Close the table of @slot if it is unused, and count it. */
@@ -479,9 +507,10 @@ static void ptw_take(struct ptw_run *run, u64 *slot, u64 iova,
 		return;
 	if (height == 1)
 		run->left--;
-	if (!run->end)
+	if (!run->hid)
 		run->first = iova;
-	run->end = iova + (1ULL << ptw_shift(ptw->f, height));
+	run->hid = true;
+	run->last = iova | ((1ULL << ptw_shift(ptw->f, height)) - 1);
 }
 
 /* Free the table that @slot names, if it is still HIDDEN. */
@@ -491,13 +520,13 @@ static void ptw_release(struct ptw_run *run, u64 *slot, u64 iova,
 	ptw_sweep(run->ptw, slot, 1, height);
 }
 
-/* Call @fn for the slots at @height of [@iova, @end) that are in a table. */
-static void ptw_each_slot(struct ptw_run *run, u64 iova, u64 end,
+/* Call @fn for the slots at @height of [@iova, @last] that are in a table. */
+static void ptw_each_slot(struct ptw_run *run, u64 iova, u64 last,
 			  unsigned int height,
 			  void (*fn)(struct ptw_run *run, u64 *slot, u64 iova,
 				     unsigned int height))
 {
-	while (iova < end) {
+	do {
 		struct ptw_format f = run->ptw->f;
 		unsigned int shift;
 		u64 *slot, entry;
@@ -509,39 +538,46 @@ static void ptw_each_slot(struct ptw_run *run, u64 iova, u64 end,
 		rcu_read_unlock();
 		cond_resched();
 		iova = (iova | ((1ULL << shift) - 1)) + 1;
-	}
+		/* 0 behind the last address of all */
+	} while (iova - 1 < last);
 }
 
-/* For each parent: hide its unused tables, invalidate once, free them. */
-static void ptw_take_all(struct ptw_run *run, u64 space, unsigned int height)
+/* Hide the unused tables of one parent, invalidate once, free them. */
+static void ptw_take_from(struct ptw_run *run, u64 iova, u64 last,
+			  unsigned int height)
 {
 	struct ptw *ptw = run->ptw;
-	u64 size = space, iova;
 
-	if (height != ptw->top)
-		size = 1ULL << ptw_shift(ptw->f, height + 1);
-	for (iova = 0; iova < space && system_state <= SYSTEM_RUNNING;
-	     iova += size) {
+	run->hid = false;
+	ptw_each_slot(run, iova, last, height, ptw_take);
+	if (!run->hid)
+		return;
+	run->took = true;
+	ptw_flush_walk(ptw, run->first | (ptw->upper & ~run->space),
+		       run->last - run->first + 1);
+	ptw_each_slot(run, run->first, run->last, height, ptw_release);
+}
+
+static void ptw_take_all(struct ptw_run *run, unsigned int height)
+{
+	struct ptw *ptw = run->ptw;
+	u64 mask = run->space, iova = 0;
+
+	if (height != run->top)
+		mask = (1ULL << ptw_shift(ptw->f, height + 1)) - 1;
+	do {
 		unsigned int shift;
 		u64 entry;
 
 		rcu_read_lock();
 		ptw_walk(ptw, ptw->f, iova, height, &shift, &entry);
 		rcu_read_unlock();
-		if (shift != ptw_shift(ptw->f, height)) {
-			/* Go on behind the hole or block. */
-			iova |= (1ULL << shift) - size;
-			continue;
-		}
-		run->end = 0;
-		ptw_each_slot(run, iova, iova + size, height, ptw_take);
-		if (!run->end)
-			continue;
-		run->took = true;
-		ptw_flush_walk(ptw, run->first | (ptw->upper & ~(space - 1)),
-			       run->end - run->first);
-		ptw_each_slot(run, run->first, run->end, height, ptw_release);
-	}
+		if (shift == ptw_shift(ptw->f, height))
+			ptw_take_from(run, iova, iova | mask, height);
+		else	/* Go on behind the hole or block. */
+			iova |= ((1ULL << shift) - 1) & ~mask;
+		iova += mask + 1;
+	} while (iova - 1 < run->space && system_state <= SYSTEM_RUNNING);
 }
 
 /* Give back empty tables; point 5. */
@@ -549,22 +585,24 @@ static void ptw_reclaim_work(struct work_struct *work)
 {
 	struct ptw *ptw = container_of(to_delayed_work(work), struct ptw,
 				       reclaim);
-	u64 space = 1ULL << (ptw->root_shift + ptw->root_bits);
 	struct ptw_run run = { .ptw = ptw, .left = -PTW_RESERVE };
 	unsigned long spent, delay = 2 * ptw->delay;
 	ktime_t start = ktime_get();
 	unsigned int height;
 
 	WRITE_ONCE(ptw->watch, atomic_read(&ptw->tables) > PTW_RESERVE);
-	for (height = 1; height <= ptw->top; height++)
-		ptw_each_slot(&run, 0, space, height, ptw_close);
+	run.top = ptw_top(ptw);
+	run.space = GENMASK_ULL(min(ptw_shift(ptw->f, run.top) + ptw->root_bits,
+				    64U) - 1, 0);
+	for (height = 1; height <= run.top; height++)
+		ptw_each_slot(&run, 0, run.space, height, ptw_close);
 	spent = ktime_us_delta(ktime_get(), start);
 	if (run.left > 0 || run.upper) {
 		/* No mapper is left that saw one of them OPEN. */
 		synchronize_rcu();
 		start = ktime_get();
-		for (height = 1; height <= ptw->top; height++)
-			ptw_take_all(&run, space, height);
+		for (height = 1; height <= run.top; height++)
+			ptw_take_all(&run, height);
 		spent += ktime_us_delta(ktime_get(), start);
 	}
 	delay = run.took ? HZ : min(delay, 4UL * HZ);
@@ -577,7 +615,7 @@ static void ptw_reclaim_work(struct work_struct *work)
 
 /**
  * ptw_create - allocate a page table without a mapping
- * @shape: has @iop.ops, @top to @stage and @table to @sync; gets @root
+ * @shape: has @iop.ops, @top to @stage and @table to @level; gets @root
  * @cfg: as its owner wants it
  * @cookie: the owner's
  *
@@ -611,6 +649,7 @@ struct io_pgtable *ptw_create(struct ptw *shape, struct io_pgtable_cfg *cfg,
 		return NULL;
 	}
 	shape->root = ptw->root;
+	ptw->start = (unsigned long)ptw->root | ptw->root_shift;
 	/* The empty root, before a register can lead to it. */
 	wmb();
 	return &ptw->iop;

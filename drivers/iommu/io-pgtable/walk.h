@@ -82,14 +82,17 @@ static __always_inline unsigned int ptw_variant(struct ptw_format f)
  * @tables: tables in the tree, without the root
  * @delay: jiffies from that unmap to the run of @reclaim
  * @reclaim: gives empty tables back
- * @table: an entry that refers to a table, without the address
+ * @table: an entry that refers to a table, without the address and @level
  * @kind: the bits that tell such an entry from a block
  * @open: a bit that hardware ignores in such an entry, see walk.c
- * @address: the bits of an entry that are the same ones of an address
+ * @address: the bits of an entry that are those of an address, see @address_shift
  * @high: those that are bits 48 and up of an address
  * @last_level: number of the last level in the specification: 1 if numbers grow
  *	towards the root
  * @sync: for hardware that does not snoop caches
+ * @address_shift: from where an entry has @address up to where it is in an address
+ * @level: what an entry that refers to a table has for each level of its height
+ * @start: @root and @root_shift in one word
  */
 struct ptw {
 	struct io_pgtable iop;
@@ -117,7 +120,21 @@ struct ptw {
 	u64 high;
 	int last_level;
 	const struct ptw_sync *sync;
+	unsigned int address_shift;
+	u64 level;
+	unsigned long start;
 };
+
+/* The part of ptw.start that is ptw.root_shift; roots are aligned to pages. */
+#define PTW_START_SHIFT	0xffUL
+
+/*
+ * A format whose root may get a table above it says so, and defines ptw_grow().  So
+ * does walk.c, which has all formats.
+ */
+#ifndef PTW_GROWS
+#define PTW_GROWS	false
+#endif
 
 /*
  * A format defines PTW_KIND, PTW_TABLE and PTW_OPEN, its constants for @kind, @table
@@ -153,7 +170,8 @@ void ptw_complain(const struct ptw *ptw, const char *what, u64 iova,
 		  unsigned int height);
 void *ptw_alloc(struct ptw *ptw, size_t size, gfp_t gfp);
 void ptw_free(struct ptw *ptw, void *table, size_t size);
-bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table);
+bool ptw_install(struct ptw *ptw, u64 *slot, u64 old, u64 *table,
+		 unsigned int height);
 u64 *ptw_link(struct ptw *ptw, u64 iova, unsigned int leaf, gfp_t gfp);
 int ptw_make_room(struct ptw *ptw, u64 *slot, size_t count, u64 iova,
 		  unsigned int height);
@@ -188,10 +206,19 @@ static __always_inline unsigned int ptw_index(struct ptw_format f, u64 iova,
 	return (iova >> shift) & ((1U << ptw_bits(f)) - 1);
 }
 
-static __always_inline u64 *ptw_root_slot(struct ptw *ptw, struct ptw_format f,
-					  u64 iova, unsigned int shift)
+/* Where a walk to @iova begins; *@shift: of what an entry there maps. */
+static __always_inline u64 *ptw_root_slot(struct ptw *ptw, u64 iova,
+					  unsigned int *shift)
 {
-	return ptw->root + ((iova >> shift) & ptw->root_mask);
+	if (PTW_GROWS) {
+		unsigned long start = READ_ONCE(ptw->start);
+
+		*shift = start & PTW_START_SHIFT;
+		return (u64 *)(start - *shift) +
+		       ((iova >> *shift) & ptw->root_mask);
+	}
+	*shift = ptw->root_shift;
+	return ptw->root + ((iova >> *shift) & ptw->root_mask);
 }
 
 static __always_inline u64 *ptw_table(const struct ptw *ptw,
@@ -217,10 +244,29 @@ static __always_inline size_t ptw_room(struct ptw_format f, u64 *slot)
 static __always_inline bool ptw_in_range(const struct ptw *ptw, u64 iova,
 					 u64 size)
 {
-	u64 last = iova + size - 1;
+	u64 last = iova + size - 1, outside = ptw->iova_outside;
 
-	return !(((iova + ptw->bias) | (last + ptw->bias)) &
-		 ptw->iova_outside);
+	if (PTW_GROWS) {
+		/* A walk behind this begins at a root that has the others, or later. */
+		outside = smp_load_acquire(&ptw->iova_outside);
+	}
+	return !(((iova + ptw->bias) | (last + ptw->bias)) & outside);
+}
+
+/*
+ * Let the root grow until it has [@iova, @iova + @size), and is higher than a page of
+ * that size.  Returns 0, -ERANGE or -ENOMEM.
+ */
+int ptw_grow(struct ptw *ptw, u64 iova, u64 size, gfp_t gfp);
+
+/* Do so before a map, if need be. */
+static __always_inline int ptw_reach(struct ptw *ptw, u64 iova, u64 size,
+				     gfp_t gfp)
+{
+	if (likely(ptw_in_range(ptw, iova, size) &&
+		   !(size & READ_ONCE(ptw->iova_outside))))
+		return 0;
+	return ptw_grow(ptw, iova, size, gfp);
 }
 
 /* How many holes @count entries, a multiple of four, begin with. */
@@ -247,8 +293,7 @@ static __always_inline u64 *ptw_walk(struct ptw *ptw, struct ptw_format f,
 {
 	u64 *slot;
 
-	*shift = ptw->root_shift;
-	slot = ptw_root_slot(ptw, f, iova, *shift);
+	slot = ptw_root_slot(ptw, iova, shift);
 	*entry = READ_ONCE(*slot);
 	while (*shift != ptw_shift(f, to) && ptw_is_table(ptw, *entry)) {
 		*shift -= ptw_bits(f);
@@ -262,8 +307,8 @@ static __always_inline u64 *ptw_walk(struct ptw *ptw, struct ptw_format f,
 static __always_inline u64 *ptw_descend(struct ptw *ptw, struct ptw_format f,
 					u64 iova, unsigned int leaf, gfp_t gfp)
 {
-	unsigned int shift = ptw->root_shift;
-	u64 *slot = ptw_root_slot(ptw, f, iova, shift);
+	unsigned int shift;
+	u64 *slot = ptw_root_slot(ptw, iova, &shift);
 
 	while (shift != ptw_shift(f, leaf)) {
 		u64 entry = READ_ONCE(*slot);
