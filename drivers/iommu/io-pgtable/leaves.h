@@ -55,8 +55,15 @@ static inline void ptw_publish(void);
 #ifndef PTW_CODED
 #define PTW_CODED	0
 #define PTW_CODED_LEAST	0
-#define ptw_code(size)	0
-#define ptw_coded_shift(entry)	0
+static inline u64 ptw_code(u64 size)
+{
+	return 0;
+}
+
+static inline unsigned int ptw_coded_shift(u64 entry)
+{
+	return 0;
+}
 #else
 /* What the leaves of a coded page of @size have for that. */
 static inline u64 ptw_code(u64 size);
