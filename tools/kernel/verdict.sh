@@ -46,6 +46,8 @@ log_rows()
 		count_row "IOMMU faults the emulator recorded" \
 			"$(grep -cE 'vtd_dmar_fault|smmuv3_record_event' "$trace")"
 	fi
+	! grep -q 'DMA-SAN: on' "$1" || count_row "reports of the DMA sanitizer" \
+		"$(grep -cE 'DMA-SAN: .* by ' "$1")"
 	wrong=$("$here/splats" "${others[@]}" "$1") || echo "$wrong" | head -n 20 >&2
 	count_row "warnings and errors in the kernel log" \
 		"$(grep -c . <<<"$wrong")"
