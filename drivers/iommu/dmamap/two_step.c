@@ -304,11 +304,11 @@ static void put_slots(struct device *dev, const struct slots *slots,
 }
 
 /* Cache maintenance for the CPU, of memory that is still linked. */
-static void cache_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
+static void cache_for_cpu(struct device *dev, struct iommu_domain *domain,
+			  dma_addr_t addr, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs)
 {
-	struct iommu_domain *domain = iommu_get_dma_domain(dev);
-	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
+	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	phys_addr_t first = 0, phys;
 	size_t len = 0, part;
 
@@ -350,7 +350,8 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state,
 		     size_t offset, size_t size, enum dma_data_direction dir,
 		     unsigned long attrs)
 {
-	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
+	struct iommu_domain *domain = iommu_get_dma_domain(dev);
+	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	dma_addr_t addr = state->addr + offset;
 	struct slots slots = { PHYS_ADDR_MAX, PHYS_ADDR_MAX };
 	size_t whole = dma_iova_size(state);
@@ -363,10 +364,10 @@ void dma_iova_unlink(struct device *dev, struct dma_iova_state *state,
 		return;
 	}
 	span = span_of(iovad, addr, size);
-	cache_for_cpu(dev, addr, size, dir, attrs);
+	cache_for_cpu(dev, domain, addr, size, dir, attrs);
 	if (state->__size & DMA_IOVA_USE_SWIOTLB)
 		slots = find_slots(dev, addr, size);
-	dmamap_removal_init(&removal, iommu_get_dma_domain(dev), true);
+	dmamap_removal_init(&removal, domain, true);
 	dmamap_removal_clear(&removal, span.addr, span.size);
 	iommu_iotlb_sync(removal.domain, &removal.gather);
 	/* What was not cleared may lead to a slot, so keep both. */
@@ -418,9 +419,9 @@ static bool is_part(struct iommu_domain *domain, dma_addr_t addr, size_t part)
  * and changes nothing, if it is not linked like that.
  */
 static bool claim(struct dmamap_removal *removal, struct device *dev,
-		  struct span whole, size_t part, bool strict)
+		  struct iommu_domain *domain, struct span whole, size_t part,
+		  bool strict)
 {
-	struct iommu_domain *domain = iommu_get_dma_domain(dev);
 	bool exact = dmamap_has_bounds(domain);
 
 	if (exact && part == whole.size)
@@ -462,7 +463,8 @@ void dma_iova_destroy(struct device *dev, struct dma_iova_state *state,
 		      size_t mapped_len, enum dma_data_direction dir,
 		      unsigned long attrs)
 {
-	struct iova_domain *iovad = &dmamap_cookie(dev)->iovad;
+	struct iommu_domain *domain = iommu_get_dma_domain(dev);
+	struct iova_domain *iovad = &domain->iova_cookie->iovad;
 	bool bounced = state->__size & DMA_IOVA_USE_SWIOTLB;
 	struct slots slots = { PHYS_ADDR_MAX, PHYS_ADDR_MAX };
 	struct span whole = whole_of(iovad, state);
@@ -472,12 +474,13 @@ void dma_iova_destroy(struct device *dev, struct dma_iova_state *state,
 	if (mapped_len)
 		part = span_of(iovad, state->addr, mapped_len).size;
 	if (mapped_len && mapped_len <= dma_iova_size(state)) {
-		cache_for_cpu(dev, state->addr, mapped_len, dir, attrs);
+		cache_for_cpu(dev, domain, state->addr, mapped_len, dir, attrs);
 		if (unlikely(bounced))
 			slots = find_slots(dev, state->addr, mapped_len);
 	}
 	if (unlikely(mapped_len > dma_iova_size(state)) ||
-	    unlikely(!claim(&removal, dev, whole, part, bounced || !part))) {
+	    unlikely(!claim(&removal, dev, domain, whole, part,
+			    bounced || !part))) {
 		dmamap_misuse(dev, "unmap", state->addr, mapped_len,
 			      "not what is linked; not used again");
 		return;
