@@ -26,14 +26,14 @@ WHY = [
     (r"unmap or free alone: .*(512 \w+ pages|2 MiB in pages)", """The unmapping covers a whole table. Stock removes the table without
     clearing it, and the next mapping allocates and clears another one. Here the table is cleared and
     stays. Both operations together take less than on stock"""),
-    (r"map or allocate alone: iommu_map, 2 MiB, aligned", """One entry is written with either code. The walker prepares to write many
-    entries, which does not pay for one. Both operations together take less than on stock"""),
+    (r"(map or allocate alone|both operations): iommu_map, 2 MiB, aligned", """One entry is written with either code. The
+    walker prepares to write many entries, which does not pay for one"""),
     (r"coherent", """The figures include the page allocator, whose share depends on the
     order in which pages were freed. A free that saves time there may cost the next allocation. Compare
     both operations together"""),
     (r"worst single one", """The most expensive of some thousand operations depends on when the slab and
     the page allocator refill"""),
-    (r"unmap or free alone: dma_map_sg, [124] ", """More than one page is cleared as a run. This has a fixed cost of
+    (r"unmap or free alone: (dma_map_sg, [124] |dma_map_single, 4 MiB)", """More than one page is cleared as a run. This has a fixed cost of
     some 170 instructions, which pays from eight entries on. Both operations together take less than on
     stock"""),
 ]
