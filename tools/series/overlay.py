@@ -63,6 +63,7 @@ class Base:
             self.package = told.pop("package")
             without, self.long = told.pop("without", {}), told.pop("long", {})
             self.suite, self.note = told.pop("suite", None), told.pop("note", "")
+            self.fixes_note = told.pop("fixes_note", "")
             self.files, self.edits, self.fixes, self.maintainers, self.options = (
                 without.pop(what, []) for what in ("files", "edits", "fixes", "maintainers", "options"))
         except (tomllib.TOMLDecodeError, KeyError) as wrong:
