@@ -19,9 +19,9 @@ $(call one-of,FLAVOUR,$(FLAVOURS))
 $(call one-of,BASE,$(BASES))
 
 # What was not tried on 7.3 yet, or needs figures of it.
-not-yet-7.3 := check check-all series-check configs tools fuzz torture faults soak regressions
+not-yet-7.3 := check check-all series-check configs tools fuzz torture faults soak regressions fixes
 $(if $(filter $(not-yet-$(BASE)),$(MAKECMDGOALS)),$(error BASE=$(BASE) is without '$(filter \
-	$(not-yet-$(BASE)),$(MAKECMDGOALS))' so far: it has tree, kernel, kunit, devices, demo, bench, deb, fixes and series))
+	$(not-yet-$(BASE)),$(MAKECMDGOALS))' so far: it has tree, kernel, kunit, devices, demo, bench, deb and series))
 
 # What a tool is to know it gets as arguments, but for BASE, which all of them heed:
 # a kernel build must not find our variables in its environment.
@@ -82,7 +82,7 @@ help:
 	@echo '  (kunit, devices, bench, faults and soak take both architectures unless told)'
 	@echo
 	@echo '  BASE=7.3      Linux 7.3 instead of 6.12, in build/7.3: tree, kernel, series, kunit, devices,'
-	@echo '                demo, bench, deb and fixes; make BASE=7.3 port lists what does not fit'
+	@echo '                demo, bench and deb; make BASE=7.3 port lists what does not fit'
 	@echo
 	@echo '  While you work: make kunit ARCH=x86_64 SUITE=iova builds what you changed and runs'
 	@echo '  one suite in a booted kernel. See Documentation/dmamap/hacking.rst'
