@@ -38,10 +38,10 @@ MODULE_PARM_DESC(run, "measure; without it nothing runs");
 struct bench {
 	union {
 		struct pt_iommu pt;
-		struct pt_iommu_amdv1 amdv1;
-		struct pt_iommu_vtdss vtdss;
-		struct pt_iommu_x86_64 x86_64;
-		struct pt_iommu_riscv_64 riscv_64;
+		struct pt_iommu_amdv1 amdv1_table;
+		struct pt_iommu_vtdss vtdss_table;
+		struct pt_iommu_x86_64 x86_64_table;
+		struct pt_iommu_riscv_64 riscv_64_table;
 	};
 	spinlock_t lock;		/* of the root */
 	struct iommu_iotlb_gather gather;
@@ -218,8 +218,9 @@ static struct bench *new_bench(void)
 	};								\
 	struct bench *b = new_bench();					\
 									\
-	measure_all(b, #format, pt_iommu_##format##_init(&b->format, &cfg, \
-							 GFP_KERNEL));	\
+	measure_all(b, #format,						\
+		    pt_iommu_##format##_init(&b->format##_table, &cfg,	\
+					     GFP_KERNEL));		\
 } while (0)
 
 static int __init pt_bench_init(void)
