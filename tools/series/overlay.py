@@ -149,7 +149,8 @@ def own_folder(version):
 def project_files(base, lab=False):
     """Where each file of the project that belongs in a tree of the base goes: {path in the tree: path here}."""
     files = {in_tree(name): name for name in listed(base.project, *FOLDERS, *([LAB] if lab else []))}
-    kept = {name: files[name] for name in base.leave_out(files, base.files, "the file")}
+    patterns = [pattern for pattern in base.files if lab or not pattern.startswith(LAB_IN_TREE + "/")]
+    kept = {name: files[name] for name in base.leave_out(files, patterns, "the file")}
     for name in listed(base.project, own_folder(base.version)):
         where = in_tree(name, own_folder(base.version))
         if where in files:
