@@ -259,16 +259,16 @@ static int switch_device(const char *name, const char *mode)
 static ssize_t sanitize_write(struct file *file, const char __user *text,
 			      size_t len, loff_t *pos)
 {
-	char buf[64], *mode, *name;
+	char buf[64], *mode = NULL, *name;
 	int ret;
 
-	if (len >= sizeof(buf))
-		return -EINVAL;
-	if (copy_from_user(buf, text, len))
-		return -EFAULT;
-	buf[len] = '\0';
-	mode = strim(buf);
-	name = strsep(&mode, " ");
+	if (len < sizeof(buf)) {
+		if (copy_from_user(buf, text, len))
+			return -EFAULT;
+		buf[len] = '\0';
+		mode = strim(buf);
+		name = strsep(&mode, " ");
+	}
 	if (!mode) {
 		pr_err("dmamap/sanitize: write a device and \"on\" or \"off\"\n");
 		return -EINVAL;

@@ -105,7 +105,7 @@ static inline void ptw_write_back(struct io_pgtable_cfg *cfg, u64 *slot,
 {
 }
 
-/* Let hardware see the leaves before a device is told the address. */
+/* Not used by pt.h: drivers order their maps before they tell a device of them. */
 static inline void ptw_publish(void)
 {
 }

@@ -31,6 +31,7 @@ refused()
 
 refused "nosuch on" 'no PCI or platform device is named "nosuch"'
 refused "$disk maybe" 'is not "on" or "off"'
+refused "$(printf '%080d' 0) on" 'write a device and'
 refused "$disk" 'write a device and'
 verdict "no record without it" "$(wc -l <$dmamap/records) line" \
 	[ "$(wc -l <$dmamap/records)" = 1 ]
